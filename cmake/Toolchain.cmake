@@ -1,0 +1,26 @@
+# How everything of ours is compiled and linked.
+find_program(CCACHE ccache REQUIRED)
+# Relative paths, so that a clone elsewhere hits the same cache; the sloppiness
+# is what precompiled headers need (ccache manual, "Precompiled headers").
+set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
+    CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=10G
+    CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
+add_link_options(-fuse-ld=mold)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")
+if(LARR_SANITIZE)
+  set(CMAKE_CXX_FLAGS_RELEASE "-O1 -g1")
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
+find_package(Threads REQUIRED)
+add_library(larr_options INTERFACE)
+add_library(larr::options ALIAS larr_options)
+target_compile_options(larr_options INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers
+                       -fpch-preprocess)
+target_include_directories(larr_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_link_libraries(larr_options INTERFACE Threads::Threads)
