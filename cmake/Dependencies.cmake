@@ -47,7 +47,7 @@ larr_import_shared(larr_c10_so ${torch}/lib/libc10.so)
 add_library(larr_torch INTERFACE)
 add_library(larr::torch ALIAS larr_torch)
 target_compile_options(larr_torch INTERFACE
-  -idirafter ${torch}/include -idirafter ${torch}/include/torch/csrc/api/include)
+  "SHELL:-idirafter ${torch}/include" "SHELL:-idirafter ${torch}/include/torch/csrc/api/include")
 target_link_libraries(larr_torch INTERFACE larr_torch_so larr_c10_so)
 target_link_options(larr_torch INTERFACE
   -Wl,-rpath-link,${torch}/lib -Wl,-rpath-link,${LARR_DEPS}/torch/nvidia/cu13/lib

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/tensors/safetensors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <utility>
+
+#include "common/tensors/torch_status.h"
+
+namespace larr {
+namespace {
+
+using Json = nlohmann::json;
+
+// No header of a real model comes near it; a wrong length does at once.
+constexpr uint64_t kMaxHeaderBytes = 100u << 20;
+
+constexpr std::array<std::pair<std::string_view, torch::ScalarType>, 6> kDtypes{
+    {{"F32", torch::kFloat32},
+     {"F16", torch::kFloat16},
+     {"BF16", torch::kBFloat16},
+     {"I64", torch::kInt64},
+     {"I32", torch::kInt32},
+     {"U8", torch::kUInt8}}};
+
+std::optional<torch::ScalarType> DtypeOf(std::string_view name) {
+  for (const auto& [key, dtype] : kDtypes)
+    if (key == name) return dtype;
+  return std::nullopt;
+}
+
+std::string_view NameOf(torch::ScalarType dtype) {
+  for (const auto& [key, value] : kDtypes)
+    if (value == dtype) return key;
+  return "";
+}
+
+std::string ShapeText(std::span<const int64_t> shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
+
+std::string ErrnoText() { return strerror(errno); }
+
+// Elements of the shape, or nothing if it is negative or does not fit.
+std::optional<uint64_t> CountElements(std::span<const int64_t> shape) {
+  uint64_t count = 1;
+  for (const int64_t size : shape) {
+    if (size < 0 ||
+        __builtin_mul_overflow(count, static_cast<uint64_t>(size), &count))
+      return std::nullopt;
+  }
+  return count;
+}
+
+class FileDescriptor {
+ public:
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  ~FileDescriptor() {
+    if (fd_ >= 0) close(fd_);
+  }
+  FileDescriptor(const FileDescriptor&) = delete;
+  FileDescriptor& operator=(const FileDescriptor&) = delete;
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+bool WriteAll(int fd, const char* bytes, size_t size) {
+  while (size > 0) {
+    const ssize_t written = write(fd, bytes, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    bytes += written;
+    size -= static_cast<size_t>(written);
+  }
+  return true;
+}
+
+bool SyncParent(const std::filesystem::path& path) {
+  const auto parent = path.has_parent_path() ? path.parent_path() : ".";
+  const FileDescriptor folder(open(parent.c_str(), O_RDONLY | O_DIRECTORY));
+  return folder.get() >= 0 && fsync(folder.get()) == 0;
+}
+
+using Named = std::pair<std::string, torch::Tensor>;
+
+// The order of the data, and the header that describes it.
+std::pair<std::vector<Named>, std::string> Layout(
+    const std::map<std::string, torch::Tensor>& tensors,
+    const std::map<std::string, std::string>& metadata) {
+  std::vector<Named> order(tensors.begin(), tensors.end());
+  std::stable_sort(order.begin(), order.end(),
+                   [](const Named& a, const Named& b) {
+                     return a.second.element_size() > b.second.element_size();
+                   });
+  Json header = Json::object();
+  if (!metadata.empty()) header["__metadata__"] = metadata;
+  uint64_t offset = 0;
+  for (const auto& [name, tensor] : order) {
+    const uint64_t end = offset + tensor.nbytes();
+    header[name] = {{"dtype", std::string(NameOf(tensor.scalar_type()))},
+                    {"shape", tensor.sizes().vec()},
+                    {"data_offsets", {offset, end}}};
+    offset = end;
+  }
+  std::string text = header.dump();
+  text.resize((text.size() + 7) / 8 * 8, ' ');
+  return {std::move(order), std::move(text)};
+}
+
+absl::Status WriteTo(int fd, const std::vector<Named>& order,
+                     const std::string& header,
+                     const std::filesystem::path& path) {
+  const uint64_t length = header.size();
+  bool good = WriteAll(fd, reinterpret_cast<const char*>(&length), 8) &&
+              WriteAll(fd, header.data(), header.size());
+  for (const auto& [name, tensor] : order) {
+    if (!good) break;
+    const auto plain = tensor.detach().cpu().contiguous();
+    good = WriteAll(fd, static_cast<const char*>(plain.data_ptr()),
+                    plain.nbytes());
+  }
+  if (!good || fsync(fd) != 0) {
+    return absl::UnavailableError(
+        fmt::format("{}: cannot write: {}", path.string(), ErrnoText()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+struct SafetensorsFile::Mapping {
+  char* bytes = nullptr;
+  size_t size = 0;
+  ~Mapping() {
+    if (bytes != nullptr) munmap(bytes, size);
+  }
+};
+
+absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(
+    const std::filesystem::path& path) {
+  const FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (fd.get() < 0) {
+    return absl::NotFoundError(
+        fmt::format("{}: cannot open: {}", path.string(), ErrnoText()));
+  }
+  struct stat info {};
+  if (fstat(fd.get(), &info) != 0 || info.st_size < 8) {
+    return absl::DataLossError(
+        fmt::format("{}: {} bytes are too few for a safetensors file",
+                    path.string(), info.st_size));
+  }
+  SafetensorsFile file;
+  file.path_ = path;
+  file.mapping_ = std::make_shared<Mapping>();
+  file.mapping_->size = static_cast<size_t>(info.st_size);
+  void* bytes = mmap(nullptr, file.mapping_->size, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_NORESERVE, fd.get(), 0);
+  if (bytes == MAP_FAILED) {
+    return absl::UnavailableError(
+        fmt::format("{}: cannot map: {}", path.string(), ErrnoText()));
+  }
+  file.mapping_->bytes = static_cast<char*>(bytes);
+  if (auto status = file.ParseHeader(); !status.ok()) return status;
+  return file;
+}
+
+absl::Status SafetensorsFile::ParseHeader() {
+  const auto damaged = [this](const std::string& what) {
+    return absl::DataLossError(fmt::format("{}: {}", path_.string(), what));
+  };
+  uint64_t length = 0;
+  memcpy(&length, mapping_->bytes, 8);
+  if (length > kMaxHeaderBytes || length + 8 > mapping_->size) {
+    return damaged(fmt::format("the header claims {} bytes, the file has {}",
+                               length, mapping_->size));
+  }
+  const char* begin = mapping_->bytes + 8;
+  const Json header = Json::parse(begin, begin + length, nullptr, false);
+  if (!header.is_object()) return damaged("the header is not a JSON object");
+  const size_t data = 8 + length;
+  std::vector<std::pair<size_t, size_t>> pieces;
+  for (const auto& [name, value] : header.items()) {
+    if (name == "__metadata__") continue;
+    const auto wrong = [&](const std::string& what) {
+      return damaged(fmt::format("tensor '{}': {}", name, what));
+    };
+    Entry entry;
+    std::vector<uint64_t> offsets;
+    std::string dtype_name;
+    try {
+      dtype_name = value.at("dtype").get<std::string>();
+      entry.shape = value.at("shape").get<std::vector<int64_t>>();
+      offsets = value.at("data_offsets").get<std::vector<uint64_t>>();
+    } catch (const Json::exception& error) {
+      return wrong(error.what());
+    }
+    const auto dtype = DtypeOf(dtype_name);
+    if (!dtype.has_value()) {
+      return absl::InvalidArgumentError(fmt::format(
+          "{}: tensor '{}': dtype {} is not supported; convert it to F32, F16 "
+          "or BF16",
+          path_.string(), name, dtype_name));
+    }
+    entry.dtype = *dtype;
+    const auto count = CountElements(entry.shape);
+    if (offsets.size() != 2 || offsets[0] > offsets[1] || !count.has_value() ||
+        (offsets[1] - offsets[0]) / c10::elementSize(*dtype) != *count ||
+        (offsets[1] - offsets[0]) % c10::elementSize(*dtype) != 0) {
+      return wrong(fmt::format("offsets [{}] do not fit dtype {} and shape {}",
+                               fmt::join(offsets, ", "), dtype_name,
+                               ShapeText(entry.shape)));
+    }
+    if (offsets[1] > mapping_->size - data) {
+      return wrong(
+          fmt::format("ends at byte {} of {}: the file is "
+                      "truncated; copy or download it again",
+                      offsets[1], mapping_->size - data));
+    }
+    entry.begin = data + offsets[0];
+    entry.end = data + offsets[1];
+    pieces.emplace_back(offsets[0], offsets[1]);
+    entries_.emplace(name, std::move(entry));
+  }
+  std::sort(pieces.begin(), pieces.end());
+  size_t next = 0;
+  for (const auto& [from, to] : pieces) {
+    if (from != next) {
+      return damaged(fmt::format(
+          "tensors overlap or leave a gap at byte {} of the data", next));
+    }
+    next = to;
+  }
+  if (next != mapping_->size - data) {
+    return damaged(fmt::format("{} bytes follow the last tensor",
+                               mapping_->size - data - next));
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::string> SafetensorsFile::names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, entry] : entries_) names.push_back(name);
+  return names;
+}
+
+bool SafetensorsFile::Contains(std::string_view name) const {
+  return entries_.find(name) != entries_.end();
+}
+
+absl::StatusOr<torch::Tensor> SafetensorsFile::View(
+    std::string_view name) const {
+  const auto found = entries_.find(name);
+  if (found == entries_.end()) {
+    return absl::NotFoundError(
+        fmt::format("{}: no tensor '{}'", path_.string(), name));
+  }
+  const Entry& entry = found->second;
+  return GuardTorch(
+      "view of " + path_.string(), [&]() -> absl::StatusOr<torch::Tensor> {
+        char* bytes = mapping_->bytes + entry.begin;
+        const auto size = c10::elementSize(entry.dtype);
+        if (reinterpret_cast<uintptr_t>(bytes) % size != 0) {
+          auto copy = torch::empty(entry.shape, entry.dtype);
+          memcpy(copy.data_ptr(), bytes, entry.end - entry.begin);
+          return copy;
+        }
+        return torch::from_blob(
+            bytes, entry.shape, [keep = mapping_](void*) {}, entry.dtype);
+      });
+}
+
+absl::StatusOr<torch::Tensor> SafetensorsFile::View(
+    std::string_view name, std::span<const int64_t> shape) const {
+  auto tensor = View(name);
+  if (!tensor.ok()) return tensor;
+  if (!std::ranges::equal(tensor->sizes(), shape)) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: tensor '{}' has shape {}, expected {}", path_.string(), name,
+        ShapeText({tensor->sizes().data(), tensor->sizes().size()}),
+        ShapeText(shape)));
+  }
+  return tensor;
+}
+
+absl::StatusOr<torch::Tensor> SafetensorsFile::View(
+    std::string_view name, std::span<const int64_t> shape,
+    torch::ScalarType dtype) const {
+  auto tensor = View(name, shape);
+  if (!tensor.ok()) return tensor;
+  if (tensor->scalar_type() != dtype) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: tensor '{}' has dtype {}, expected {}", path_.string(),
+                    name, NameOf(tensor->scalar_type()), NameOf(dtype)));
+  }
+  return tensor;
+}
+
+absl::Status WriteSafetensors(
+    const std::filesystem::path& path,
+    const std::map<std::string, torch::Tensor>& tensors,
+    const std::map<std::string, std::string>& metadata) {
+  for (const auto& [name, tensor] : tensors) {
+    if (!tensor.defined() || NameOf(tensor.scalar_type()).empty()) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}: tensor '{}' has a dtype that is not written",
+                      path.string(), name));
+    }
+  }
+  return GuardTorch("writing " + path.string(), [&]() -> absl::Status {
+    const auto [order, header] = Layout(tensors, metadata);
+    std::string aside = path.string() + ".XXXXXX";
+    const FileDescriptor fd(mkostemp(aside.data(), O_CLOEXEC));
+    if (fd.get() < 0) {
+      return absl::UnavailableError(fmt::format("{}: cannot create a file: {}",
+                                                path.string(), ErrnoText()));
+    }
+    auto status = WriteTo(fd.get(), order, header, path);
+    if (status.ok() &&
+        (fchmod(fd.get(), 0644) != 0 ||
+         rename(aside.c_str(), path.c_str()) != 0 || !SyncParent(path))) {
+      status = absl::UnavailableError(
+          fmt::format("{}: cannot rename: {}", path.string(), ErrnoText()));
+    }
+    if (!status.ok()) unlink(aside.c_str());
+    return status;
+  });
+}
+
+}  // namespace larr
