@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/base/artifact_folder.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/text_format.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <vector>
+
+#include "common/base/code_version.h"
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+
+namespace larr {
+namespace {
+
+namespace fs = std::filesystem;
+using config::v1::ArtifactManifest;
+
+absl::Status ToStatus(std::string_view what, const fs::path& path,
+                      const std::error_code& error) {
+  errno = error.value();
+  return ErrnoStatus(what, path);
+}
+
+// Every regular file below `folder`, relative to it and sorted.
+absl::StatusOr<std::vector<std::string>> ListFiles(const fs::path& folder) {
+  std::error_code error;
+  std::vector<std::string> files;
+  for (fs::recursive_directory_iterator it(folder, error), end;
+       !error && it != end; it.increment(error)) {
+    if (it->is_regular_file())
+      files.push_back(fs::relative(it->path(), folder).string());
+  }
+  if (error) return ToStatus("cannot list", folder, error);
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+absl::Status SyncFoldersBelow(const fs::path& folder) {
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_directory()) LARR_RETURN_IF_ERROR(SyncFolder(entry.path()));
+  return SyncFolder(folder);
+}
+
+std::string Digest(const ArtifactManifest& manifest) {
+  std::string lines;
+  for (const auto& file : manifest.files())
+    lines += fmt::format("{} {}\n", file.path(), file.sha256());
+  return Sha256(lines);
+}
+
+}  // namespace
+
+absl::StatusOr<ArtifactWriter> ArtifactWriter::Create(
+    const fs::path& final_path) {
+  if (fs::exists(final_path))
+    return absl::AlreadyExistsError(fmt::format(
+        "{} exists already; artifacts are never overwritten: choose another "
+        "name or remove it",
+        final_path.string()));
+  fs::path staging = final_path;
+  staging += ".partial";
+  std::error_code error;
+  fs::remove_all(staging, error);
+  if (!error) fs::create_directories(staging, error);
+  if (error) return ToStatus("cannot create", staging, error);
+  return ArtifactWriter(final_path, staging);
+}
+
+absl::StatusOr<ArtifactManifest> ArtifactWriter::Finish(
+    ArtifactManifest manifest) {
+  manifest.clear_files();
+  LARR_ASSIGN_OR_RETURN(const auto names, ListFiles(staging_));
+  for (const std::string& name : names) {
+    auto* file = manifest.add_files();
+    file->set_path(name);
+    file->set_size_bytes(static_cast<int64_t>(fs::file_size(staging_ / name)));
+    LARR_ASSIGN_OR_RETURN(*file->mutable_sha256(), Sha256File(staging_ / name));
+    LARR_RETURN_IF_ERROR(SyncFile(staging_ / name));
+  }
+  manifest.set_code_version(kCodeVersion);
+  manifest.set_digest(Digest(manifest));
+  std::string text;
+  google::protobuf::TextFormat::PrintToString(manifest, &text);
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(staging_ / kManifestName, text));
+  LARR_RETURN_IF_ERROR(SyncFoldersBelow(staging_));
+  if (std::rename(staging_.c_str(), final_.c_str()) != 0)
+    return ErrnoStatus("cannot rename to", final_);
+  LARR_RETURN_IF_ERROR(
+      SyncFolder(final_.has_parent_path() ? final_.parent_path() : "."));
+  return manifest;
+}
+
+absl::StatusOr<ArtifactManifest> ReadArtifact(const fs::path& path) {
+  LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(path / kManifestName));
+  ArtifactManifest manifest;
+  if (!google::protobuf::TextFormat::ParseFromString(text, &manifest))
+    return absl::DataLossError(
+        fmt::format("{} is not a manifest; make the artifact again",
+                    (path / kManifestName).string()));
+  if (manifest.digest() != Digest(manifest))
+    return absl::DataLossError(fmt::format(
+        "{}: the digest does not fit the list of files; make the artifact "
+        "again",
+        (path / kManifestName).string()));
+  for (const auto& file : manifest.files()) {
+    std::error_code error;
+    const auto size = fs::file_size(path / file.path(), error);
+    if (error || static_cast<int64_t>(size) != file.size_bytes())
+      return absl::DataLossError(fmt::format(
+          "{} has {} bytes, its manifest says {}; make the artifact again",
+          (path / file.path()).string(), error ? 0 : size, file.size_bytes()));
+  }
+  return manifest;
+}
+
+absl::StatusOr<ArtifactManifest> VerifyArtifact(const fs::path& path) {
+  LARR_ASSIGN_OR_RETURN(const ArtifactManifest manifest, ReadArtifact(path));
+  for (const auto& file : manifest.files()) {
+    LARR_ASSIGN_OR_RETURN(const std::string sha256,
+                          Sha256File(path / file.path()));
+    if (sha256 != file.sha256())
+      return absl::DataLossError(fmt::format(
+          "{} has SHA-256 {}, its manifest says {}; make the artifact again",
+          (path / file.path()).string(), sha256, file.sha256()));
+  }
+  return manifest;
+}
+
+}  // namespace larr

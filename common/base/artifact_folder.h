@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An artifact is a folder that appears under its name whole or not at all, and
+// never changes afterwards. Its manifest lists every file with size and
+// SHA-256, what it was made from, and with which settings.
+//
+//   LARR_ASSIGN_OR_RETURN(auto writer, ArtifactWriter::Create(output));
+//   ... write files into writer.path() ...
+//   LARR_RETURN_IF_ERROR(writer.Finish(meta).status());
+//
+// Threads:    a writer belongs to one thread; readers are safe.
+// Errors:     those of files.h, and
+//             kAlreadyExists  the final name is taken
+//             kDataLoss       a file is missing, too short or changed
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "larr/config/v1/model.pb.h"
+
+namespace larr {
+
+inline constexpr char kManifestName[] = "manifest.textproto";
+
+// Collects the files of one artifact aside, under `<final name>.partial`.
+class ArtifactWriter {
+ public:
+  // Makes an empty staging folder; what a killed writer left there is removed.
+  static absl::StatusOr<ArtifactWriter> Create(
+      const std::filesystem::path& final_path);
+
+  // The staging folder. Files and subfolders are written here.
+  const std::filesystem::path& path() const { return staging_; }
+
+  // Hashes and fsyncs every file, writes the manifest and renames the folder
+  // to its final name. The caller sets `kind`, `parents`, `config` and
+  // `embedder_fingerprint`; the rest is filled in and returned.
+  absl::StatusOr<config::v1::ArtifactManifest> Finish(
+      config::v1::ArtifactManifest manifest);
+
+ private:
+  ArtifactWriter(std::filesystem::path final_path,
+                 std::filesystem::path staging)
+      : final_(std::move(final_path)), staging_(std::move(staging)) {}
+
+  std::filesystem::path final_;
+  std::filesystem::path staging_;
+};
+
+// Reads the manifest and checks that each file is there with its size. Cheap.
+absl::StatusOr<config::v1::ArtifactManifest> ReadArtifact(
+    const std::filesystem::path& path);
+
+// `ReadArtifact`, and each file's hash. Reads everything once.
+absl::StatusOr<config::v1::ArtifactManifest> VerifyArtifact(
+    const std::filesystem::path& path);
+
+}  // namespace larr

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Files whose content is either wholly there or not there at all.
+//
+// Threads:    safe; two writers of one path: the last rename wins.
+// Errors:     kNotFound          the file or its folder does not exist
+//             kPermissionDenied  the system refused access
+//             kResourceExhausted the disk or a quota is full
+//             kUnavailable       any other failure of the system
+//             Messages name the path and the system's reason.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace larr {
+
+// Reads a whole file.
+absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path);
+
+// Replaces `path` by `bytes`: writes aside, fsyncs, renames, fsyncs the folder.
+// A reader sees the old content or the new one; after a crash, too.
+absl::Status WriteFileAtomically(const std::filesystem::path& path,
+                                 std::string_view bytes);
+
+// Flushes a file's content to the disk.
+absl::Status SyncFile(const std::filesystem::path& path);
+
+// Flushes a folder's entries (created, renamed, removed names) to the disk.
+absl::Status SyncFolder(const std::filesystem::path& path);
+
+// SHA-256 as 64 lower-case hex digits. The file is streamed.
+absl::StatusOr<std::string> Sha256File(const std::filesystem::path& path);
+std::string Sha256(std::string_view bytes);
+
+// The status for the present `errno`: "<what> <path>: <reason>".
+absl::Status ErrnoStatus(std::string_view what,
+                         const std::filesystem::path& path);
+
+}  // namespace larr

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/rpc/grpc_server.h"
+
+#include <fmt/format.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <mutex>
+
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+
+namespace larr {
+namespace {
+
+constexpr int kDefaultMaxMessageBytes = 4 << 20;
+
+// The address that a client of this machine dials.
+std::string Bound(const std::string& listen, int port) {
+  return fmt::format("{}:{}", listen.substr(0, listen.rfind(':')), port);
+}
+
+// Builds one server; `address` receives where it listens.
+absl::StatusOr<std::unique_ptr<grpc::Server>> Listen(
+    const std::string& listen, const std::vector<grpc::Service*>& services,
+    int max_message_bytes, std::string& address) {
+  int port = 0;
+  grpc::ServerBuilder builder;
+  // Without this option a second server could silently share the port.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &port);
+  builder.SetMaxReceiveMessageSize(max_message_bytes);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  auto server = builder.BuildAndStart();
+  if (server == nullptr || port == 0)
+    return absl::UnavailableError(fmt::format(
+        "cannot listen on {}: is the address in use or not of this machine?",
+        listen));
+  address = Bound(listen, port);
+  return server;
+}
+
+void EnablePlugins() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+  });
+}
+
+int shutdown_pipe[2];
+
+void OnShutdownSignal(int number) {
+  signal(number, SIG_DFL);
+  [[maybe_unused]] const ssize_t written = write(shutdown_pipe[1], "x", 1);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
+    const config::v1::ServerConfig& config, GrpcServerOptions options) {
+  if (config.listen().empty())
+    return absl::InvalidArgumentError(
+        "server.listen is empty; set it to host:port, e.g. 127.0.0.1:7010");
+  EnablePlugins();
+  const int max_bytes = config.max_message_bytes() > 0
+                            ? config.max_message_bytes()
+                            : kDefaultMaxMessageBytes;
+  std::unique_ptr<GrpcServer> self(new GrpcServer);
+  self->options_ = std::move(options);
+  if (config.drain_seconds() > 0)
+    self->drain_time_ = std::chrono::seconds(config.drain_seconds());
+  if (!config.metrics_listen().empty()) {
+    if (self->options_.metrics == nullptr)
+      self->options_.metrics = std::make_shared<prometheus::Registry>();
+    LARR_ASSIGN_OR_RETURN(
+        self->exposer_,
+        MetricsExposer::Start(config.metrics_listen(), self->options_.metrics));
+  }
+  LARR_ASSIGN_OR_RETURN(
+      self->server_, Listen(config.listen(), self->options_.services, max_bytes,
+                            self->address_));
+  std::string addresses = self->address_ + "\n";
+  if (!self->options_.admin_listen.empty()) {
+    LARR_ASSIGN_OR_RETURN(
+        self->admin_server_,
+        Listen(self->options_.admin_listen, self->options_.admin_services,
+               max_bytes, self->admin_address_));
+    addresses += self->admin_address_ + "\n";
+  }
+  if (!config.port_file().empty())
+    LARR_RETURN_IF_ERROR(WriteFileAtomically(config.port_file(), addresses));
+  spdlog::info("serving address={} admin={} metrics={}", self->address_,
+               self->admin_address_, config.metrics_listen());
+  return self;
+}
+
+GrpcServer::~GrpcServer() { Drain(); }
+
+void GrpcServer::Drain() {
+  if (server_ == nullptr) return;
+  for (grpc::Server* server : {server_.get(), admin_server_.get()})
+    if (server != nullptr)
+      server->GetHealthCheckService()->SetServingStatus(false);
+  if (options_.on_drain) options_.on_drain();
+  const auto deadline = std::chrono::system_clock::now() + drain_time_;
+  server_->Shutdown(deadline);
+  if (admin_server_ != nullptr) admin_server_->Shutdown(deadline);
+  server_.reset();
+  admin_server_.reset();
+}
+
+void WaitForShutdownSignal() {
+  if (pipe(shutdown_pipe) != 0) std::abort();
+  struct sigaction action = {};
+  action.sa_handler = OnShutdownSignal;
+  sigaction(SIGTERM, &action, nullptr);
+  sigaction(SIGINT, &action, nullptr);
+  char byte;
+  while (read(shutdown_pipe[0], &byte, 1) != 1) {
+  }
+}
+
+absl::Status ServeUntilSignal(const config::v1::ServerConfig& config,
+                              GrpcServerOptions options) {
+  LARR_ASSIGN_OR_RETURN(const auto server,
+                        GrpcServer::Start(config, std::move(options)));
+  WaitForShutdownSignal();
+  spdlog::info("draining address={}", server->address());
+  server->Drain();
+  spdlog::info("stopped address={}", server->address());
+  return absl::OkStatus();
+}
+
+}  // namespace larr

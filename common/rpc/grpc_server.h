@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A gRPC server as every program of ours runs it: health service, reflection,
+// size limits, metrics on a port of their own, and a drain on SIGTERM.
+//
+// Ownership:  services are the caller's and must outlive the server.
+// Threads:    Start and the destructor from one thread; the rest is safe.
+#pragma once
+
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+#include <prometheus/registry.h>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/telemetry/metrics.h"
+#include "larr/config/v1/server.pb.h"
+
+namespace larr {
+
+struct GrpcServerOptions {
+  std::vector<grpc::Service*> services;
+  // Served on a port of their own, where `admin_listen` is not empty.
+  std::vector<grpc::Service*> admin_services;
+  std::string admin_listen;
+  // Exposed at the config's `metrics_listen`. Shared with the services.
+  std::shared_ptr<prometheus::Registry> metrics;
+  // Called once when a drain begins, after health says NOT_SERVING: ends
+  // streams that would last for ever. May be empty.
+  std::function<void()> on_drain;
+};
+
+class GrpcServer {
+ public:
+  // Binds the ports and serves. Writes `port_file`, if set, once it does: the
+  // bound address, and on a second line that of the admin port if there is one.
+  // Errors: kInvalidArgument  `listen` is empty
+  //         kUnavailable      a port cannot be bound
+  static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
+      const config::v1::ServerConfig& config, GrpcServerOptions options);
+
+  // Drains if that was not done.
+  ~GrpcServer();
+
+  // Bound addresses, host:port.
+  const std::string& address() const { return address_; }
+  const std::string& admin_address() const { return admin_address_; }
+
+  // Health says NOT_SERVING, new calls are refused, and calls in flight have
+  // the config's `drain_seconds` to end; the rest is cancelled.
+  void Drain();
+
+ private:
+  GrpcServer() = default;
+
+  GrpcServerOptions options_;
+  std::chrono::seconds drain_time_{10};
+  std::string address_, admin_address_;
+  std::unique_ptr<MetricsExposer> exposer_;
+  std::unique_ptr<grpc::Server> server_, admin_server_;
+};
+
+// Waits for SIGTERM or SIGINT. Call once a process; another signal of the
+// kind during the drain ends the process at once.
+void WaitForShutdownSignal();
+
+// Start, wait for SIGTERM or SIGINT, drain.
+absl::Status ServeUntilSignal(const config::v1::ServerConfig& config,
+                              GrpcServerOptions options);
+
+}  // namespace larr

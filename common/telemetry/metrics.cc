@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/telemetry/metrics.h"
+
+#include <fmt/format.h>
+#include <prometheus/exposer.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <exception>
+#include <fstream>
+
+namespace larr {
+namespace {
+
+// The process's own figures, read when Prometheus asks.
+class ProcessFigures : public prometheus::Collectable {
+ public:
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    const auto seconds = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) +
+             static_cast<double>(t.tv_usec) * 1e-6;
+    };
+    return {Gauge("process_resident_memory_bytes", "Resident memory.",
+                  ResidentBytes()),
+            Gauge("process_cpu_seconds_total", "CPU time, user and system.",
+                  seconds(usage.ru_utime) + seconds(usage.ru_stime)),
+            Gauge("process_start_time_seconds", "Start, in Unix time.",
+                  start_seconds_)};
+  }
+
+ private:
+  static prometheus::MetricFamily Gauge(const char* name, const char* help,
+                                        double value) {
+    prometheus::MetricFamily family;
+    family.name = name;
+    family.help = help;
+    family.type = prometheus::MetricType::Gauge;
+    family.metric.resize(1);
+    family.metric[0].gauge.value = value;
+    return family;
+  }
+
+  static double ResidentBytes() {
+    std::ifstream statm("/proc/self/statm");
+    double pages_total = 0, pages_resident = 0;
+    statm >> pages_total >> pages_resident;
+    return pages_resident * static_cast<double>(sysconf(_SC_PAGESIZE));
+  }
+
+  const double start_seconds_ =
+      std::chrono::duration<double>(
+          std::chrono::system_clock::now().time_since_epoch())
+          .count();
+};
+
+class PrometheusExposer : public MetricsExposer {
+ public:
+  PrometheusExposer(const std::string& address,
+                    std::shared_ptr<prometheus::Registry> registry)
+      : registry_(std::move(registry)),
+        process_(std::make_shared<ProcessFigures>()),
+        exposer_(address, /*num_threads=*/1) {
+    exposer_.RegisterCollectable(registry_);
+    exposer_.RegisterCollectable(process_);
+  }
+
+ private:
+  // Both shared with the exposer, which holds weak pointers only.
+  std::shared_ptr<prometheus::Registry> registry_;
+  std::shared_ptr<ProcessFigures> process_;
+  prometheus::Exposer exposer_;
+};
+
+}  // namespace
+
+const std::vector<double>& DurationBuckets() {
+  static const auto* const buckets = new std::vector<double>{
+      1e-4, 2e-4, 5e-4, 1e-3, 1.5e-3, 2e-3, 3e-3, 5e-3, 7.5e-3, 1e-2,
+      2e-2, 5e-2, 0.1,  0.2,  0.5,    1,    2,    5,    10};
+  return *buckets;
+}
+
+absl::StatusOr<std::unique_ptr<MetricsExposer>> MetricsExposer::Start(
+    const std::string& address,
+    std::shared_ptr<prometheus::Registry> registry) {
+  try {  // prometheus-cpp reports a port in use by an exception
+    return std::make_unique<PrometheusExposer>(address, std::move(registry));
+  } catch (const std::exception& error) {
+    return absl::UnavailableError(
+        fmt::format("cannot serve metrics on {}: {}; choose a free port as "
+                    "server.metrics_listen",
+                    address, error.what()));
+  }
+}
+
+}  // namespace larr

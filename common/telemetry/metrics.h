@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Prometheus metrics of a program. Families are made once, in the file that
+// counts; children are kept, since looking one up takes a lock:
+//
+//   struct Metrics {
+//     explicit Metrics(prometheus::Registry& registry);
+//     prometheus::Counter& requests;
+//   };
+//
+// Names: larr_<service>_<thing>_<unit>[_total]. Labels from closed sets only.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace larr {
+
+// Bucket bounds in seconds, 100 microseconds to 10 seconds, for durations of
+// calls.
+const std::vector<double>& DurationBuckets();
+
+// Serves a registry at `http://<address>/metrics` for as long as it lives.
+class MetricsExposer {
+ public:
+  // `address` is host:port. Adds the process's own figures (resident memory,
+  // CPU seconds, start time) to what `registry` has.
+  // Errors: kUnavailable  the port cannot be bound
+  static absl::StatusOr<std::unique_ptr<MetricsExposer>> Start(
+      const std::string& address,
+      std::shared_ptr<prometheus::Registry> registry);  // shared with services
+  virtual ~MetricsExposer() = default;
+};
+
+}  // namespace larr

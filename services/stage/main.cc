@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One training stage, as a process of its own: a fault ends the stage and
+// nothing else. Settings: larr.config.v1.StageConfig.
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+
+#include "common/base/artifact_folder.h"
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+#include "common/telemetry/logging.h"
+#include "services/stage/align.h"
+#include "services/stage/contrast.h"
+#include "services/stage/corpus.h"
+#include "services/stage/embed.h"
+#include "services/stage/evaluate.h"
+#include "services/stage/pretrain.h"
+#include "services/stage/publish.h"
+#include "services/stage/stage.h"
+
+namespace larr::stage {
+namespace {
+
+using config::v1::StageConfig;
+
+absl::Status Run(StageContext& context) {
+  switch (context.config.stage()) {
+    case StageConfig::CORPUS:
+      return RunCorpus(context);
+    case StageConfig::PRETRAIN:
+      return RunPretrain(context);
+    case StageConfig::CONTRAST:
+      return RunContrast(context);
+    case StageConfig::EMBED:
+      return RunEmbed(context);
+    case StageConfig::ALIGN:
+      return RunAlign(context);
+    case StageConfig::EVALUATE:
+      return RunEvaluate(context);
+    case StageConfig::PUBLISH:
+      return RunPublish(context);
+    default:
+      return absl::InvalidArgumentError(
+          "`stage` is not set; set it to CORPUS, PRETRAIN, CONTRAST, EMBED, "
+          "ALIGN, EVALUATE or PUBLISH");
+  }
+}
+
+absl::Status RunFromFile(const std::string& path) {
+  LARR_ASSIGN_OR_RETURN(auto config, LoadTextProto<StageConfig>(path));
+  if (config.output().empty() || config.work().empty())
+    return absl::InvalidArgumentError(
+        path + ": `output` and `work` must name folders");
+  if (std::filesystem::exists(config.output())) {
+    spdlog::info("finished already output={}", config.output());
+    return ReadArtifact(config.output()).status();
+  }
+  std::filesystem::create_directories(config.work());
+  const std::filesystem::path work = config.work();
+  StageContext context{std::move(config), ProgressWriter(work)};
+  return Run(context);
+}
+
+}  // namespace
+}  // namespace larr::stage
+
+int main(int argc, char** argv) {
+  CLI::App app("Runs one training stage.");
+  std::string path;
+  app.add_option("--config", path, "Path of a StageConfig text proto.")
+      ->required();
+  CLI11_PARSE(app, argc, argv);
+  larr::InitLogging("stage");
+  const absl::Status status = larr::stage::RunFromFile(path);
+  if (status.ok()) return EXIT_SUCCESS;
+  // The last line of stderr is what the coordinator reports.
+  std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
+  return EXIT_FAILURE;
+}

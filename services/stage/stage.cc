@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/stage.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+namespace larr::stage {
+namespace {
+
+// The `elapsed` of the last whole line: a kill may have cut the last one off.
+double LastElapsed(const std::filesystem::path& path) {
+  std::ifstream in(path);
+  double elapsed = 0;
+  for (std::string line; std::getline(in, line);) {
+    const auto json = nlohmann::json::parse(line, nullptr, false);
+    if (json.is_object()) elapsed = json.value("elapsed", elapsed);
+  }
+  return elapsed;
+}
+
+bool EndsInNewline(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary | std::ios::ate);
+  if (!in || in.tellg() == std::streampos(0)) return true;
+  in.seekg(-1, std::ios::end);
+  return in.get() == '\n';
+}
+
+}  // namespace
+
+ProgressWriter::ProgressWriter(const std::filesystem::path& work_folder)
+    : start_(std::chrono::steady_clock::now()) {
+  const auto path = work_folder / "progress.jsonl";
+  elapsed_before_ = LastElapsed(path);
+  const bool torn = !EndsInNewline(path);
+  out_.open(path, std::ios::app);
+  if (torn) out_ << '\n';
+}
+
+void ProgressWriter::Report(int64_t step, int64_t total, double loss,
+                            double throughput, std::string_view unit) {
+  const std::chrono::duration<double> here =
+      std::chrono::steady_clock::now() - start_;
+  nlohmann::ordered_json line = {{"step", step}, {"total", total}};
+  if (!std::isnan(loss)) line["loss"] = loss;
+  line["throughput"] = throughput;
+  line["unit"] = unit;
+  line["elapsed"] = elapsed_before_ + here.count();
+  out_ << line.dump() << std::endl;
+}
+
+absl::StatusOr<std::filesystem::path> StageContext::Input(
+    const std::string& role) const {
+  const auto it = config.inputs().find(role);
+  if (it == config.inputs().end())
+    return absl::InvalidArgumentError(fmt::format(
+        "the stage's config has no input `{}`; add it to `inputs`", role));
+  return std::filesystem::path(it->second);
+}
+
+int StageContext::threads() const {
+  if (config.spec().threads() > 0) return config.spec().threads();
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+}  // namespace larr::stage

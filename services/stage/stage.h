@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What every stage gets, and how it tells of its progress. A stage is a
+// process: `larr_stage --config stage.textproto`. It writes one artifact at
+// `config.output()`; whatever it needs to go on after a kill is in
+// `config.work()`. If the artifact is there already, main() ends at once.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "larr/config/v1/training.pb.h"
+
+namespace larr::stage {
+
+// Appends lines to `<work>/progress.jsonl`:
+//   {"step":3,"total":60,"loss":1.25,"throughput":812.0,"unit":"tokens/s",
+//    "elapsed":12.5}
+// `elapsed` counts seconds of work over all restarts of the stage. A restart
+// appends to the same file, so a step that was repeated is there twice; the
+// later line counts.
+//
+// Threads:    one at a time.
+class ProgressWriter {
+ public:
+  explicit ProgressWriter(const std::filesystem::path& work_folder);
+
+  // `loss` is NaN for stages without one, and then left out of the line.
+  void Report(int64_t step, int64_t total, double loss, double throughput,
+              std::string_view unit);
+
+ private:
+  std::ofstream out_;
+  double elapsed_before_ = 0;  // seconds of earlier processes
+  const std::chrono::steady_clock::time_point start_;
+};
+
+struct StageContext {
+  const config::v1::StageConfig config;
+  ProgressWriter progress;
+
+  // Folder of the artifact in `role` (see StageConfig.inputs).
+  // Errors: kInvalidArgument  the config does not name it
+  absl::StatusOr<std::filesystem::path> Input(const std::string& role) const;
+
+  // Threads to compute with: the spec's, or as many as there are cores.
+  int threads() const;
+};
+
+}  // namespace larr::stage

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/base/artifact_folder.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "common/base/files.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+namespace fs = std::filesystem;
+
+// An artifact of two files, one of them in a subfolder.
+config::v1::ArtifactManifest MakeArtifact(const fs::path& path) {
+  auto writer = ArtifactWriter::Create(path);
+  REQUIRE(writer.ok());
+  fs::create_directories(writer->path() / "sub");
+  std::ofstream(writer->path() / "a.bin") << "alpha";
+  std::ofstream(writer->path() / "sub" / "b.bin") << "beta";
+  config::v1::ArtifactManifest meta;
+  meta.set_kind("test");
+  (*meta.mutable_parents())["corpus"] = "0123";
+  auto manifest = writer->Finish(meta);
+  REQUIRE(manifest.ok());
+  return *manifest;
+}
+
+}  // namespace
+
+TEST_CASE("An artifact is not there until it is whole", "[base]") {
+  const testing::TempDir dir;
+  const fs::path path = dir.path() / "artifact";
+  {
+    auto writer = ArtifactWriter::Create(path);
+    REQUIRE(writer.ok());
+    std::ofstream(writer->path() / "left-over.bin") << "x";
+    CHECK_FALSE(fs::exists(path));
+    CHECK(absl::IsNotFound(ReadArtifact(path).status()));
+  }  // killed here: the staging folder stays
+  const auto manifest = MakeArtifact(path);
+  CHECK(manifest.files_size() == 2);
+  CHECK(manifest.parents().at("corpus") == "0123");
+  CHECK_FALSE(fs::exists(path / "left-over.bin"));
+  CHECK(VerifyArtifact(path)->digest() == manifest.digest());
+  CHECK(absl::IsAlreadyExists(ArtifactWriter::Create(path).status()));
+}
+
+TEST_CASE("Equal content has an equal digest, other content another",
+          "[base]") {
+  const testing::TempDir dir;
+  CHECK(MakeArtifact(dir.path() / "x").digest() ==
+        MakeArtifact(dir.path() / "y").digest());
+  auto writer = ArtifactWriter::Create(dir.path() / "z");
+  std::ofstream(writer->path() / "a.bin") << "alphA";
+  CHECK(writer->Finish({})->digest() !=
+        ReadArtifact(dir.path() / "x")->digest());
+}
+
+TEST_CASE("Damage is found and named", "[base]") {
+  const testing::TempDir dir;
+  const fs::path path = dir.path() / "artifact";
+  MakeArtifact(path);
+  struct Case {
+    const char* name;
+    void (*damage)(const fs::path&);
+    bool found_without_hashing;
+    const char* file;
+  };
+  const Case cases[] = {
+      {"flipped byte",
+       [](const fs::path& p) { std::ofstream(p / "a.bin") << "alphb"; }, false,
+       "a.bin"},
+      {"truncated",
+       [](const fs::path& p) { fs::resize_file(p / "sub/b.bin", 1); }, true,
+       "b.bin"},
+      {"missing", [](const fs::path& p) { fs::remove(p / "a.bin"); }, true,
+       "a.bin"},
+      {"manifest edited",
+       [](const fs::path& p) {
+         std::string text = ReadFile(p / kManifestName).value();
+         text.replace(text.find("a.bin"), 5, "c.bin");
+         std::ofstream(p / kManifestName) << text;
+       },
+       true, kManifestName},
+      {"manifest cut",
+       [](const fs::path& p) { fs::resize_file(p / kManifestName, 20); }, true,
+       kManifestName},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    const fs::path copy = dir.path() / "copy";
+    fs::remove_all(copy);
+    fs::copy(path, copy, fs::copy_options::recursive);
+    c.damage(copy);
+    CHECK(ReadArtifact(copy).ok() == !c.found_without_hashing);
+    const absl::Status status = VerifyArtifact(copy).status();
+    CHECK(absl::IsDataLoss(status));
+    CHECK(std::string(status.message()).find(c.file) != std::string::npos);
+  }
+}
+
+}  // namespace larr

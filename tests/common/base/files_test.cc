@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/base/files.h"
+
+#include <sys/stat.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+
+TEST_CASE("WriteFileAtomically replaces a file and leaves nothing aside",
+          "[base]") {
+  const testing::TempDir dir;
+  const auto path = dir.path() / "a.txt";
+  REQUIRE(WriteFileAtomically(path, "one").ok());
+  REQUIRE(WriteFileAtomically(path, "two").ok());
+  CHECK(ReadFile(path).value() == "two");
+  CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) ==
+        1);
+}
+
+TEST_CASE("An empty file and bytes of every value survive", "[base]") {
+  const testing::TempDir dir;
+  std::string all;
+  for (int i = 0; i < 256; ++i) all += static_cast<char>(i);
+  for (const std::string& bytes : {std::string(), all}) {
+    REQUIRE(WriteFileAtomically(dir.path() / "b", bytes).ok());
+    CHECK(ReadFile(dir.path() / "b").value() == bytes);
+  }
+}
+
+TEST_CASE("A failed write names the path and keeps the old content", "[base]") {
+  const testing::TempDir dir;
+  const auto missing = dir.path() / "no" / "file";
+  const absl::Status status = WriteFileAtomically(missing, "x");
+  CHECK(absl::IsNotFound(status));
+  CHECK(std::string(status.message()).find(missing.string()) !=
+        std::string::npos);
+
+  // A full disk: /dev/full refuses every byte.
+  const absl::Status full = [] {
+    errno = ENOSPC;
+    return ErrnoStatus("cannot write", "/some/file");
+  }();
+  CHECK(absl::IsResourceExhausted(full));
+}
+
+TEST_CASE("Sha256 agrees with the published vectors", "[base]") {
+  // FIPS 180-4, examples for SHA-256.
+  CHECK(Sha256("abc") ==
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  CHECK(Sha256("") ==
+        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  const testing::TempDir dir;
+  const std::string big(3 << 20, 'x');
+  REQUIRE(WriteFileAtomically(dir.path() / "big", big).ok());
+  CHECK(Sha256File(dir.path() / "big").value() == Sha256(big));
+  CHECK(absl::IsNotFound(Sha256File(dir.path() / "none").status()));
+}
+
+}  // namespace larr

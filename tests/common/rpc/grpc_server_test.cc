@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/rpc/grpc_server.h"
+
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "common/base/files.h"
+#include "common/rpc/grpc_status.h"
+#include "larr/scoring/v1/scoring_service.grpc.pb.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+using scoring::v1::GetServingStateRequest;
+using scoring::v1::ScoringService;
+using scoring::v1::ServingState;
+
+// Answers after `delay`.
+class SlowService : public ScoringService::Service {
+ public:
+  explicit SlowService(std::chrono::milliseconds delay) : delay_(delay) {}
+  grpc::Status GetServingState(grpc::ServerContext*,
+                               const GetServingStateRequest*,
+                               ServingState* state) override {
+    std::this_thread::sleep_for(delay_);
+    state->set_snapshot("s");
+    return grpc::Status::OK;
+  }
+
+ private:
+  const std::chrono::milliseconds delay_;
+};
+
+absl::Status Call(const std::string& address) {
+  const auto stub = ScoringService::NewStub(
+      grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::seconds(10));
+  ServingState state;
+  return FromGrpc(stub->GetServingState(&context, {}, &state));
+}
+
+config::v1::ServerConfig AnyPort() {
+  config::v1::ServerConfig config;
+  config.set_listen("127.0.0.1:0");
+  return config;
+}
+
+}  // namespace
+
+TEST_CASE("A server takes a free port, tells it, and answers", "[rpc]") {
+  const testing::TempDir dir;
+  SlowService service(std::chrono::milliseconds(0));
+  auto config = AnyPort();
+  config.set_port_file((dir.path() / "port").string());
+  config.set_metrics_listen("127.0.0.1:0");
+  const auto server = GrpcServer::Start(config, {.services = {&service}});
+  REQUIRE(server.ok());
+  CHECK(ReadFile(dir.path() / "port").value() == (*server)->address() + "\n");
+  CHECK(Call((*server)->address()).ok());
+}
+
+TEST_CASE("A taken port and an empty address are refused with a reason",
+          "[rpc]") {
+  SlowService service(std::chrono::milliseconds(0)),
+      other(std::chrono::milliseconds(0));
+  const auto server = GrpcServer::Start(AnyPort(), {.services = {&service}});
+  REQUIRE(server.ok());
+  config::v1::ServerConfig taken;
+  taken.set_listen((*server)->address());
+  const auto refused = GrpcServer::Start(taken, {.services = {&other}});
+  CHECK(absl::IsUnavailable(refused.status()));
+  CHECK(std::string(refused.status().message()).find((*server)->address()) !=
+        std::string::npos);
+  CHECK(absl::IsInvalidArgument(GrpcServer::Start({}, {}).status()));
+}
+
+TEST_CASE("A drain lets the call in flight end and refuses new ones", "[rpc]") {
+  SlowService service(std::chrono::milliseconds(500));
+  bool told = false;
+  auto server = GrpcServer::Start(
+      AnyPort(), {.services = {&service}, .on_drain = [&] { told = true; }});
+  REQUIRE(server.ok());
+  const std::string address = (*server)->address();
+  absl::Status in_flight;
+  std::thread client([&] { in_flight = Call(address); });
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  (*server)->Drain();
+  client.join();
+  CHECK(in_flight.ok());
+  CHECK(told);
+  CHECK(absl::IsUnavailable(Call(address)));
+}
+
+TEST_CASE("SIGTERM ends ServeUntilSignal in order", "[rpc]") {
+  const pid_t child = fork();
+  if (child == 0) {
+    SlowService service(std::chrono::milliseconds(0));
+    std::thread([] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      kill(getpid(), SIGTERM);
+    }).detach();
+    _exit(ServeUntilSignal(AnyPort(), {.services = {&service}}).ok() ? 42 : 1);
+  }
+  int status = 0;
+  REQUIRE(waitpid(child, &status, 0) == child);
+  CHECK(WIFEXITED(status));
+  CHECK(WEXITSTATUS(status) == 42);
+}
+
+TEST_CASE("Statuses cross the border unchanged", "[rpc]") {
+  for (int code = 0; code <= 16; ++code) {
+    const absl::Status status(static_cast<absl::StatusCode>(code),
+                              code == 0 ? "" : "why");
+    CHECK(FromGrpc(ToGrpc(status)) == status);
+  }
+}
+
+}  // namespace larr
