@@ -33,7 +33,7 @@ TEST_CASE("A mistake is named with file, line and column", "[config]") {
   const Case cases[] = {
       {"cpu_slots: 1\ncpu_slotz: 2", "x.textproto:2:", "cpu_slotz"},
       {"cpu_slots: 'two'", "x.textproto:1:", "integer"},
-      {"server { listen: 'a'", "x.textproto:1:", "}"},
+      {"server { listen: 'a'", "x.textproto:1:", "xpected"},
       {"cpu_slots: 99999999999", "x.textproto:1:", "range"},
   };
   for (const Case& c : cases) {
