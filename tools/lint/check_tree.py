@@ -85,8 +85,7 @@ def check_protos():
     for path in files("*.proto"):
         previous = ""
         for number, line in enumerate(path.read_text().splitlines(), 1):
-            grouped = re.match(r"\s*(repeated |map<.*> |[\w.]+ )?\S+.* = \d+;", previous)
-            if element.match(line) and "//" not in line and not previous.strip().startswith("//") and not grouped:
+            if element.match(line) and "//" not in line and not previous.strip().startswith("//"):
                 problem(path, number, f"no comment: {line.strip()}")
             previous = line
 

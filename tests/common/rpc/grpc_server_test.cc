@@ -117,12 +117,4 @@ TEST_CASE("SIGTERM ends ServeUntilSignal in order", "[rpc]") {
   CHECK(WEXITSTATUS(status) == 42);
 }
 
-TEST_CASE("Statuses cross the border unchanged", "[rpc]") {
-  for (int code = 0; code <= 16; ++code) {
-    const absl::Status status(static_cast<absl::StatusCode>(code),
-                              code == 0 ? "" : "why");
-    CHECK(FromGrpc(ToGrpc(status)) == status);
-  }
-}
-
 }  // namespace larr

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/telemetry/metrics.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <prometheus/counter.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+namespace larr {
+namespace {
+
+// A loopback port that was free a moment ago.
+int FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t length = sizeof(address);
+  REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0);
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
+  close(fd);
+  return ntohs(address.sin_port);
+}
+
+std::string Get(int port) {
+  const int fd = socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  REQUIRE(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) ==
+          0);
+  const std::string request = "GET /metrics HTTP/1.0\r\n\r\n";
+  REQUIRE(write(fd, request.data(), request.size()) ==
+          static_cast<ssize_t>(request.size()));
+  std::string page(1 << 16, '\0');
+  size_t size = 0;
+  for (ssize_t n; (n = read(fd, page.data() + size, page.size() - size)) > 0;)
+    size += static_cast<size_t>(n);
+  close(fd);
+  page.resize(size);
+  return page;
+}
+
+}  // namespace
+
+TEST_CASE("A counter and the process's own figures are exposed",
+          "[telemetry]") {
+  auto registry = std::make_shared<prometheus::Registry>();
+  auto& family = prometheus::BuildCounter()
+                     .Name("larr_scoring_requests_total")
+                     .Help("Requests.")
+                     .Register(*registry);
+  family.Add({}).Increment(3);
+  const int port = FreePort();
+  const std::string address = "127.0.0.1:" + std::to_string(port);
+  const auto exposer = MetricsExposer::Start(address, registry);
+  REQUIRE(exposer.ok());
+  const std::string page = Get(port);
+  CHECK(page.find("larr_scoring_requests_total 3") != std::string::npos);
+  CHECK(page.find("process_resident_memory_bytes") != std::string::npos);
+
+  const auto taken = MetricsExposer::Start(address, registry).status();
+  CHECK(absl::IsUnavailable(taken));
+  CHECK(std::string(taken.message()).find(address) != std::string::npos);
+}
+
+TEST_CASE("Duration buckets ascend", "[telemetry]") {
+  const auto& buckets = DurationBuckets();
+  CHECK(std::is_sorted(buckets.begin(), buckets.end()));
+}
+
+}  // namespace larr
