@@ -35,6 +35,18 @@ add_library(larr::parquet ALIAS larr_parquet)
 target_include_directories(larr_parquet SYSTEM INTERFACE ${arrow}/include)
 target_link_libraries(larr_parquet INTERFACE larr_parquet_so larr_arrow_so)
 
+# The tokenizers crate behind third_party/tokenizers/larr_tokenizers.h.
+set(tokenizers ${LARR_DEPS}/cargo-target/release/liblarr_tokenizers.a)
+if(NOT EXISTS ${tokenizers})
+  message(FATAL_ERROR "${tokenizers} is missing: run ./larr setup")
+endif()
+add_library(larr_tokenizers_a STATIC IMPORTED GLOBAL)
+set_target_properties(larr_tokenizers_a PROPERTIES IMPORTED_LOCATION ${tokenizers})
+add_library(larr_tokenizers_c INTERFACE)
+add_library(larr::tokenizers_c ALIAS larr_tokenizers_c)
+target_include_directories(larr_tokenizers_c SYSTEM INTERFACE ${CMAKE_SOURCE_DIR})
+target_link_libraries(larr_tokenizers_c INTERFACE larr_tokenizers_a dl pthread m)
+
 if(LARR_SANITIZE)
   return()
 endif()

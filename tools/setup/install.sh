@@ -1,0 +1,189 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Installs what a build needs on Debian 12: Debian packages (as root or through
+# sudo, only where some are missing), and into .deps, each verified by hash:
+#   torch/ arrow/ python/  unpacked Python wheels  (wheels-*.txt)
+#   cargo-target/          the tokenizers library  (third_party/tokenizers)
+#   models/smollm2-135m/   the embedded model      (convert_smollm2.py)
+# A part is remade when the hash of what it is made from changes; it gets its
+# name only once complete, so an interrupted set-up is simply run again.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+deps=$root/.deps
+crate=$root/third_party/tokenizers
+python=/usr/bin/python3
+need_disk_gib=10   # wheels packed and unpacked, crates, the model, a build
+need_memory_gib=6  # two compilers at work on LibTorch's headers
+need_rust=1.80     # rust-version in third_party/tokenizers/Cargo.toml
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
+hash_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
+wheels_hash() { hash_of "$here/wheels-$1.txt"; }
+crate_hash() { hash_of "$crate/Cargo.toml" "$crate/Cargo.lock" "$crate"/src/*.rs; }
+model_hash() { hash_of "$here/convert_smollm2.py" "$here/wheels-python.txt"; }
+
+# done_with FOLDER HASH: whether FOLDER is complete and made from HASH.
+done_with() { [[ -f $deps/$1/.stamp && $(<"$deps/$1/.stamp") == "$2" ]]; }
+
+missing_debian_packages() {
+  local wanted
+  wanted=$(sed -e 's/#.*//' "$here/debian-packages.txt")
+  # shellcheck disable=SC2086  # one word a package
+  comm -13 <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
+             sed -n 's/^installed //p' | sort -u) <(tr -s ' ' '\n' <<<"$wanted" | grep . | sort -u)
+  find_cargo >/dev/null || echo cargo-web
+}
+
+# The cargo to use: the user's own if new enough, else Debian's cargo-web.
+find_cargo() {
+  local candidate version
+  for candidate in cargo /usr/bin/cargo /usr/lib/rust-web/bin/cargo; do
+    version=$("$candidate" --version 2>/dev/null | cut -d' ' -f2) || continue
+    if [[ $(printf '%s\n' "$need_rust" "$version" | sort -V | head -n1) == "$need_rust" ]]; then
+      echo "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+check_machine() {
+  local problems=() disk memory
+  [[ $(uname -sm) == "Linux x86_64" ]] ||
+    problems+=("this is $(uname -sm); the pinned wheels are for Linux x86_64")
+  command -v apt-get >/dev/null ||
+    problems+=("apt-get is missing: this set-up is for Debian 12 (bookworm)")
+  disk=$(($(df --output=avail -k "$deps" | tail -n1) / 1024 / 1024))
+  ((disk >= need_disk_gib)) ||
+    problems+=("$disk GiB of disk free at $deps; $need_disk_gib GiB are needed")
+  memory=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 1024 / 1024))
+  ((memory >= need_memory_gib)) ||
+    problems+=("$memory GiB of memory; $need_memory_gib GiB are needed")
+  ((${#problems[@]} == 0)) || fail "$(printf '\n  - %s' "${problems[@]}")"
+}
+
+install_debian_packages() {
+  local missing as_root=()
+  missing=$(missing_debian_packages)
+  [[ -n $missing ]] || return 0
+  if ((EUID != 0)); then
+    command -v sudo >/dev/null ||
+      fail "these Debian packages are missing and this is neither root nor has it sudo;" \
+           "ask an administrator for: apt-get install" $missing
+    as_root=(sudo)
+  fi
+  say "Debian packages:" $missing
+  "${as_root[@]}" apt-get update -qq ||
+    fail "Debian's package registry cannot be reached: see the lines above"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -qq -y --no-install-recommends $missing >"$deps/apt.log" 2>&1 ||
+    { tail -n 20 "$deps/apt.log" >&2; fail "apt-get install failed; the whole log: $deps/apt.log"; }
+}
+
+pip() {
+  TMPDIR=$deps/tmp PIP_USER=0 PIP_NO_INPUT=1 PIP_DISABLE_PIP_VERSION_CHECK=1 \
+    PIP_ROOT_USER_ACTION=ignore "$python" -m pip "$@"
+}
+
+run_cargo() {
+  local cargo config=() verb=$1
+  shift
+  cargo=$(find_cargo)
+  # A folder of our own for crates, so that nothing outside .deps is written;
+  # the user's settings (a mirror, a proxy) still count.
+  [[ ! -f ${CARGO_HOME:-$HOME/.cargo}/config.toml ]] ||
+    config=(--config "${CARGO_HOME:-$HOME/.cargo}/config.toml")
+  if [[ $cargo == /*/rust-web/* ]]; then local -x PATH=${cargo%/*}:$PATH; fi
+  CARGO_HOME=$deps/cargo "$cargo" "${config[@]}" "$verb" --locked \
+    --manifest-path "$crate/Cargo.toml" "$@"
+}
+
+# Both are small downloads that the work needs anyway: an unreachable registry
+# shows now, not after minutes.
+check_registries() {
+  if [[ $1 == *wheels* ]]; then
+    pip download -q --no-deps --no-cache-dir -d "$deps/tmp" tqdm==4.67.1 >"$deps/tmp/log" 2>&1 ||
+      { cat "$deps/tmp/log" >&2; fail "the Python package registry cannot be reached, see above"; }
+  fi
+  if [[ $1 == *crate* ]]; then
+    run_cargo fetch >"$deps/tmp/log" 2>&1 ||
+      { cat "$deps/tmp/log" >&2; fail "the Rust package registry cannot be reached, see above"; }
+  fi
+}
+
+# replace FOLDER HASH: gives the finished FOLDER.partial its name and stamp.
+replace() {
+  printf '%s\n' "$2" >"$deps/$1.partial/.stamp"
+  rm -rf "$deps/$1.old"
+  [[ ! -e $deps/$1 ]] || mv "$deps/$1" "$deps/$1.old"
+  mv "$deps/$1.partial" "$deps/$1"
+  rm -rf "$deps/$1.old"
+}
+
+install_wheels() {
+  say "wheels into .deps/$1:" $(sed -n 's/^\([a-z].*==[^ ]*\).*/\1/p' "$here/wheels-$1.txt")
+  "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||
+    fail "$python is $("$python" --version); the pinned wheels are for Debian 12's Python 3.11"
+  rm -rf "$deps/$1.partial"
+  pip install -q --require-hashes --no-deps --no-compile --no-cache-dir --only-binary :all: \
+    --target "$deps/$1.partial" -r "$here/wheels-$1.txt" ||
+    fail "the wheels of tools/setup/wheels-$1.txt could not be installed, see above"
+  replace "$1" "$(wheels_hash "$1")"
+}
+
+build_crate() {
+  say "the tokenizers library (about a minute)"
+  rm -f "$deps/cargo-target/.stamp"
+  run_cargo build --release --quiet --target-dir "$deps/cargo-target" ||
+    fail "third_party/tokenizers did not build, see above"
+  crate_hash >"$deps/cargo-target/.stamp"
+}
+
+convert_model() {
+  say "the embedded model SmolLM2-135M"
+  mkdir -p "$deps/models"
+  rm -rf "$deps/models/smollm2-135m.partial"
+  PYTHONPATH=$deps/python "$python" -B "$here/convert_smollm2.py" \
+    --output "$deps/models/smollm2-135m.partial" || fail "the model was not converted, see above"
+  replace models/smollm2-135m "$(model_hash)"
+}
+
+# What is still to do, one word a part.
+list_work() {
+  local group
+  [[ -z $(missing_debian_packages) ]] || echo debian
+  for group in torch arrow python; do
+    done_with "$group" "$(wheels_hash "$group")" || echo "wheels:$group"
+  done
+  done_with cargo-target "$(crate_hash)" || echo crate
+  done_with models/smollm2-135m "$(model_hash)" || echo model
+}
+
+main() {
+  local work part
+  mkdir -p "$deps"
+  work=$(list_work)
+  [[ -n $work ]] || exit 0
+  exec 9>"$deps/.lock"
+  flock -n 9 || { say "waiting for another set-up of $deps"; flock 9; }
+  work=$(list_work)
+  rm -rf "$deps/tmp"
+  mkdir -p "$deps/tmp"
+  check_machine
+  install_debian_packages
+  check_registries "$work"
+  for part in $work; do
+    case $part in
+      wheels:*) install_wheels "${part#wheels:}" ;;
+      crate) build_crate ;;
+      model) convert_model ;;
+    esac
+  done
+  rm -rf "$deps/tmp"
+  say "done in $SECONDS s"
+}
+
+main "$@"
