@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// bfloat16: the upper half of a float32. Vectors are stored as 16-bit words in
+// the machine's (little-endian) byte order.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+
+namespace larr {
+
+static_assert(std::endian::native == std::endian::little);
+
+// Rounds to the nearest bf16, ties to even. REQUIRES: `value` is not a NaN.
+inline uint16_t ToBf16(float value) {
+  const auto bits = std::bit_cast<uint32_t>(value);
+  return static_cast<uint16_t>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
+}
+
+// Exact.
+inline float FromBf16(uint16_t value) {
+  return std::bit_cast<float>(static_cast<uint32_t>(value) << 16);
+}
+
+}  // namespace larr

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/store/snapshot_db.h"
+
+#include <fmt/format.h>
+#include <rocksdb/cache.h>
+#include <rocksdb/env.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+
+#include <vector>
+
+#include "common/rocks/rocks_status.h"
+
+namespace larr {
+namespace {
+
+constexpr std::array<const char*, kFamilyCount> kNames = {
+    "default", "text", "entity", "history", "description"};
+constexpr size_t kCacheBytes = size_t{256} << 20;
+
+class NullLogger : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
+char SideByte(config::v1::Side side) {
+  return side == config::v1::USER ? 'U' : 'P';
+}
+
+}  // namespace
+
+rocksdb::Options OptionsOf(Family family) {
+  static const auto cache = rocksdb::NewLRUCache(kCacheBytes);
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
+  table.format_version = 5;
+  rocksdb::Options options;
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  // The low bits of bf16 vectors do not compress.
+  options.compression =
+      family == kText ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+  options.info_log = std::make_shared<NullLogger>();
+  return options;
+}
+
+std::string EntityKey(config::v1::Side side, std::string_view id) {
+  return std::string(1, SideByte(side)).append(id);
+}
+
+std::string HistoryKey(config::v1::Side side, std::string_view date,
+                       std::string_view id) {
+  std::string key(1, SideByte(side));
+  return key.append(date).append(1, '\0').append(id);
+}
+
+absl::StatusOr<std::unique_ptr<SnapshotDb>> SnapshotDb::Open(
+    const std::filesystem::path& folder, Mode mode) {
+  rocksdb::Options options = OptionsOf(kInfo);
+  options.create_if_missing = mode != Mode::kRead;
+  options.create_missing_column_families = mode != Mode::kRead;
+  std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
+  for (int f = 0; f < kFamilyCount; ++f) {
+    rocksdb::ColumnFamilyOptions family(OptionsOf(static_cast<Family>(f)));
+    family.disable_auto_compactions = mode == Mode::kIngest;
+    descriptors.emplace_back(kNames[f], family);
+  }
+  rocksdb::DB* db = nullptr;
+  std::vector<rocksdb::ColumnFamilyHandle*> handles;
+  const rocksdb::Status status =
+      mode == Mode::kRead
+          ? rocksdb::DB::OpenForReadOnly(options, folder.string(), descriptors,
+                                         &handles, &db)
+          : rocksdb::DB::Open(options, folder.string(), descriptors, &handles,
+                              &db);
+  if (!status.ok()) {
+    return FromRocks(status,
+                     fmt::format("opening the vectors of {}", folder.string()));
+  }
+  auto result = std::make_unique<SnapshotDb>();
+  result->db.reset(db);
+  std::copy(handles.begin(), handles.end(), result->families.begin());
+  return result;
+}
+
+SnapshotDb::~SnapshotDb() {
+  for (rocksdb::ColumnFamilyHandle* handle : families) {
+    if (handle != nullptr) db->DestroyColumnFamilyHandle(handle);
+  }
+}
+
+}  // namespace larr
