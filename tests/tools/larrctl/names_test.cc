@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/larrctl/names.h"
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+
+namespace larr::ctl {
+namespace {
+
+TEST_CASE("Short names and full names mean the same", "[larrctl]") {
+  CHECK(FullName("trainingRuns", "demo") == "trainingRuns/demo");
+  CHECK(FullName("trainingRuns", "trainingRuns/demo") == "trainingRuns/demo");
+  CHECK(FullName("models", "-") == "models/-");
+  CHECK(*FullVersionName("city/3") == "models/city/versions/3");
+  CHECK(*FullVersionName("models/city/versions/3") == "models/city/versions/3");
+}
+
+TEST_CASE("What names no version is refused with an example", "[larrctl]") {
+  for (const char* name : {"", "city", "models/city", "/3", "city/", "a/b/c"}) {
+    CAPTURE(name);
+    const auto version = FullVersionName(name);
+    CHECK(absl::IsInvalidArgument(version.status()));
+    CHECK_THAT(std::string(version.status().message()),
+               Catch::Contains("city/3"));
+  }
+}
+
+TEST_CASE("Paths of a spec are relative to its file", "[larrctl]") {
+  config::v1::TrainingSpec spec;
+  spec.set_dataset("../city/dataset.textproto");
+  spec.set_base_model("/models/smollm2");
+  MakePathsAbsolute("/runs/specs/demo.textproto", spec);
+  CHECK(spec.dataset() == "/runs/city/dataset.textproto");
+  CHECK(spec.base_model() == "/models/smollm2");
+  CHECK_FALSE(spec.has_pretrain());
+  spec.mutable_pretrain()->set_general_corpus("general.txt");
+  MakePathsAbsolute("/runs/specs/demo.textproto", spec);
+  CHECK(spec.pretrain().general_corpus() == "/runs/specs/general.txt");
+  config::v1::TrainingSpec relative;
+  relative.set_dataset("d");
+  MakePathsAbsolute("spec.textproto", relative);
+  CHECK(relative.dataset() == (std::filesystem::current_path() / "d").string());
+}
+
+}  // namespace
+}  // namespace larr::ctl
