@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hugging Face's `tokenizers` in C: a tokenizer.json opened, used, extended, saved.
+// Hugging Face's `tokenizers` in C: a tokenizer.json opened, used, extended,
+// saved.
 //
 // Errors:    a function that can fail returns NULL when all went well, else a
-//            message for larr_tokenizers_free_string; its outputs are then untouched.
-//            Nothing panics or throws across this interface.
-// Text:      UTF-8 with an explicit size, no terminating zero; other bytes are an error.
-// Ownership: what comes out belongs to the caller, to be freed by the function named.
-// Threads:   functions on a const tokenizer may run concurrently; each works on
+//            message for larr_tokenizers_free_string; its outputs are then
+//            untouched. Nothing panics or throws across this interface.
+// Text:      UTF-8 with an explicit size, no terminating zero; other bytes are
+// an error. Ownership: what comes out belongs to the caller, to be freed by the
+// function named. Threads:   functions on a const tokenizer may run
+// concurrently; each works on
 //            the calling thread alone.
 #pragma once
 
@@ -35,27 +37,31 @@ typedef struct {
 
 void larr_tokenizers_free_string(char* text);
 
-// Opens a tokenizer.json. Padding and truncation that it may ask for are left out.
+// Opens a tokenizer.json. Padding and truncation that it may ask for are left
+// out.
 char* larr_tokenizer_open(larr_text path, larr_tokenizer** tokenizer);
 void larr_tokenizer_close(larr_tokenizer* tokenizer);
 
 // Encodes text_count texts. Special tokens that stand in a text become their
 // own id; none is added, neither a first nor a last one.
-char* larr_tokenizer_encode(const larr_tokenizer* tokenizer, const larr_text* texts,
-                            size_t text_count, larr_encodings* encodings);
+char* larr_tokenizer_encode(const larr_tokenizer* tokenizer,
+                            const larr_text* texts, size_t text_count,
+                            larr_encodings* encodings);
 void larr_encodings_free(larr_encodings* encodings);
 
 // The text of ids, special tokens included, ended by a zero; for
 // larr_tokenizers_free_string. An id that does not exist is an error.
-char* larr_tokenizer_decode(const larr_tokenizer* tokenizer, const uint32_t* ids, size_t id_count,
-                            char** text);
+char* larr_tokenizer_decode(const larr_tokenizer* tokenizer,
+                            const uint32_t* ids, size_t id_count, char** text);
 
 // The id of a token, special or not; *id is -1 where there is none.
-char* larr_tokenizer_token_to_id(const larr_tokenizer* tokenizer, larr_text token, int64_t* id);
+char* larr_tokenizer_token_to_id(const larr_tokenizer* tokenizer,
+                                 larr_text token, int64_t* id);
 
-// The token of an id, as the vocabulary spells it, for larr_tokenizers_free_string;
-// *token is NULL where there is none.
-char* larr_tokenizer_id_to_token(const larr_tokenizer* tokenizer, uint32_t id, char** token);
+// The token of an id, as the vocabulary spells it, for
+// larr_tokenizers_free_string; *token is NULL where there is none.
+char* larr_tokenizer_id_to_token(const larr_tokenizer* tokenizer, uint32_t id,
+                                 char** token);
 
 // One more than the highest id, added tokens included: the rows that an
 // embedding table needs.
@@ -64,7 +70,8 @@ char* larr_tokenizer_vocab_size(const larr_tokenizer* tokenizer, size_t* size);
 // Adds special tokens after the highest id, in their order; one that the
 // tokenizer already has keeps its id. *added counts the new ones. An empty
 // token is an error, and then none is added.
-char* larr_tokenizer_add_special_tokens(larr_tokenizer* tokenizer, const larr_text* tokens,
+char* larr_tokenizer_add_special_tokens(larr_tokenizer* tokenizer,
+                                        const larr_text* tokens,
                                         size_t token_count, size_t* added);
 
 // Writes tokenizer.json, in place and not atomically: to a folder being made.

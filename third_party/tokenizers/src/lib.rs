@@ -65,7 +65,10 @@ unsafe fn as_slice<'a, T>(data: *const T, count: usize) -> &'a [T] {
 unsafe fn as_str<'a>(what: &str, text: Text) -> Result<&'a str> {
     let bytes = unsafe { as_slice(text.data.cast::<u8>(), text.size) };
     str::from_utf8(bytes).map_err(|error| {
-        format!("{what} is not UTF-8: wrong byte at offset {}", error.valid_up_to())
+        format!(
+            "{what} is not UTF-8: wrong byte at offset {}",
+            error.valid_up_to()
+        )
     })
 }
 
@@ -97,7 +100,9 @@ pub unsafe extern "C" fn larr_tokenizer_open(
         let path = unsafe { as_str("the path of the tokenizer", path) }?;
         let mut opened = Tokenizer::from_file(path).map_err(|error| format!("{path}: {error}"))?;
         opened.with_padding(None);
-        opened.with_truncation(None).map_err(|error| format!("{path}: {error}"))?;
+        opened
+            .with_truncation(None)
+            .map_err(|error| format!("{path}: {error}"))?;
         unsafe { *tokenizer = Box::into_raw(Box::new(opened)) };
         Ok(())
     })
@@ -131,7 +136,12 @@ pub unsafe extern "C" fn larr_tokenizer_encode(
         }
         let id_count = ids.len();
         unsafe {
-            *encodings = Encodings { ids: into_raw(ids), id_count, ends: into_raw(ends), text_count };
+            *encodings = Encodings {
+                ids: into_raw(ids),
+                id_count,
+                ends: into_raw(ends),
+                text_count,
+            };
         }
         Ok(())
     })
@@ -140,10 +150,20 @@ pub unsafe extern "C" fn larr_tokenizer_encode(
 #[no_mangle]
 pub unsafe extern "C" fn larr_encodings_free(encodings: *mut Encodings) {
     unsafe {
-        let Encodings { ids, id_count, ends, text_count } = *encodings;
+        let Encodings {
+            ids,
+            id_count,
+            ends,
+            text_count,
+        } = *encodings;
         free_raw(ids, id_count);
         free_raw(ends, text_count);
-        *encodings = Encodings { ids: ptr::null_mut(), id_count: 0, ends: ptr::null_mut(), text_count: 0 };
+        *encodings = Encodings {
+            ids: ptr::null_mut(),
+            id_count: 0,
+            ends: ptr::null_mut(),
+            text_count: 0,
+        };
     }
 }
 
