@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/publish.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "common/base/artifact_folder.h"
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+
+namespace larr::stage {
+namespace {
+
+using config::v1::ArtifactManifest;
+using config::v1::CtrModelDescription;
+using config::v1::PublishDecision;
+using config::v1::StageConfig;
+
+constexpr double kDefaultMaxAucLoss = 0.002;
+constexpr double kDefaultMaxCalibrationError = 0.1;
+
+double OrDefault(double value, double fallback) {
+  return value > 0 ? value : fallback;
+}
+
+// Collects the outcome of the checks.
+class Gate {
+ public:
+  void Check(bool passed, std::string sentence) {
+    accepted_ &= passed;
+    spdlog::info("gate passed={} {}", passed, sentence);
+    reasons_.push_back((passed ? "Passed: " : "Refused: ") +
+                       std::move(sentence));
+  }
+
+  // The artifact's manifest if its files are whole; else a failed check.
+  std::optional<ArtifactManifest> CheckFiles(const std::string& what,
+                                             const std::string& path) {
+    auto manifest = VerifyArtifact(path);
+    if (!manifest.ok()) {
+      Check(false, fmt::format("the {} is damaged: {}.", what,
+                               std::string(manifest.status().message())));
+      return std::nullopt;
+    }
+    Check(true, fmt::format("all {} files of the {} have their hashes.",
+                            manifest->files_size(), what));
+    return *std::move(manifest);
+  }
+
+  bool accepted() const { return accepted_; }
+  void CopyTo(PublishDecision& decision) const {
+    decision.set_accepted(accepted_);
+    for (const std::string& reason : reasons_) decision.add_reasons(reason);
+  }
+
+ private:
+  bool accepted_ = true;
+  std::vector<std::string> reasons_;
+};
+
+// A number of a model's validation rows in `metrics.json`; NaN if it is not
+// there.
+double ValidationMetric(const std::string& evaluate_path,
+                        const std::string& model, const std::string& metric) {
+  const auto text =
+      ReadFile(std::filesystem::path(evaluate_path) / "metrics.json");
+  if (!text.ok()) return std::numeric_limits<double>::quiet_NaN();
+  const auto json = nlohmann::json::parse(*text, nullptr, false);
+  const nlohmann::json::json_pointer pointer(
+      fmt::format("/models/{}/validation/{}", model, metric));
+  if (json.is_discarded() || !json.contains(pointer) ||
+      !json.at(pointer).is_number()) {
+    return std::numeric_limits<double>::quiet_NaN();
+  }
+  return json.at(pointer).get<double>();
+}
+
+void CheckOrigin(const ArtifactManifest& metrics,
+                 const std::map<std::string, std::string>& digests,
+                 Gate& gate) {
+  for (const auto& [role, digest] : digests) {
+    const auto it = metrics.parents().find(role);
+    if (it == metrics.parents().end() || it->second != digest) {
+      return gate.Check(
+          false,
+          fmt::format("the metrics were not computed on this {}.", role));
+    }
+  }
+  gate.Check(true, "the metrics were computed on this model and snapshot.");
+}
+
+void CheckFingerprint(const ArtifactManifest& model,
+                      const ArtifactManifest& snapshot, Gate& gate) {
+  const std::string& wanted = model.embedder_fingerprint();
+  if (wanted.empty()) {
+    return gate.Check(true,
+                      "the model reads no texts, so any snapshot will do.");
+  }
+  const bool equal = wanted == snapshot.embedder_fingerprint();
+  gate.Check(equal,
+             equal ? fmt::format(
+                         "model and snapshot have the embedder fingerprint {}.",
+                         wanted)
+                   : fmt::format("the model was trained against embedder "
+                                 "fingerprint {}, the snapshot has {}.",
+                                 wanted, snapshot.embedder_fingerprint()));
+}
+
+void CheckAuc(const StageConfig& config, double auc, Gate& gate) {
+  if (std::isnan(auc)) {
+    return gate.Check(false, "metrics.json has no validation ctr_auc of it.");
+  }
+  const auto champion = config.inputs().find("champion");
+  const auto champion_model = config.inputs().find("champion_model");
+  if (champion == config.inputs().end() ||
+      champion_model == config.inputs().end()) {
+    return gate.Check(
+        true, fmt::format("validation CTR AUC is {:.4f}, and there is no "
+                          "champion to compare with.",
+                          auc));
+  }
+  const auto description = LoadTextProto<CtrModelDescription>(
+      std::filesystem::path(champion_model->second) / "model.textproto");
+  const double best =
+      description.ok()
+          ? ValidationMetric(champion->second, description->name(), "ctr_auc")
+          : std::numeric_limits<double>::quiet_NaN();
+  if (std::isnan(best)) {
+    return gate.Check(
+        false, fmt::format("the champion's validation CTR AUC cannot be read "
+                           "from {} and {}; promote by hand.",
+                           champion->second, champion_model->second));
+  }
+  const double max_loss =
+      OrDefault(config.spec().publish().max_auc_loss(), kDefaultMaxAucLoss);
+  const bool passed = auc >= best - max_loss;
+  gate.Check(passed,
+             fmt::format("validation CTR AUC is {:.4f}, the champion's is "
+                         "{:.4f}; at most {:.4f} below it is allowed.",
+                         auc, best, max_loss));
+}
+
+void CheckCalibration(const StageConfig& config, double calibration,
+                      const std::string& task, Gate& gate) {
+  const double bound =
+      OrDefault(config.spec().publish().max_calibration_error(),
+                kDefaultMaxCalibrationError);
+  const bool passed = std::abs(calibration - 1) <= bound;  // False for NaN.
+  gate.Check(passed, fmt::format("mean predicted {} over the mean label is "
+                                 "{:.4f}; {:.4f} to {:.4f} is allowed.",
+                                 task, calibration, 1 - bound, 1 + bound));
+}
+
+}  // namespace
+
+absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
+  if (config.spec().align_size() == 0) {
+    return absl::InvalidArgumentError(
+        "spec.align is empty: there is no model to publish");
+  }
+  const std::string name =
+      config.spec().align(config.spec().align_size() - 1).name();
+  std::map<std::string, std::string> paths;
+  for (const std::string& role :
+       {"align/" + name, std::string("embed"), std::string("evaluate")}) {
+    const auto it = config.inputs().find(role);
+    if (it == config.inputs().end()) {
+      return absl::InvalidArgumentError(fmt::format(
+          "the stage's config has no input `{}`; add it to `inputs`", role));
+    }
+    paths[role] = it->second;
+  }
+  const std::string& model_path = paths["align/" + name];
+  const std::string& evaluate_path = paths["evaluate"];
+
+  PublishDecision decision;
+  decision.set_model_path(model_path);
+  decision.set_snapshot_path(paths["embed"]);
+  decision.set_evaluate_path(evaluate_path);
+  decision.set_champion_fencing_token(config.champion_fencing_token());
+
+  Gate gate;
+  const auto model = gate.CheckFiles("model", model_path);
+  const auto snapshot = gate.CheckFiles("snapshot", paths["embed"]);
+  const auto metrics = gate.CheckFiles("metrics", evaluate_path);
+  if (model && snapshot && metrics) {
+    CheckOrigin(
+        *metrics,
+        {{"align/" + name, model->digest()}, {"embed", snapshot->digest()}},
+        gate);
+    CheckFingerprint(*model, *snapshot, gate);
+  }
+  if (metrics) {
+    const double auc = ValidationMetric(evaluate_path, name, "ctr_auc");
+    if (!std::isnan(auc)) decision.set_validation_ctr_auc(auc);
+    CheckAuc(config, auc, gate);
+    CheckCalibration(config,
+                     ValidationMetric(evaluate_path, name, "calibration"),
+                     "CTR", gate);
+  }
+  gate.CopyTo(decision);
+  return decision;
+}
+
+absl::Status RunPublish(StageContext& context) {
+  LARR_ASSIGN_OR_RETURN(const PublishDecision decision,
+                        DecidePublish(context.config));
+  LARR_ASSIGN_OR_RETURN(auto writer,
+                        ArtifactWriter::Create(context.config.output()));
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "publish.textproto",
+                                           ToTextProto(decision)));
+  ArtifactManifest manifest;
+  manifest.set_kind("publish");
+  manifest.set_config(ToTextProto(context.config.spec().publish()));
+  for (const auto& [role, path] : context.config.inputs()) {
+    const auto parent = ReadArtifact(path);
+    if (parent.ok()) (*manifest.mutable_parents())[role] = parent->digest();
+  }
+  LARR_RETURN_IF_ERROR(writer.Finish(std::move(manifest)).status());
+  context.progress.Report(1, 1, std::numeric_limits<double>::quiet_NaN(), 0,
+                          "decisions/s");
+  return absl::OkStatus();
+}
+
+}  // namespace larr::stage

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/publish.h"
+
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "common/base/artifact_folder.h"
+#include "common/base/files.h"
+#include "common/config/text_proto.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr::stage {
+namespace {
+
+using config::v1::ArtifactManifest;
+using config::v1::PublishDecision;
+using config::v1::StageConfig;
+
+// The artifacts of a finished run, good enough to be published.
+class FinishedRun {
+ public:
+  explicit FinishedRun(const std::filesystem::path& root, double auc = 0.75,
+                       double calibration = 1.02)
+      : root_(root) {
+    std::filesystem::create_directories(root);
+    const std::string snapshot =
+        Write("embed", "data", "vectors", {}, "fingerprint-1");
+    const std::string model = Write("align-larr", "model.textproto",
+                                    "name: \"larr\"\n", {}, "fingerprint-1");
+    Write("evaluate", "metrics.json",
+          fmt::format(R"({{"models": {{"larr": {{"validation":
+                      {{"ctr_auc": {}, "calibration": {}}}}}}}}})",
+                      auc, calibration),
+          {{"align/larr", model}, {"embed", snapshot}}, "");
+    config_.set_stage(StageConfig::PUBLISH);
+    config_.mutable_spec()->add_align()->set_name("ple");
+    config_.mutable_spec()->add_align()->set_name("larr");
+    auto& inputs = *config_.mutable_inputs();
+    inputs["embed"] = root / "embed";
+    inputs["align/larr"] = root / "align-larr";
+    inputs["evaluate"] = root / "evaluate";
+    config_.set_output(root / "publish");
+    config_.set_work(root / "publish.work");
+  }
+
+  StageConfig& config() { return config_; }
+
+  // Replaces an artifact; returns its digest.
+  std::string Write(const std::string& folder, const std::string& file,
+                    const std::string& content,
+                    const std::map<std::string, std::string>& parents,
+                    const std::string& fingerprint) {
+    std::filesystem::remove_all(root_ / folder);
+    auto writer = ArtifactWriter::Create(root_ / folder);
+    REQUIRE(writer.ok());
+    std::ofstream(writer->path() / file) << content;
+    ArtifactManifest manifest;
+    manifest.set_kind(folder);
+    manifest.set_embedder_fingerprint(fingerprint);
+    for (const auto& [role, digest] : parents) {
+      (*manifest.mutable_parents())[role] = digest;
+    }
+    const auto written = writer->Finish(manifest);
+    REQUIRE(written.ok());
+    return written->digest();
+  }
+
+ private:
+  std::filesystem::path root_;
+  StageConfig config_;
+};
+
+// The refused checks of a decision, joined.
+std::string Refusals(const StageConfig& config) {
+  const auto decision = DecidePublish(config);
+  REQUIRE(decision.ok());
+  std::string refusals;
+  for (const std::string& reason : decision->reasons()) {
+    if (reason.find("Refused: ") == 0) refusals += reason;
+  }
+  CHECK(decision->accepted() == refusals.empty());
+  return refusals;
+}
+
+TEST_CASE("A first model that is whole and calibrated passes", "[publish]") {
+  const testing::TempDir dir;
+  FinishedRun run(dir.path());
+  run.config().set_champion_fencing_token(7);
+  std::filesystem::create_directories(run.config().work());
+  StageContext context{run.config(), ProgressWriter(run.config().work())};
+  REQUIRE(RunPublish(context).ok());
+  REQUIRE(VerifyArtifact(run.config().output()).ok());
+  const auto decision = LoadTextProto<PublishDecision>(
+      std::filesystem::path(run.config().output()) / "publish.textproto");
+  REQUIRE(decision.ok());
+  CHECK(decision->accepted());
+  CHECK(decision->reasons_size() == 7);
+  CHECK(decision->validation_ctr_auc() == 0.75);
+  CHECK(decision->champion_fencing_token() == 7);
+  CHECK(decision->model_path() == (dir.path() / "align-larr").string());
+}
+
+TEST_CASE("The champion may be lost to by no more than the bound",
+          "[publish]") {
+  const testing::TempDir dir;
+  FinishedRun champion(dir.path() / "champion", /*auc=*/0.7515);
+  FinishedRun run(dir.path() / "run", /*auc=*/0.75);
+  auto& inputs = *run.config().mutable_inputs();
+  inputs["champion"] = champion.config().inputs().at("evaluate");
+  inputs["champion_model"] = champion.config().inputs().at("align/larr");
+  CHECK(Refusals(run.config()).empty());
+  run.config().mutable_spec()->mutable_publish()->set_max_auc_loss(0.001);
+  CHECK(Refusals(run.config()) ==
+        "Refused: validation CTR AUC is 0.7500, the champion's is 0.7515; at "
+        "most 0.0010 below it is allowed.");
+  inputs["champion"] = (dir.path() / "gone").string();
+  CHECK(Refusals(run.config()).find("cannot be read") != std::string::npos);
+}
+
+TEST_CASE("A miscalibrated model is refused", "[publish]") {
+  const testing::TempDir dir;
+  FinishedRun run(dir.path(), 0.75, /*calibration=*/1.2);
+  CHECK(Refusals(run.config()) ==
+        "Refused: mean predicted CTR over the mean label is 1.2000; 0.9000 to "
+        "1.1000 is allowed.");
+  run.config().mutable_spec()->mutable_publish()->set_max_calibration_error(
+      0.3);
+  CHECK(Refusals(run.config()).empty());
+}
+
+TEST_CASE("A changed byte, another snapshot or missing metrics are refused",
+          "[publish]") {
+  const testing::TempDir dir;
+  FinishedRun run(dir.path());
+  SECTION("a file of the snapshot changed") {
+    std::ofstream(dir.path() / "embed" / "data") << "vectorz";
+    CHECK(Refusals(run.config()).find("the snapshot is damaged") !=
+          std::string::npos);
+  }
+  SECTION("the snapshot is another embedder's") {
+    run.Write("embed", "data", "vectors", {}, "fingerprint-2");
+    CHECK(Refusals(run.config())
+              .find("fingerprint-1, the snapshot has fingerprint-2") !=
+          std::string::npos);
+  }
+  SECTION("the metrics are another model's") {
+    run.Write("align-larr", "model.textproto", "name: \"larr\" ", {},
+              "fingerprint-1");
+    CHECK(Refusals(run.config()) ==
+          "Refused: the metrics were not computed on this align/larr.");
+  }
+  SECTION("the metrics lack the model") {
+    run.Write("evaluate", "metrics.json", "{\"models\": {}}", {}, "");
+    CHECK(Refusals(run.config()).find("no validation ctr_auc") !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("A config without inputs is an error, not a refusal", "[publish]") {
+  const testing::TempDir dir;
+  FinishedRun run(dir.path());
+  run.config().mutable_inputs()->erase("evaluate");
+  CHECK(DecidePublish(run.config()).status().code() ==
+        absl::StatusCode::kInvalidArgument);
+  run.config().mutable_spec()->clear_align();
+  CHECK(DecidePublish(run.config()).status().code() ==
+        absl::StatusCode::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace larr::stage
