@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Writes the city: day by day the partitions of users and POIs from what was
+// counted on earlier days, then the day's impressions, streamed.
+//
+// Memory:     grows with users and POIs, not with impressions.
+// Threads:    `CityOptions.threads` make impressions; the bytes that are
+//             written do not depend on it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace larr::city {
+
+struct CityOptions {
+  uint64_t seed = 1;
+  int pois = 0;
+  int users = 0;
+  int64_t impressions = 0;  // About so many rows, over all days.
+  int threads = 1;
+};
+
+// Called after each day with its date and the rows written so far.
+using OnDay = std::function<void(const std::string& date, int64_t rows)>;
+
+// Writes the dataset into the folder `out`: `users`, `pois`, `impressions`,
+// `dataset.textproto` and `city.json`. Written aside and renamed, so that
+// `out` is whole if it is there. A whole one of the same options is kept.
+//
+// Errors: kInvalidArgument    an option is out of range
+//         kFailedPrecondition `out` holds something else
+//         kUnavailable        a file could not be written
+absl::Status GenerateCity(const CityOptions& options,
+                          const std::filesystem::path& out,
+                          const OnDay& on_day);
+
+}  // namespace larr::city

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "examples/city/partitions.h"
+
+#include <algorithm>
+
+#include "common/base/status_macros.h"
+#include "examples/city/tables.h"
+
+namespace larr::city {
+namespace {
+
+// The category clicked most; none without clicks.
+std::optional<std::string> FavouriteCategory(const World& world,
+                                             const UserHistory& user) {
+  const auto most = std::max_element(user.category_clicks.begin(),
+                                     user.category_clicks.end());
+  if (*most == 0) return std::nullopt;
+  return world.cuisines[most - user.category_clicks.begin()];
+}
+
+std::string SpendLevel(const UserHistory& user) {
+  if (user.counts.orders == 0) return "spends unknown";
+  return "spends " +
+         PriceText(user.spent / static_cast<double>(user.counts.orders));
+}
+
+}  // namespace
+
+EntityPartitions::EntityPartitions(uint64_t seed, const World& world,
+                                   const Calendar& calendar,
+                                   const std::vector<Poi>& pois,
+                                   const std::vector<User>& users)
+    : world_(world),
+      calendar_(calendar),
+      pois_(pois),
+      users_(users),
+      histories_(users.size()) {
+  for (size_t i = 0; i < pois.size(); ++i) {
+    poi_texts_.push_back(
+        MakePoiTexts(seed, static_cast<int>(i), world, pois[i]));
+  }
+}
+
+absl::Status EntityPartitions::Write(const std::filesystem::path& folder,
+                                     int day, const Statistics& statistics) {
+  if (calendar_.days[day].refreshes_history) {
+    for (size_t i = 0; i < users_.size(); ++i) {
+      histories_[i] = HistoryText(world_, statistics.user(i));
+    }
+  }
+  LARR_RETURN_IF_ERROR(WritePois(folder / "pois", day, statistics));
+  return WriteUsers(folder / "users", day, statistics);
+}
+
+absl::Status EntityPartitions::WritePois(const std::filesystem::path& folder,
+                                         int day,
+                                         const Statistics& statistics) const {
+  Strings id, name, area, district, city, category, menu, introduction, tags,
+      orders_level, price_level;
+  Numbers average_price, ctr, ctcvr;
+  Integers impressions, orders;
+  for (size_t i = 0; i < pois_.size(); ++i) {
+    const Poi& poi = pois_[i];
+    if (poi.opens > day) continue;
+    const Counts& counts = statistics.poi(i);
+    const District& where = world_.cities[poi.city].districts[poi.district];
+    id.push_back(poi.id);
+    name.push_back(poi_texts_[i].name);
+    area.push_back(where.places[poi.place]);
+    district.push_back(where.name);
+    city.push_back(world_.cities[poi.city].name);
+    category.push_back(world_.cuisines[poi.category]);
+    menu.push_back(poi_texts_[i].menu);
+    introduction.push_back(poi_texts_[i].introduction);
+    tags.push_back(poi_texts_[i].tags);
+    average_price.push_back(poi.average_price);
+    orders_level.push_back(PoiOrdersLevel(counts.orders));
+    price_level.push_back(PriceText(poi.average_price));
+    impressions.push_back(counts.impressions);
+    orders.push_back(counts.orders);
+    ctr.push_back(counts.ClickRate());
+    ctcvr.push_back(counts.OrderRate());
+  }
+  return WritePartition(folder, calendar_.days[day].date,
+                        {{"poi_id", std::move(id)},
+                         {"name", std::move(name)},
+                         {"area", std::move(area)},
+                         {"district", std::move(district)},
+                         {"city", std::move(city)},
+                         {"category", std::move(category)},
+                         {"menu", std::move(menu)},
+                         {"introduction", std::move(introduction)},
+                         {"tags", std::move(tags)},
+                         {"average_price", std::move(average_price)},
+                         {"orders_level", std::move(orders_level)},
+                         {"price_level", std::move(price_level)},
+                         {"past_impressions", std::move(impressions)},
+                         {"past_orders", std::move(orders)},
+                         {"past_ctr", std::move(ctr)},
+                         {"past_ctcvr", std::move(ctcvr)}});
+}
+
+absl::Status EntityPartitions::WriteUsers(const std::filesystem::path& folder,
+                                          int day,
+                                          const Statistics& statistics) const {
+  Strings id, gender, age_group, occupation, home_city, origin, history,
+      favourite, orders_level, clicks_level, spend_level;
+  Integers impressions, orders;
+  Numbers ctr, cvr;
+  for (size_t i = 0; i < users_.size(); ++i) {
+    const User& user = users_[i];
+    const UserHistory& past = statistics.user(i);
+    id.push_back(user.id);
+    gender.push_back(user.gender);
+    age_group.push_back(user.age_group);
+    occupation.push_back(user.occupation);
+    home_city.push_back(world_.cities[user.city].name);
+    origin.push_back(world_.cities[user.origin].region);
+    history.push_back(histories_[i]);
+    favourite.push_back(FavouriteCategory(world_, past));
+    orders_level.push_back(UserOrdersLevel(past.counts.orders));
+    clicks_level.push_back(ClicksLevel(past.counts.clicks));
+    spend_level.push_back(SpendLevel(past));
+    impressions.push_back(past.counts.impressions);
+    orders.push_back(past.counts.orders);
+    ctr.push_back(past.counts.ClickRate());
+    cvr.push_back(past.counts.OrderRateOfClicks());
+  }
+  return WritePartition(folder, calendar_.days[day].date,
+                        {{"user_id", std::move(id)},
+                         {"gender", std::move(gender)},
+                         {"age_group", std::move(age_group)},
+                         {"occupation", std::move(occupation)},
+                         {"home_city", std::move(home_city)},
+                         {"origin", std::move(origin)},
+                         {"history", std::move(history)},
+                         {"favourite_category", std::move(favourite)},
+                         {"orders_level", std::move(orders_level)},
+                         {"clicks_level", std::move(clicks_level)},
+                         {"spend_level", std::move(spend_level)},
+                         {"past_impressions", std::move(impressions)},
+                         {"past_orders", std::move(orders)},
+                         {"past_ctr", std::move(ctr)},
+                         {"past_cvr", std::move(cvr)}});
+}
+
+}  // namespace larr::city
