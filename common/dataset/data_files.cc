@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/dataset/data_files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <tuple>
+
+#include "common/base/status_macros.h"
+
+namespace larr {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPartition = "date=";
+
+bool ParseNumber(std::string_view text, int& out) {
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc() && end == text.data() + text.size() &&
+         text[0] != '-';
+}
+
+absl::Status AddFolder(const fs::path& folder, const std::string& date,
+                       std::vector<DataFile>& files) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(".") || name.starts_with("_")) continue;
+    if (entry.is_directory(error)) {
+      std::string inner = date;
+      if (name.starts_with(kPartition)) {
+        inner = name.substr(kPartition.size());
+        if (!IsDate(inner) || !date.empty()) {
+          return absl::InvalidArgumentError(fmt::format(
+              "{}: not a daily partition; name it date=YYYY-MM-DD, directly "
+              "below the table's folder",
+              entry.path().string()));
+        }
+      }
+      LARR_RETURN_IF_ERROR(AddFolder(entry.path(), inner, files));
+    } else if (name.ends_with(".parquet")) {
+      files.push_back({entry.path(), date});
+    }
+  }
+  if (error) {
+    return absl::PermissionDeniedError(
+        fmt::format("{}: {}", folder.string(), error.message()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+bool IsDate(std::string_view text) {
+  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
+  int year = 0;
+  int month = 0;
+  int day = 0;
+  if (!ParseNumber(text.substr(0, 4), year) ||
+      !ParseNumber(text.substr(5, 2), month) ||
+      !ParseNumber(text.substr(8, 2), day)) {
+    return false;
+  }
+  return std::chrono::year_month_day(std::chrono::year(year),
+                                     std::chrono::month(month),
+                                     std::chrono::day(day))
+      .ok();
+}
+
+absl::StatusOr<std::vector<DataFile>> ListDataFiles(const fs::path& path) {
+  std::error_code error;
+  const auto status = fs::status(path, error);
+  if (!fs::exists(status)) {
+    return absl::NotFoundError(
+        fmt::format("{}: no such file or folder; paths are relative to the "
+                    "folder of the dataset spec",
+                    path.string()));
+  }
+  std::vector<DataFile> files;
+  if (!fs::is_directory(status)) {
+    files.push_back({path, ""});
+    return files;
+  }
+  LARR_RETURN_IF_ERROR(AddFolder(path, "", files));
+  if (files.empty()) {
+    return absl::NotFoundError(
+        fmt::format("{}: has no .parquet file", path.string()));
+  }
+  std::sort(files.begin(), files.end(),
+            [](const DataFile& a, const DataFile& b) {
+              return std::tie(a.date, a.path) < std::tie(b.date, b.path);
+            });
+  if (files.front().date.empty() != files.back().date.empty()) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: this file is outside of the date=YYYY-MM-DD folders "
+                    "beside it; move it into one",
+                    files.front().path.string()));
+  }
+  return files;
+}
+
+}  // namespace larr

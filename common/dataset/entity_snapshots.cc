@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/dataset/entity_snapshots.h"
+
+#include <absl/status/status.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_set>
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "common/dataset/parquet_reader.h"
+
+namespace larr {
+
+int64_t EntityPartition::Find(std::string_view key) const {
+  const auto found = index_.find(key);
+  return found == index_.end() ? -1 : found->second;
+}
+
+EntitySnapshots::EntitySnapshots(const Dataset& dataset, Table table)
+    : dataset_(&dataset), table_(table) {
+  std::set<std::string> dates;
+  for (const DataFile& file : dataset.files(table)) dates.insert(file.date);
+  dates_.assign(dates.begin(), dates.end());
+}
+
+const std::string* EntitySnapshots::DateAt(std::string_view day) const {
+  const auto later = std::upper_bound(dates_.begin(), dates_.end(), day);
+  return later == dates_.begin() ? nullptr : &*(later - 1);
+}
+
+absl::StatusOr<std::shared_ptr<const EntityPartition>> EntitySnapshots::At(
+    std::string_view day) {
+  const std::string* date = DateAt(day);
+  if (date == nullptr) return std::shared_ptr<const EntityPartition>();
+  if (cache_[0] && cache_[0]->date() == *date) return cache_[0];
+  std::swap(cache_[0], cache_[1]);
+  if (cache_[0] && cache_[0]->date() == *date) return cache_[0];
+  LARR_ASSIGN_OR_RETURN(cache_[0], Load(*date));
+  return cache_[0];
+}
+
+absl::StatusOr<std::shared_ptr<const EntityPartition>>
+EntitySnapshots::Newest() {
+  if (!present()) return std::shared_ptr<const EntityPartition>();
+  return At(dates_.back());
+}
+
+absl::StatusOr<std::shared_ptr<const EntityPartition>> EntitySnapshots::Load(
+    const std::string& date) const {
+  auto partition = std::make_shared<EntityPartition>();
+  partition->date_ = date;
+  for (const DataFile& file : dataset_->files(table_)) {
+    if (file.date != date) continue;
+    LARR_RETURN_IF_ERROR(LoadFile(file, *partition));
+  }
+  return partition;
+}
+
+absl::Status EntitySnapshots::LoadFile(const DataFile& file,
+                                       EntityPartition& into) const {
+  const auto& entity = *dataset_->entity_table(table_);
+  const Schema& schema = dataset_->schemas().of(table_);
+  std::vector<std::string> names = schema.names();
+  names.push_back(entity.key());
+  LARR_ASSIGN_OR_RETURN(const ParquetFile parquet,
+                        ParquetFile::Open(file.path));
+  std::unordered_set<int64_t> contradicted;
+  int64_t file_row = 0;
+  Value key;
+  Row row(schema.size());
+  for (int g = 0; g < parquet.row_groups(); ++g) {
+    LARR_ASSIGN_OR_RETURN(const RowGroup group, parquet.Read(g, names));
+    for (int64_t i = 0; i < group.rows(); ++i) {
+      ++file_row;
+      group.column(schema.size()).Read(i, key);
+      const std::string text = ToText(key);
+      const int64_t known = into.Find(text);
+      if (!entity.from_impressions() && (IsNull(key) || known >= 0)) {
+        return absl::InvalidArgumentError(fmt::format(
+            "{}: column `{}`, row {}: the key `{}` is {}; keep one row for "
+            "each key",
+            file.path.string(), entity.key(), file_row, text,
+            known >= 0 ? "there twice in one partition" : "null"));
+      }
+      if (IsNull(key)) continue;
+      for (int c = 0; c < schema.size(); ++c) {
+        group.column(c).Read(i, row[c]);
+      }
+      if (known < 0) {
+        into.keys_.push_back(text);
+        into.rows_.push_back(row);
+        into.index_.emplace(text, into.size() - 1);
+      } else if (row != into.rows_[known]) {
+        contradicted.insert(known);
+      }
+    }
+  }
+  into.contradictions_ += static_cast<int64_t>(contradicted.size());
+  return absl::OkStatus();
+}
+
+}  // namespace larr

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/dataset/impression_stream.h"
+
+#include <absl/status/status.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "common/base/status_macros.h"
+
+namespace larr {
+namespace {
+
+// Fisher-Yates with the same result on every platform.
+template <typename Iterator>
+void Shuffle(Iterator begin, Iterator end, std::mt19937_64& random) {
+  for (auto n = end - begin; n > 1; --n) {
+    std::swap(begin[n - 1],
+              begin[static_cast<int64_t>(random() % static_cast<uint64_t>(n))]);
+  }
+}
+
+// The text of a cell, into the string's own memory.
+void ReadText(const RowGroup& group, int column, int64_t i, Value& scratch,
+              std::string& out) {
+  out.clear();
+  if (column < 0) return;
+  const ColumnView& view = group.column(column);
+  if (view.IsNull(i)) return;
+  if (view.type() == ColumnType::kString) {
+    out.assign(view.String(i));
+    return;
+  }
+  view.Read(i, scratch);
+  AppendText(scratch, out);
+}
+
+}  // namespace
+
+ImpressionStream::ImpressionStream(const Dataset& dataset,
+                                   const ImpressionStreamOptions& options)
+    : dataset_(&dataset),
+      options_(options),
+      users_(dataset, Table::kUsers),
+      pois_(dataset, Table::kPois) {
+  if (options_.seed) random_.seed(*options_.seed);
+}
+
+absl::StatusOr<ImpressionStream> ImpressionStream::Open(
+    const Dataset& dataset, const ImpressionStreamOptions& options) {
+  if (options.shuffle_rows > 0 && !options.seed) {
+    return absl::InvalidArgumentError("shuffle_rows needs a seed");
+  }
+  ImpressionStream stream(dataset, options);
+  stream.NameColumns();
+  LARR_RETURN_IF_ERROR(stream.ListUnits());
+  if (options.seed) stream.ShuffleUnits();
+  Impression skipped;
+  while (stream.position_ < options.skip_rows) {
+    LARR_ASSIGN_OR_RETURN(const bool more, stream.Next(skipped));
+    if (!more) break;
+  }
+  return stream;
+}
+
+void ImpressionStream::NameColumns() {
+  const auto& table = dataset_->spec.impressions();
+  names_ = dataset_->schemas().impressions.names();
+  const auto add = [&](const std::string& name, int& index) {
+    if (name.empty()) return;
+    index = static_cast<int>(names_.size());
+    names_.push_back(name);
+  };
+  add(table.user_key(), keys_.user);
+  add(table.poi_key(), keys_.poi);
+  add(table.request_key(), keys_.request);
+  add(dataset_->spec.gauc_group_column(), keys_.group);
+  add(table.click_column(), keys_.click);
+  add(table.order_column(), keys_.order);
+  add(table.true_click_probability_column(), keys_.true_click);
+  add(table.true_ctcvr_probability_column(), keys_.true_ctcvr);
+  if (!dataset_->split.by_date()) add(dataset_->split.column(), keys_.split);
+}
+
+absl::Status ImpressionStream::ListUnits() {
+  const Splitter& split = dataset_->split;
+  const auto& files = dataset_->impressions;
+  int64_t rows = 0;
+  for (size_t f = 0; f < files.size(); ++f) {
+    if (split.by_date() &&
+        !split.Wanted(split.OfDate(files[f].date), options_.part)) {
+      continue;
+    }
+    LARR_ASSIGN_OR_RETURN(const ParquetFile file,
+                          ParquetFile::Open(files[f].path));
+    for (int g = 0; g < file.row_groups(); ++g) {
+      units_.push_back({static_cast<int>(f), g, file.rows_of(g)});
+      rows += file.rows_of(g);
+    }
+  }
+  if (split.by_date()) {
+    total_rows_ =
+        options_.max_rows > 0 ? std::min(rows, options_.max_rows) : rows;
+  }
+  return absl::OkStatus();
+}
+
+void ImpressionStream::ShuffleUnits() {
+  const auto& files = dataset_->impressions;
+  std::vector<std::vector<Unit>> days;
+  for (const Unit& unit : units_) {
+    if (days.empty() ||
+        files[unit.file].date != files[days.back()[0].file].date) {
+      days.emplace_back();
+    }
+    days.back().push_back(unit);
+  }
+  Shuffle(days.begin(), days.end(), random_);
+  units_.clear();
+  for (auto& day : days) {
+    Shuffle(day.begin(), day.end(), random_);
+    units_.insert(units_.end(), day.begin(), day.end());
+  }
+}
+
+absl::Status ImpressionStream::OpenUnit() {
+  const Unit unit = units_[next_unit_++];
+  const DataFile& data_file = dataset_->impressions[unit.file];
+  if (open_file_ != unit.file) {
+    LARR_ASSIGN_OR_RETURN(file_, ParquetFile::Open(data_file.path));
+    open_file_ = unit.file;
+  }
+  LARR_ASSIGN_OR_RETURN(group_, file_->Read(unit.group, names_));
+  LARR_ASSIGN_OR_RETURN(users_now_, users_.At(data_file.date));
+  LARR_ASSIGN_OR_RETURN(pois_now_, pois_.At(data_file.date));
+  group_row_ = 0;
+  group_first_row_ = 0;
+  for (int g = 0; g < unit.group; ++g) group_first_row_ += file_->rows_of(g);
+  return absl::OkStatus();
+}
+
+bool ImpressionStream::IsWanted(int64_t i) {
+  if (keys_.split < 0) return true;
+  ReadText(group_, keys_.split, i, scratch_, split_text_);
+  return dataset_->split.Wanted(dataset_->split.OfValue(split_text_),
+                                options_.part);
+}
+
+absl::Status ImpressionStream::ReadLabels(int64_t i, Impression& row) const {
+  const auto& files = dataset_->impressions;
+  for (const int column : {keys_.click, keys_.order}) {
+    if (column < 0) continue;
+    const ColumnView& view = group_.column(column);
+    const double label = view.IsNull(i) ? -1 : view.Number(i);
+    if (label != 0 && label != 1) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}: column `{}`, row {}: the label is neither 0 nor 1",
+                      files[open_file_].path.string(), names_[column],
+                      group_first_row_ + i + 1));
+    }
+    (column == keys_.click ? row.click : row.order) = static_cast<float>(label);
+  }
+  const auto probability = [&](int column) {
+    if (column < 0 || group_.column(column).IsNull(i)) {
+      return std::numeric_limits<float>::quiet_NaN();
+    }
+    return static_cast<float>(group_.column(column).Number(i));
+  };
+  row.true_click_probability = probability(keys_.true_click);
+  row.true_ctcvr_probability = probability(keys_.true_ctcvr);
+  return absl::OkStatus();
+}
+
+absl::Status ImpressionStream::Fill(int64_t i, Impression& row) {
+  row.date = dataset_->impressions[open_file_].date;
+  ReadText(group_, keys_.user, i, scratch_, row.user_id);
+  ReadText(group_, keys_.poi, i, scratch_, row.poi_id);
+  ReadText(group_, keys_.request, i, scratch_, row.request_id);
+  ReadText(group_, keys_.group, i, scratch_, row.group);
+  const int columns = dataset_->schemas().impressions.size();
+  row.values.resize(columns);
+  for (int c = 0; c < columns; ++c) group_.column(c).Read(i, row.values[c]);
+  row.users = users_now_;
+  row.pois = pois_now_;
+  row.user_index = users_now_ ? users_now_->Find(row.user_id) : -1;
+  row.poi_index = pois_now_ ? pois_now_->Find(row.poi_id) : -1;
+  return ReadLabels(i, row);
+}
+
+absl::StatusOr<bool> ImpressionStream::ReadNext(Impression& row) {
+  while (true) {
+    while (group_row_ >= group_.rows()) {
+      if (next_unit_ == units_.size()) return false;
+      LARR_RETURN_IF_ERROR(OpenUnit());
+    }
+    const int64_t i = group_row_++;
+    if (!IsWanted(i)) continue;
+    LARR_RETURN_IF_ERROR(Fill(i, row));
+    return true;
+  }
+}
+
+absl::StatusOr<bool> ImpressionStream::ShuffledNext(Impression& row) {
+  while (!drained_ &&
+         static_cast<int64_t>(buffer_.size()) < options_.shuffle_rows) {
+    Impression next;
+    LARR_ASSIGN_OR_RETURN(const bool more, ReadNext(next));
+    if (more) buffer_.push_back(std::move(next));
+    drained_ = !more;
+  }
+  if (buffer_.empty()) return false;
+  Impression& slot = buffer_[random_() % buffer_.size()];
+  std::swap(row, slot);
+  if (!drained_) {
+    LARR_ASSIGN_OR_RETURN(const bool more, ReadNext(slot));
+    drained_ = !more;
+  }
+  if (drained_) {
+    std::swap(slot, buffer_.back());
+    buffer_.pop_back();
+  }
+  return true;
+}
+
+absl::StatusOr<bool> ImpressionStream::Next(Impression& row) {
+  if (options_.max_rows > 0 && position_ >= options_.max_rows) return false;
+  LARR_ASSIGN_OR_RETURN(const bool more, options_.shuffle_rows > 0
+                                             ? ShuffledNext(row)
+                                             : ReadNext(row));
+  position_ += more ? 1 : 0;
+  return more;
+}
+
+}  // namespace larr

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/coordinator/local_executor.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/spdlog.h>
+
+#include <string_view>
+#include <utility>
+
+#include "common/base/artifact_folder.h"
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+#include "services/coordinator/stage_process.h"
+
+namespace larr {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::string_view kErrorPrefix = "error: ";
+
+std::filesystem::path LogOf(const StageLaunch& launch) {
+  return std::filesystem::path(launch.config.work()) / "stage.log";
+}
+
+// `child` is empty if it was another process's child.
+StageExit ExitOf(const StageLaunch& launch, std::optional<ChildExit> child,
+                 int64_t log_offset) {
+  StageExit exit{.key = launch.key};
+  const auto artifact = ReadArtifact(launch.config.output());
+  if (artifact.ok()) {
+    exit.outcome = StageOutcome::kSucceeded;
+    exit.artifact_path = launch.config.output();
+    return exit;
+  }
+  const std::string line = LastLogLine(LogOf(launch), log_offset);
+  if (child && child->signal != 0) {
+    exit.outcome = StageOutcome::kKilled;
+    exit.message = fmt::format("killed by signal {} ({})", child->signal,
+                               strsignal(child->signal));
+  } else if (line.starts_with(kErrorPrefix)) {
+    exit.message = line.substr(kErrorPrefix.size());
+  } else if (!child) {
+    exit.outcome = StageOutcome::kKilled;
+    exit.message = "killed while the coordinator was away";
+  } else if (child->status == 0) {
+    exit.message = fmt::format("it ended without an artifact: {}",
+                               std::string(artifact.status().message()));
+  } else {
+    exit.message = fmt::format("exit status {}; see {}", child->status,
+                               LogOf(launch).string());
+  }
+  return exit;
+}
+
+absl::Status MakeFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(fmt::format("cannot make the folder {}: {}",
+                                            folder.string(), error.message()));
+}
+
+}  // namespace
+
+LocalExecutor::LocalExecutor(LocalExecutorOptions options)
+    : options_(std::move(options)) {}
+
+absl::Status LocalExecutor::Start(const StageLaunch& launch) {
+  const std::filesystem::path work = launch.config.work();
+  const std::string run = launch.key.run.substr(launch.key.run.rfind('/') + 1);
+  const std::filesystem::path file =
+      options_.process_folder / run / work.filename();
+  LARR_RETURN_IF_ERROR(MakeFolder(work));
+  LARR_RETURN_IF_ERROR(MakeFolder(file.parent_path()));
+  LARR_ASSIGN_OR_RETURN(const ProcessLock lock, ProcessLock::Open(file));
+
+  Process process{.launch = launch, .file = file};
+  const bool lives = !lock.TryLock();
+  const ProcessRecord record = lock.Read();
+  if (lives || record.attempt == launch.attempt) {
+    if (record.attempt == launch.attempt) {
+      process.pid = record.pid;
+      process.log_offset = record.log_offset;
+    }
+    spdlog::info("stage_found run={} stage={} attempt={} pid={} running={}",
+                 launch.key.run, launch.key.stage, launch.attempt, process.pid,
+                 lives);
+  } else {
+    const std::filesystem::path config_file = work / "stage.textproto";
+    LARR_RETURN_IF_ERROR(
+        WriteFileAtomically(config_file, ToTextProto(launch.config)));
+    const std::string gpu = launch.gpu ? std::to_string(*launch.gpu) : "";
+    LARR_ASSIGN_OR_RETURN(
+        const ProcessRecord started,
+        lock.Spawn(
+            {.arguments = {options_.stage_program, "--config", config_file},
+             .environment = {"CUDA_VISIBLE_DEVICES=" + gpu},
+             .log = LogOf(launch),
+             .attempt = launch.attempt}));
+    process.own_child = true;
+    process.pid = started.pid;
+    process.log_offset = started.log_offset;
+    spdlog::info("stage_started run={} stage={} attempt={} pid={} gpu={}",
+                 launch.key.run, launch.key.stage, launch.attempt, process.pid,
+                 gpu);
+  }
+  processes_.insert_or_assign(launch.key, std::move(process));
+  return absl::OkStatus();
+}
+
+void LocalExecutor::Stop(const StageKey& key) {
+  const auto it = processes_.find(key);
+  if (it == processes_.end() || it->second.kill_at) return;
+  it->second.kill_at = Clock::now() + options_.stop_grace;
+  Escalate(it->second);
+}
+
+std::vector<StageExit> LocalExecutor::Poll() {
+  std::vector<StageExit> exits;
+  for (auto& [key, process] : processes_) {
+    if (!process.exit) CheckEnded(process);
+    if (process.exit) {
+      exits.push_back(*process.exit);
+    } else if (process.kill_at) {
+      Escalate(process);
+    }
+  }
+  return exits;
+}
+
+void LocalExecutor::Acknowledge(const StageKey& key) { processes_.erase(key); }
+
+void LocalExecutor::CheckEnded(Process& process) const {
+  if (process.own_child) {
+    const std::optional<ChildExit> child = ReapChild(process.pid);
+    if (!child) return;
+    process.exit = ExitOf(process.launch, child, process.log_offset);
+    return;
+  }
+  const auto lock = ProcessLock::Open(process.file);
+  if (!lock.ok()) return;  // Asked again by the next Poll.
+  const ProcessRecord record = lock->Read();
+  if (process.pid == 0 && record.attempt == process.launch.attempt) {
+    process.pid = record.pid;
+    process.log_offset = record.log_offset;
+  }
+  if (!lock->TryLock()) return;
+  process.exit =
+      ExitOf(process.launch, /*child=*/std::nullopt, process.log_offset);
+}
+
+void LocalExecutor::Escalate(Process& process) const {
+  if (process.pid == 0) return;
+  if (!process.terminated) {
+    process.terminated = true;
+    kill(-process.pid, SIGTERM);
+  } else if (Clock::now() >= *process.kill_at) {
+    kill(-process.pid, SIGKILL);
+  }
+}
+
+}  // namespace larr

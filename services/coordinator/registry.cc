@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/coordinator/registry.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <utility>
+#include <vector>
+
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+#include "services/coordinator/scheduler.h"
+
+namespace larr {
+namespace {
+
+using config::v1::PublishDecision;
+using config::v1::ServingBundle;
+using coordinator::v1::AliasMove;
+using coordinator::v1::Model;
+using coordinator::v1::ModelVersion;
+using coordinator::v1::PromoteModelVersionRequest;
+using coordinator::v1::RollbackAliasRequest;
+using coordinator::v1::TrainingRun;
+
+constexpr char kDefaultAlias[] = "champion";
+constexpr std::string_view kModels = "models/";
+
+std::string ModelOf(const std::string& version_name) {
+  return version_name.substr(0, version_name.find("/versions/"));
+}
+
+absl::Status CheckAlias(const std::string& alias) {
+  if (IsValidId(alias)) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "`alias` is `{}`; use lower-case letters, digits and `-`", alias));
+}
+
+absl::Status CheckActor(const std::string& actor) {
+  if (!actor.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "`actor` is empty; say who moves the alias: the history keeps it");
+}
+
+// The versions that an alias named, the present one last, without those that
+// were taken back.
+std::vector<std::string> Trail(const std::vector<AliasMove>& newest_first,
+                               const std::string& alias) {
+  std::vector<std::string> trail;
+  for (auto move = newest_first.rbegin(); move != newest_first.rend(); ++move) {
+    if (move->alias() != alias) continue;
+    if (!move->rollback()) {
+      trail.push_back(move->to_version());
+    } else if (!trail.empty()) {
+      trail.pop_back();
+    }
+  }
+  return trail;
+}
+
+}  // namespace
+
+Registry::Registry(RunStore& store, std::filesystem::path artifact_root)
+    : store_(store), artifact_root_(std::move(artifact_root)) {}
+
+absl::StatusOr<Registry::AliasTarget> Registry::Resolve(
+    const std::string& model, const std::string& alias) const {
+  LARR_ASSIGN_OR_RETURN(const auto aliases, store_.ListAliases(model));
+  for (const AliasMove& move : aliases) {
+    if (move.alias() != alias) continue;
+    AliasTarget target{{}, move.fencing_token()};
+    LARR_ASSIGN_OR_RETURN(target.version, store_.GetVersion(move.to_version()));
+    return target;
+  }
+  return AliasTarget{};
+}
+
+absl::StatusOr<AliasMove> Registry::NextMove(const std::string& model,
+                                             const std::string& alias,
+                                             absl::Time now) const {
+  LARR_ASSIGN_OR_RETURN(const AliasTarget from, Resolve(model, alias));
+  LARR_ASSIGN_OR_RETURN(const int64_t token, store_.LastFencingToken());
+  AliasMove move;
+  move.set_model(model);
+  move.set_alias(alias);
+  move.set_from_version(from.version.name());
+  move.set_fencing_token(token + 1);
+  *move.mutable_move_time() = ToTimestamp(now);
+  return move;
+}
+
+absl::Status Registry::Commit(const RunStoreBatch& batch) {
+  LARR_RETURN_IF_ERROR(store_.Commit(batch));
+  if (batch.move) {
+    files_differ_ = true;
+    spdlog::info("alias_moved model={} alias={} from={} to={} token={}",
+                 batch.move->model(), batch.move->alias(),
+                 batch.move->from_version(), batch.move->to_version(),
+                 batch.move->fencing_token());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Registry::Publish(const PublishDecision& decision,
+                               const std::string& alias, absl::Time now,
+                               TrainingRun& run) {
+  const absl::MutexLock lock(&mutex_);
+  TrainingRun finished = run;
+  *finished.mutable_publish_reasons() = decision.reasons();
+  RunStoreBatch batch;
+  if (decision.accepted()) {
+    LARR_ASSIGN_OR_RETURN(const AliasTarget target,
+                          Resolve(run.model(), alias));
+    if (target.fencing_token != decision.champion_fencing_token()) {
+      return absl::AbortedError(fmt::format(
+          "alias {} of {} moved from token {} to {} while the gate decided",
+          alias, run.model(), decision.champion_fencing_token(),
+          target.fencing_token));
+    }
+    LARR_ASSIGN_OR_RETURN(const auto newest,
+                          store_.ListVersions(run.model(), 1, ""));
+    int64_t number = 1;
+    if (!newest.items.empty()) {
+      const std::string& name = newest.items[0].name();
+      number += std::strtoll(&name[name.rfind('/') + 1], nullptr, 10);
+    }
+    ModelVersion version;
+    version.set_name(fmt::format("{}/versions/{}", run.model(), number));
+    version.set_training_run(run.name());
+    version.set_model_path(decision.model_path());
+    version.set_snapshot_path(decision.snapshot_path());
+    version.set_evaluate_path(decision.evaluate_path());
+    version.set_validation_ctr_auc(decision.validation_ctr_auc());
+    *version.mutable_create_time() = ToTimestamp(now);
+    LARR_ASSIGN_OR_RETURN(batch.move, NextMove(run.model(), alias, now));
+    batch.move->set_to_version(version.name());
+    batch.move->set_actor(run.name());
+    batch.move->set_reason("the run's gate accepted it");
+    finished.set_model_version(version.name());
+    batch.version = std::move(version);
+  }
+  batch.runs.push_back(finished);
+  LARR_RETURN_IF_ERROR(Commit(batch));
+  run = std::move(finished);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Model> Registry::GetModel(const std::string& name) const {
+  if (!name.starts_with(kModels) || !IsValidId(name.substr(kModels.size()))) {
+    return absl::InvalidArgumentError(
+        fmt::format("`{}` is not of the form models/{{model}}", name));
+  }
+  LARR_ASSIGN_OR_RETURN(const auto versions, store_.ListVersions(name, 1, ""));
+  if (versions.items.empty()) {
+    return absl::NotFoundError(
+        fmt::format("{} does not exist: no run published it", name));
+  }
+  LARR_ASSIGN_OR_RETURN(const auto aliases, store_.ListAliases(name));
+  Model model;
+  model.set_name(name);
+  for (const AliasMove& move : aliases) {
+    (*model.mutable_aliases())[move.alias()] = move.to_version();
+  }
+  return model;
+}
+
+absl::StatusOr<Model> Registry::Promote(
+    const PromoteModelVersionRequest& request, absl::Time now) {
+  const std::string alias =
+      request.alias().empty() ? kDefaultAlias : request.alias();
+  LARR_RETURN_IF_ERROR(CheckAlias(alias));
+  LARR_RETURN_IF_ERROR(CheckActor(request.actor()));
+  const absl::MutexLock lock(&mutex_);
+  LARR_ASSIGN_OR_RETURN(const ModelVersion version,
+                        store_.GetVersion(request.name()));
+  LARR_ASSIGN_OR_RETURN(AliasMove move,
+                        NextMove(ModelOf(version.name()), alias, now));
+  if (move.from_version() != version.name()) {
+    move.set_to_version(version.name());
+    move.set_actor(request.actor());
+    move.set_reason(request.reason());
+    LARR_RETURN_IF_ERROR(Commit({.move = move}));
+  }
+  return GetModel(move.model());
+}
+
+absl::StatusOr<Model> Registry::Rollback(const RollbackAliasRequest& request,
+                                         absl::Time now) {
+  const std::string alias =
+      request.alias().empty() ? kDefaultAlias : request.alias();
+  LARR_RETURN_IF_ERROR(CheckAlias(alias));
+  LARR_RETURN_IF_ERROR(CheckActor(request.actor()));
+  const absl::MutexLock lock(&mutex_);
+  LARR_RETURN_IF_ERROR(GetModel(request.model()).status());
+  LARR_ASSIGN_OR_RETURN(
+      const auto moves,
+      store_.ListMoves(request.model(), /*page_size=*/-1, ""));
+  const std::vector<std::string> trail = Trail(moves.items, alias);
+  if (trail.size() < 2) {
+    return absl::FailedPreconditionError(fmt::format(
+        "alias {} of {} names no earlier version to go back to; promote one",
+        alias, request.model()));
+  }
+  LARR_ASSIGN_OR_RETURN(AliasMove move, NextMove(request.model(), alias, now));
+  move.set_to_version(trail[trail.size() - 2]);
+  move.set_actor(request.actor());
+  move.set_reason(request.reason());
+  move.set_rollback(true);
+  LARR_RETURN_IF_ERROR(Commit({.move = move}));
+  return GetModel(request.model());
+}
+
+std::filesystem::path Registry::AliasFile(const std::string& model,
+                                          const std::string& alias) const {
+  return artifact_root_ / "aliases" / model.substr(kModels.size()) /
+         (alias + ".textproto");
+}
+
+absl::Status Registry::SyncAliasFiles() {
+  const absl::MutexLock lock(&mutex_);
+  if (!files_differ_) return absl::OkStatus();
+  LARR_ASSIGN_OR_RETURN(const auto aliases, store_.ListAliases("models/-"));
+  for (const AliasMove& move : aliases) {
+    LARR_ASSIGN_OR_RETURN(const ModelVersion version,
+                          store_.GetVersion(move.to_version()));
+    ServingBundle bundle;
+    bundle.set_model_version(version.name());
+    bundle.set_model_path(version.model_path());
+    bundle.set_snapshot_path(version.snapshot_path());
+    bundle.set_fencing_token(move.fencing_token());
+    const std::filesystem::path file = AliasFile(move.model(), move.alias());
+    const std::string text = ToTextProto(bundle);
+    const auto present = ReadFile(file);
+    if (present.ok() && *present == text) continue;
+    std::error_code error;
+    std::filesystem::create_directories(file.parent_path(), error);
+    LARR_RETURN_IF_ERROR(WriteFileAtomically(file, text));
+  }
+  files_differ_ = false;
+  return absl::OkStatus();
+}
+
+bool IsValidId(std::string_view id) {
+  return !id.empty() && id.size() <= 63 && id.front() != '-' &&
+         std::all_of(id.begin(), id.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+         });
+}
+
+}  // namespace larr

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The Registry numbers model versions, moves aliases and keeps the history of
+// who moved what. Each alias has a file, `aliases/<model>/<alias>.textproto`
+// below the artifact root, that scoring servers follow.
+//
+// The database is the truth: a move is acknowledged once it is there, and the
+// file is brought in line after it, and again at start. Every move takes the
+// next fencing token, so that a reader never goes back to an older file, and
+// a decision that was taken before a move cannot overwrite it.
+//
+// Ownership:  the store must outlive the registry.
+// Threads:    safe.
+// Errors:     those of the store, and
+//             kInvalidArgument     a malformed name
+//             kNotFound            no such version, model or alias
+//             kFailedPrecondition  nothing is left to roll back to
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "larr/config/v1/training.pb.h"
+#include "larr/coordinator/v1/coordinator_service.pb.h"
+#include "services/coordinator/run_store.h"
+
+namespace larr {
+
+class Registry {
+ public:
+  Registry(RunStore& store, std::filesystem::path artifact_root);
+
+  // What an alias names now, with the token of the move that made it so. An
+  // empty version and token 0 if it never moved.
+  struct AliasTarget {
+    coordinator::v1::ModelVersion version;
+    int64_t fencing_token = 0;
+  };
+  absl::StatusOr<AliasTarget> Resolve(const std::string& model,
+                                      const std::string& alias) const;
+
+  // Stores a finished run together with what its gate decided: if it accepted,
+  // a new version, to which `alias` moves. Fills in `run`'s version and
+  // reasons. All in one write.
+  // Errors: kAborted  the alias moved since the decision was taken: decide
+  // again
+  absl::Status Publish(const config::v1::PublishDecision& decision,
+                       const std::string& alias, absl::Time now,
+                       coordinator::v1::TrainingRun& run);
+
+  absl::StatusOr<coordinator::v1::Model> GetModel(
+      const std::string& model) const;
+
+  // Moving an alias to where it is changes nothing.
+  absl::StatusOr<coordinator::v1::Model> Promote(
+      const coordinator::v1::PromoteModelVersionRequest& request,
+      absl::Time now);
+
+  absl::StatusOr<coordinator::v1::Model> Rollback(
+      const coordinator::v1::RollbackAliasRequest& request, absl::Time now);
+
+  // Writes the files of aliases that differ from the database. Cheap if none
+  // does; a failure is retried by the next call.
+  absl::Status SyncAliasFiles();
+
+  std::filesystem::path AliasFile(const std::string& model,
+                                  const std::string& alias) const;
+
+ private:
+  absl::StatusOr<coordinator::v1::AliasMove> NextMove(const std::string& model,
+                                                      const std::string& alias,
+                                                      absl::Time now) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Commit(const RunStoreBatch& batch)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  RunStore& store_;
+  const std::filesystem::path artifact_root_;
+
+  mutable absl::Mutex mutex_;  // One move at a time.
+  bool files_differ_ ABSL_GUARDED_BY(mutex_) = true;
+};
+
+// Lower-case letters, digits and `-`, at most 63, the first one a letter or
+// digit: what runs, models and aliases may be called.
+bool IsValidId(std::string_view id);
+
+}  // namespace larr

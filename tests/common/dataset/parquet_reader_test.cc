@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Also tests parquet_writer.h: what one wrote the other reads.
+#include "common/dataset/parquet_reader.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "common/base/files.h"
+#include "common/dataset/parquet_writer.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_dataset.h"
+
+namespace larr {
+namespace {
+
+using Cell = ParquetWriter::Cell;
+
+const std::vector<ParquetWriter::Column> kColumns = {
+    {"i", ColumnType::kInteger},
+    {"d", ColumnType::kNumber},
+    {"s", ColumnType::kString},
+    {"l", ColumnType::kStringList}};
+
+testing::Cells Rows() {
+  return {{int64_t{1}, 0.5, std::string("a"),
+           std::vector<std::string>{"x", "", "y"}},
+          {Cell(), Cell(), Cell(), Cell()},
+          {int64_t{-3}, int64_t{2}, std::string(), std::vector<std::string>{}}};
+}
+
+TEST_CASE("Rows survive the way through Parquet", "[dataset]") {
+  const testing::TempDir dir;
+  const auto path = dir.path() / "a.parquet";
+  testing::WriteParquet(path, kColumns, Rows());
+  const auto file = ParquetFile::Open(path);
+  REQUIRE(file.ok());
+  CHECK(file->rows() == 3);
+  REQUIRE(file->columns().size() == 4);
+  CHECK(file->Find("l")->type == ColumnType::kStringList);
+  CHECK(file->Find("none") == nullptr);
+
+  const auto group = file->Read(0, {"s", "i", "l", "d", "i"});
+  REQUIRE(group.ok());
+  Value value = std::string("reused");
+  group->column(0).Read(0, value);
+  CHECK(value == Value("a"));
+  group->column(1).Read(2, value);
+  CHECK(value == Value(int64_t{-3}));
+  group->column(3).Read(2, value);
+  CHECK(value == Value(2.0));
+  group->column(3).Read(1, value);
+  CHECK(value == Value());
+  CHECK(group->column(4).Integer(0) == 1);
+  std::vector<std::string> list;
+  group->column(2).ReadList(0, list);
+  CHECK(list == std::vector<std::string>{"x", "", "y"});
+  group->column(2).ReadList(1, list);
+  CHECK(list.empty());
+}
+
+TEST_CASE("Equal rows give equal bytes", "[dataset]") {
+  const testing::TempDir dir;
+  testing::WriteParquet(dir.path() / "a", kColumns, Rows());
+  testing::WriteParquet(dir.path() / "b", kColumns, Rows());
+  CHECK(*Sha256File(dir.path() / "a") == *Sha256File(dir.path() / "b"));
+}
+
+TEST_CASE("Files that cannot be read are named", "[dataset]") {
+  const testing::TempDir dir;
+  const auto path = dir.path() / "broken.parquet";
+  CHECK(absl::IsNotFound(ParquetFile::Open(path).status()));
+  std::ofstream(path) << "this is not Parquet, but long enough to look";
+  const auto status = ParquetFile::Open(path).status();
+  CHECK(absl::IsDataLoss(status));
+  CHECK_THAT(status.ToString(), Catch::Contains("broken.parquet"));
+
+  testing::WriteParquet(path, kColumns, Rows());
+  const auto file = ParquetFile::Open(path);
+  REQUIRE(file.ok());
+  CHECK_THAT(file->Read(0, {"nothing"}).status().ToString(),
+             Catch::Contains("column `nothing` does not exist"));
+}
+
+TEST_CASE("A cell of another type is refused", "[dataset]") {
+  const testing::TempDir dir;
+  auto writer = ParquetWriter::Create(dir.path() / "a", kColumns);
+  REQUIRE(writer.ok());
+  CHECK_THAT(
+      writer->Append({std::string("one"), Cell(), Cell(), Cell()}).ToString(),
+      Catch::Contains("column `i`"));
+}
+
+}  // namespace
+}  // namespace larr

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/coordinator/local_executor.h"
+
+#include <signal.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <fstream>
+#include <thread>
+
+#include "common/base/files.h"
+#include "services/coordinator/stage_process.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+class LocalExecutorTest {
+ public:
+  LocalExecutorTest() { std::filesystem::create_directories(dir_.path()); }
+
+ protected:
+  std::unique_ptr<LocalExecutor> NewExecutor() {
+    return std::make_unique<LocalExecutor>(
+        LocalExecutorOptions{.stage_program = FAKE_STAGE,
+                             .process_folder = dir_.path() / "processes",
+                             .stop_grace = std::chrono::milliseconds(300)});
+  }
+
+  StageLaunch Launch(int attempt, const std::string& behaviour) {
+    std::ofstream(dir_.path() / "behaviour") << "corpus " << behaviour << "\n";
+    StageLaunch launch;
+    launch.key = {"trainingRuns/r", "corpus"};
+    launch.attempt = attempt;
+    launch.gpu = 3;
+    launch.config.set_stage(config::v1::StageConfig::CORPUS);
+    launch.config.mutable_spec()->set_dataset(dir_.path() / "dataset");
+    launch.config.mutable_spec()->add_align()->set_name("larr");
+    launch.config.set_output(dir_.path() / "corpus");
+    launch.config.set_work(dir_.path() / "corpus.work");
+    return launch;
+  }
+
+  // Polls until the stage ended; fails after 10 s.
+  StageExit WaitForExit(LocalExecutor& executor) {
+    for (int i = 0; i < 1000; ++i) {
+      const auto exits = executor.Poll();
+      if (!exits.empty()) return exits[0];
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    FAIL("the stage does not end");
+    return {};
+  }
+
+  void WaitForFile(const std::filesystem::path& path) {
+    for (int i = 0; i < 1000 && !std::filesystem::exists(path); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    REQUIRE(std::filesystem::exists(path));
+  }
+
+  // How many processes the stage had.
+  int Starts() {
+    const auto text = ReadFile(dir_.path() / "corpus.work" / "starts");
+    return text.ok()
+               ? static_cast<int>(std::count(text->begin(), text->end(), '\n'))
+               : 0;
+  }
+
+  testing::TempDir dir_;
+};
+
+TEST_CASE_METHOD(LocalExecutorTest, "A stage runs on its GPU and succeeds",
+                 "[local_executor]") {
+  const auto executor = NewExecutor();
+  REQUIRE(executor->Start(Launch(1, "")).ok());
+  const StageExit exit = WaitForExit(*executor);
+  CHECK(exit.outcome == StageOutcome::kSucceeded);
+  CHECK(exit.artifact_path == (dir_.path() / "corpus").string());
+  const auto starts = ReadFile(dir_.path() / "corpus.work" / "starts");
+  CHECK(starts->find(" 3\n") != std::string::npos);
+  // Reported until it is acknowledged.
+  CHECK(executor->Poll().size() == 1);
+  executor->Acknowledge(exit.key);
+  CHECK(executor->Poll().empty());
+}
+
+TEST_CASE_METHOD(LocalExecutorTest, "Failure and death are told apart",
+                 "[local_executor]") {
+  const auto executor = NewExecutor();
+  REQUIRE(executor->Start(Launch(1, "fail")).ok());
+  StageExit exit = WaitForExit(*executor);
+  CHECK(exit.outcome == StageOutcome::kFailed);
+  CHECK(exit.message == "told to fail");
+  executor->Acknowledge(exit.key);
+
+  REQUIRE(executor->Start(Launch(2, "die-always")).ok());
+  exit = WaitForExit(*executor);
+  CHECK(exit.outcome == StageOutcome::kKilled);
+  CHECK(exit.message.find("killed by signal 11") == 0);
+}
+
+TEST_CASE_METHOD(LocalExecutorTest, "A stage that is running is found again",
+                 "[local_executor]") {
+  const StageLaunch launch = Launch(1, "slow");
+  auto executor = NewExecutor();
+  REQUIRE(executor->Start(launch).ok());
+  WaitForFile(dir_.path() / "corpus.work" / "starts");
+  executor = NewExecutor();
+  REQUIRE(executor->Start(launch).ok());
+  CHECK(executor->Poll().empty());
+  CHECK(WaitForExit(*executor).outcome == StageOutcome::kSucceeded);
+  CHECK(Starts() == 1);
+}
+
+TEST_CASE_METHOD(LocalExecutorTest,
+                 "A stage that ended while nobody looked is not started again",
+                 "[local_executor]") {
+  const struct {
+    const char* behaviour;
+    StageOutcome outcome;
+    const char* message;
+  } cases[] = {
+      {"fail", StageOutcome::kFailed, "told to fail"},
+      {"die-always", StageOutcome::kKilled,
+       "killed while the coordinator was away"},
+      {"", StageOutcome::kSucceeded, ""},
+  };
+  int attempt = 0;
+  for (const auto& c : cases) {
+    const StageLaunch launch = Launch(++attempt, c.behaviour);
+    auto executor = NewExecutor();
+    REQUIRE(executor->Start(launch).ok());
+    WaitForExit(*executor);
+    executor = NewExecutor();
+    REQUIRE(executor->Start(launch).ok());
+    const StageExit exit = WaitForExit(*executor);
+    CHECK(exit.outcome == c.outcome);
+    CHECK(exit.message == c.message);
+    CHECK(Starts() == attempt);
+  }
+}
+
+TEST_CASE_METHOD(LocalExecutorTest, "Stop ends even a stubborn stage",
+                 "[local_executor]") {
+  const std::string behaviour = GENERATE("slow", "slow stubborn");
+  const StageLaunch launch = Launch(1, behaviour);
+  auto executor = NewExecutor();
+  REQUIRE(executor->Start(launch).ok());
+  WaitForFile(dir_.path() / "corpus.work" / "starts");
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  if (GENERATE(false, true)) {  // Another coordinator's child.
+    executor = NewExecutor();
+    REQUIRE(executor->Start(launch).ok());
+  }
+  const auto before = std::chrono::steady_clock::now();
+  executor->Stop(launch.key);
+  const StageExit exit = WaitForExit(*executor);
+  CHECK(exit.outcome == StageOutcome::kKilled);
+  const auto took = std::chrono::steady_clock::now() - before;
+  CHECK((took >= std::chrono::milliseconds(300)) ==
+        (behaviour == "slow stubborn"));
+  executor->Stop({"trainingRuns/unknown", "corpus"});
+}
+
+TEST_CASE_METHOD(LocalExecutorTest, "A work folder that cannot be is an error",
+                 "[local_executor]") {
+  const auto executor = NewExecutor();
+  StageLaunch launch = Launch(1, "");
+  std::ofstream(dir_.path() / "file") << "x";
+  launch.config.set_work(dir_.path() / "file" / "work");
+  CHECK(executor->Start(launch).code() == absl::StatusCode::kUnavailable);
+  CHECK(executor->Poll().empty());
+}
+
+}  // namespace
+}  // namespace larr

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/coordinator/training_plan.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <functional>
+
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+using config::v1::CtrArchitecture;
+using config::v1::StageConfig;
+using config::v1::TrainingSpec;
+using coordinator::v1::TrainingRun;
+
+TrainingSpec GoodSpec(const std::filesystem::path& folder) {
+  std::ofstream(folder / "dataset.textproto") << "name: \"city\"\n";
+  TrainingSpec spec;
+  spec.set_dataset(folder / "dataset.textproto");
+  spec.set_base_model(folder);
+  for (const char* name : {"ple", "larr"}) {
+    auto& align = *spec.add_align();
+    align.set_name(name);
+    align.mutable_architecture()->set_kind(CtrArchitecture::PLE);
+  }
+  return spec;
+}
+
+TEST_CASE("A spec is refused by field, value and fix", "[training_plan]") {
+  const testing::TempDir dir;
+  const TrainingSpec good = GoodSpec(dir.path());
+  REQUIRE(ValidateTrainingSpec(good).ok());
+  CHECK(*ValidateTrainingSpec(good) == "models/city");
+  std::ofstream(dir.path() / "unnamed.textproto") << "";
+  std::ofstream(dir.path() / "typo.textproto") << "nome: \"city\"";
+
+  const struct {
+    std::function<void(TrainingSpec&)> change;
+    const char* message;
+  } cases[] = {
+      {[](auto& s) { s.clear_dataset(); }, "`dataset` is not set"},
+      {[](auto& s) { s.set_dataset("city/dataset.textproto"); },
+       "give an absolute one"},
+      {[](auto& s) { s.set_dataset("/nowhere/dataset.textproto"); },
+       "there is no file /nowhere/dataset.textproto"},
+      {[&](auto& s) { s.set_dataset(dir.path() / "unnamed.textproto"); },
+       "`name` is ``"},
+      {[&](auto& s) { s.set_dataset(dir.path() / "typo.textproto"); },
+       "typo.textproto:1:"},
+      {[](auto& s) { s.set_base_model("/nowhere"); },
+       "there is no folder /nowhere"},
+      {[](auto& s) { s.clear_align(); }, "`align` is empty"},
+      {[](auto& s) { s.mutable_align(0)->set_name("larr"); },
+       "`align.name` `larr` is used twice"},
+      {[](auto& s) { s.mutable_align(0)->set_name("a/b"); },
+       "`align.name` is `a/b`"},
+      {[](auto& s) { s.mutable_align(0)->clear_architecture(); },
+       "`align.architecture.kind` of `ple` is not set"},
+      {[](auto& s) { s.mutable_align(0)->set_default_probability(1.5); },
+       "`align.default_probability` is 1.5; it must be in [0, 0.99]"},
+      {[](auto& s) { s.set_threads(-1); }, "`threads` is -1"},
+      {[](auto& s) { s.mutable_pretrain()->set_steps(5); },
+       "`pretrain.descriptions_per_step` is 0; it must be in [1, "},
+      {[](auto& s) { s.mutable_publish()->set_alias("Champion"); },
+       "`publish.alias` is `Champion`"},
+      {[](auto& s) { s.mutable_pretrain()->set_general_corpus("/nowhere"); },
+       "`pretrain.general_corpus`: there is no file"},
+  };
+  for (const auto& c : cases) {
+    TrainingSpec spec = good;
+    c.change(spec);
+    const absl::Status status = ValidateTrainingSpec(spec).status();
+    INFO(c.message << " | " << status.ToString());
+    CHECK(status.code() == absl::StatusCode::kInvalidArgument);
+    CHECK(std::string(status.message()).find(c.message) != std::string::npos);
+  }
+}
+
+TEST_CASE("A plan has every stage once, and each reads the ones before it",
+          "[training_plan]") {
+  const testing::TempDir dir;
+  TrainingRun run;
+  run.set_name("trainingRuns/first");
+  *run.mutable_spec() = GoodSpec(dir.path());
+  std::string ids;
+  for (auto& stage : PlanStages(run.spec())) {
+    ids += stage.id() + " ";
+    stage.set_artifact_path("/artifact/" + stage.id());
+    *run.add_stages() = stage;
+  }
+  CHECK(ids ==
+        "corpus pretrain contrast embed align/ple align/larr evaluate "
+        "publish ");
+  const StageConfig align = PlanStageConfig(run, run.stages(5), "/root");
+  CHECK(align.stage() == StageConfig::ALIGN);
+  CHECK(align.align_name() == "larr");
+  CHECK(align.inputs().size() == 5);
+  CHECK(align.inputs().at("align/ple") == "/artifact/align/ple");
+  CHECK(align.output() == "/root/runs/first/align-larr");
+  CHECK(align.work() == "/root/runs/first/align-larr.work");
+}
+
+}  // namespace
+}  // namespace larr
