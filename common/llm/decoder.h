@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The decoder: a packed batch of token ids to hidden states and logits.
+//
+// The lowest layers may be frozen: they run on the fast path
+// (frozen_layers.h), and gradients stop above them. The other layers are plain
+// differentiable tensor operations. The stream of residuals is float32;
+// multiplications are in the dtype of the weights.
+//
+// The vocabulary is two tables with one memory: the rows that the model came
+// with, and from `first_special` on those of special tokens, which may learn
+// while the others do not.
+//
+// Ownership:  weights are shared with the caller: an optimizer that changes
+//             them in place changes the decoder (but not its frozen layers).
+// Threads:    const methods may be called concurrently while nothing learns.
+// Errors:     c10::Error; callers use GuardTorch.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/llm/frozen_layers.h"
+#include "common/llm/llm_config.h"
+#include "common/llm/packed_batch.h"
+#include "common/llm/rotary.h"
+#include "common/llm/weights.h"
+
+namespace larr {
+
+// A tensor that learns.
+struct TrainedTensor {
+  std::string name;
+  torch::Tensor tensor;  // a leaf; its memory is a part of LlmWeights
+  bool is_new = false;   // rows of special tokens: their own learning rate
+};
+
+// Rows of embedding or head, [V, h] in two parts.
+struct VocabularyTable {
+  torch::Tensor known;    // [first_special, h]
+  torch::Tensor special;  // [V - first_special, h]
+};
+
+class Decoder {
+ public:
+  // frozen_layers: the lowest ones never learn. With none frozen, all rows of
+  // the vocabulary learn; else those of special tokens alone.
+  Decoder(const LlmConfig& config, const LlmWeights& weights,
+          int64_t first_special, int64_t frozen_layers);
+
+  const LlmConfig& config() const { return config_; }
+  const LlmWeights& weights() const { return weights_; }
+
+  // Makes what may learn require gradients, and returns it. With
+  // `with_vocabulary` false embedding and head stay as they are.
+  std::vector<TrainedTensor> Train(bool with_vocabulary);
+
+  // [T, h], in the dtype of the weights: what the head and the projection read.
+  torch::Tensor Hidden(const PackedBatch& batch) const;
+  // [rows, V] float32, of rows of Hidden().
+  torch::Tensor Logits(const torch::Tensor& hidden) const;
+
+  const VocabularyTable& head() const { return head_; }
+
+ private:
+  torch::Tensor Embed(const torch::Tensor& ids) const;
+  torch::Tensor Layer(const LayerWeights& layer, const PackedBatch& batch,
+                      torch::Tensor x) const;
+  torch::Tensor Attend(const PackedBatch& batch, const torch::Tensor& q,
+                       const torch::Tensor& k, const torch::Tensor& v) const;
+  torch::Tensor Norm(const torch::Tensor& x, const torch::Tensor& weight) const;
+
+  LlmConfig config_;
+  LlmWeights weights_;
+  RotaryTable rotary_;
+  FrozenLayers frozen_;
+  VocabularyTable embedding_;
+  VocabularyTable head_;
+};
+
+}  // namespace larr

@@ -1,0 +1,300 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/llm/kernels.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#if defined(__x86_64__)
+#define LARR_CLONES \
+  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define LARR_CLONES
+#endif
+#define LARR_INLINE [[gnu::always_inline]] inline
+
+namespace larr::kernels {
+namespace {
+
+constexpr int kLanes = 16;
+using Vec = float __attribute__((vector_size(64)));
+using IntVec = int32_t __attribute__((vector_size(64)));
+using UintVec = uint32_t __attribute__((vector_size(64)));
+using HalfVec = uint16_t __attribute__((vector_size(32)));
+
+LARR_INLINE void Load(const float* from, Vec& to) { memcpy(&to, from, 64); }
+LARR_INLINE void Load(const Bf16* from, Vec& to) {
+  HalfVec bits;
+  memcpy(&bits, from, 32);
+  const UintVec wide = __builtin_convertvector(bits, UintVec) << 16;
+  memcpy(&to, &wide, 64);
+}
+LARR_INLINE void Store(const Vec& from, float* to) { memcpy(to, &from, 64); }
+// Rounds to nearest, ties to even.
+LARR_INLINE void Store(const Vec& from, Bf16* to) {
+  UintVec wide;
+  memcpy(&wide, &from, 64);
+  wide = (wide + 0x7fff + ((wide >> 16) & 1)) >> 16;
+  const HalfVec bits = __builtin_convertvector(wide, HalfVec);
+  memcpy(to, &bits, 32);
+}
+
+// The first n lanes; the others are zero, or not written.
+template <typename T>
+LARR_INLINE void LoadPart(const T* from, int64_t n, Vec& to) {
+  if (n >= kLanes) return Load(from, to);
+  T part[kLanes] = {};
+  memcpy(part, from, n * sizeof(T));
+  Load(part, to);
+}
+template <typename T>
+LARR_INLINE void StorePart(const Vec& from, int64_t n, T* to) {
+  if (n >= kLanes) return Store(from, to);
+  T part[kLanes];
+  Store(from, part);
+  memcpy(to, part, n * sizeof(T));
+}
+
+LARR_INLINE float Sum(const Vec& x) {
+  float part[kLanes];
+  memcpy(part, &x, 64);
+  for (int n = kLanes / 2; n > 0; n /= 2)
+    for (int i = 0; i < n; ++i) part[i] += part[i + n];
+  return part[0];
+}
+
+// e^x to 2 units in the last place: 2^n times a polynomial on half an octave.
+LARR_INLINE Vec Exp(Vec x) {
+  const Vec low = Vec{} - 87.0f, high = Vec{} + 88.0f;
+  x = x < low ? low : x;
+  x = x > high ? high : x;
+  const Vec shifted = x * 1.44269504f + 12582912.0f;
+  const Vec n = shifted - 12582912.0f;
+  const Vec r = x - n * 0.693359375f + n * 2.12194440e-4f;
+  Vec p = r * 1.9875691500e-4f + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  const IntVec power = (__builtin_convertvector(n, IntVec) + 127) << 23;
+  Vec scale;
+  memcpy(&scale, &power, 64);
+  return p * scale;
+}
+
+template <typename T>
+LARR_INLINE void AddRmsNormBody(int64_t rows, int64_t width, float* x,
+                                const T* delta, const float* weight,
+                                float epsilon, T* out) {
+  for (int64_t row = 0; row < rows; ++row, x += width, out += width) {
+    Vec squares = {};
+    for (int64_t i = 0; i < width; i += kLanes) {
+      Vec value;
+      LoadPart(x + i, width - i, value);
+      if (delta != nullptr) {
+        Vec more;
+        LoadPart(delta + row * width + i, width - i, more);
+        value += more;
+        StorePart(value, width - i, x + i);
+      }
+      squares += value * value;
+    }
+    const float scale =
+        1.0f / std::sqrt(Sum(squares) / static_cast<float>(width) + epsilon);
+    for (int64_t i = 0; i < width; i += kLanes) {
+      Vec value, factor;
+      LoadPart(x + i, width - i, value);
+      LoadPart(weight + i, width - i, factor);
+      StorePart(value * scale * factor, width - i, out + i);
+    }
+  }
+}
+
+template <typename T>
+LARR_INLINE void SiluMulBody(int64_t rows, int64_t width, const T* gate_up,
+                             T* out) {
+  for (int64_t row = 0; row < rows; ++row, gate_up += 2 * width, out += width) {
+    for (int64_t i = 0; i < width; i += kLanes) {
+      Vec gate, up;
+      LoadPart(gate_up + i, width - i, gate);
+      LoadPart(gate_up + width + i, width - i, up);
+      StorePart(gate * up / (1.0f + Exp(-gate)), width - i, out + i);
+    }
+  }
+}
+
+LARR_INLINE int64_t RoundUp(int64_t n) {
+  return (n + kLanes - 1) / kLanes * kLanes;
+}
+
+// A head's row as float32, turned by its position: pairs (i, i + D/2).
+template <typename T>
+LARR_INLINE void Rotate(const T* from, int64_t half, const float* cosine,
+                        const float* sine, float factor, float* to) {
+  for (int64_t i = 0; i < half; i += kLanes) {
+    Vec a, b, c, s;
+    LoadPart(from + i, half - i, a);
+    LoadPart(from + half + i, half - i, b);
+    LoadPart(cosine + i, half - i, c);
+    LoadPart(sine + i, half - i, s);
+    StorePart((a * c - b * s) * factor, half - i, to + i);
+    StorePart((b * c + a * s) * factor, half - i, to + half + i);
+  }
+}
+
+// Rows of queries handled together.
+constexpr int kRows = 8;
+
+// scores[r, j] = queries[r] . keys[j] for j < width (a multiple of kLanes).
+LARR_INLINE void Scores(const float* queries, int64_t dim, const float* keys,
+                        int64_t stride, int64_t width, float* scores) {
+  for (int64_t j = 0; j < width; j += kLanes) {
+    Vec sum[kRows] = {};
+    for (int64_t d = 0; d < dim; ++d) {
+      Vec key;
+      Load(keys + d * stride + j, key);
+      for (int r = 0; r < kRows; ++r) sum[r] += queries[r * dim + d] * key;
+    }
+    for (int r = 0; r < kRows; ++r) Store(sum[r], scores + r * stride + j);
+  }
+}
+
+// Turns one row of scores into e^(score - max) for the first `known` of
+// `width`, zero for the others. Returns their sum.
+LARR_INLINE float Soften(float* scores, int64_t known, int64_t width) {
+  for (int64_t j = known; j < width; ++j) scores[j] = -1e30f;
+  Vec top;
+  Load(scores, top);
+  for (int64_t j = kLanes; j < width; j += kLanes) {
+    Vec value;
+    Load(scores + j, value);
+    top = value > top ? value : top;
+  }
+  float max = top[0];
+  for (int i = 1; i < kLanes; ++i) max = std::max(max, top[i]);
+  Vec sum = {};
+  for (int64_t j = 0; j < width; j += kLanes) {
+    Vec value;
+    Load(scores + j, value);
+    value = Exp(value - max);
+    Store(value, scores + j);
+    sum += value;
+  }
+  float total = Sum(sum);
+  for (int64_t j = known; j < width; ++j) {
+    total -= scores[j];
+    scores[j] = 0;
+  }
+  return total;
+}
+
+// sums[r] = sum over j < count of weights[r, j] * values[j], kLanes columns.
+LARR_INLINE void Mix(const float* weights, int64_t stride, const float* values,
+                     int64_t dim, int64_t count, Vec* sums) {
+  for (int r = 0; r < kRows; ++r) sums[r] = Vec{};
+  for (int64_t j = 0; j < count; ++j) {
+    Vec value;
+    Load(values + j * dim, value);
+    for (int r = 0; r < kRows; ++r) sums[r] += weights[r * stride + j] * value;
+  }
+}
+
+template <typename T>
+LARR_INLINE void AttentionBody(const AttentionShape& shape, int64_t kv_head,
+                               int64_t length, int64_t first_row, const T* qkv,
+                               const float* cosine, const float* sine,
+                               float* scratch, T* out) {
+  const int64_t dim = shape.head_dim, half = dim / 2, wide = RoundUp(dim);
+  const int64_t group = shape.heads / shape.kv_heads, stride = RoundUp(length);
+  const int64_t columns = (shape.heads + 2 * shape.kv_heads) * dim;
+  float* keys = scratch;                    // [dim, stride], turned
+  float* values = keys + dim * stride;      // [length, wide]
+  float* queries = values + length * wide;  // [kRows, dim]
+  float* scores = queries + kRows * dim;    // [kRows, stride]
+  float row[256];
+  for (int64_t t = 0; t < length; ++t) {
+    const T* key = qkv + t * columns + (shape.heads + kv_head) * dim;
+    Rotate(key, half, cosine + t * half, sine + t * half, 1.0f, row);
+    for (int64_t d = 0; d < dim; ++d) keys[d * stride + t] = row[d];
+    const T* value = key + shape.kv_heads * dim;
+    for (int64_t d = 0; d < wide; d += kLanes) {
+      Vec part = {};
+      if (d < dim) LoadPart(value + d, dim - d, part);
+      Store(part, values + t * wide + d);
+    }
+  }
+  for (int64_t d = 0; d < dim; ++d)
+    std::fill(keys + d * stride + length, keys + (d + 1) * stride, 0.0f);
+  const float factor = 1.0f / std::sqrt(static_cast<float>(dim));
+  for (int64_t g = 0; g < group; ++g) {
+    const int64_t head = kv_head * group + g;
+    for (int64_t t = first_row; t < length; t += kRows) {
+      const int rows = static_cast<int>(std::min<int64_t>(kRows, length - t));
+      for (int r = 0; r < rows; ++r) {
+        Rotate(qkv + (t + r) * columns + head * dim, half,
+               cosine + (t + r) * half, sine + (t + r) * half, factor,
+               queries + r * dim);
+      }
+      const int64_t width = RoundUp(t + rows);
+      Scores(queries, dim, keys, stride, width, scores);
+      float inverse[kRows] = {};
+      for (int r = 0; r < rows; ++r)
+        inverse[r] = 1.0f / Soften(scores + r * stride, t + r + 1, width);
+      for (int64_t d = 0; d < dim; d += kLanes) {
+        Vec sums[kRows];
+        Mix(scores, stride, values + d, wide, t + rows, sums);
+        for (int r = 0; r < rows; ++r) {
+          StorePart(sums[r] * inverse[r], dim - d,
+                    out + (t + r) * shape.heads * dim + head * dim + d);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+
+int64_t AttentionScratch(const AttentionShape& shape, int64_t length) {
+  const int64_t stride = (length + kLanes - 1) / kLanes * kLanes;
+  const int64_t wide = (shape.head_dim + kLanes - 1) / kLanes * kLanes;
+  return shape.head_dim * stride + length * wide + kRows * shape.head_dim +
+         kRows * stride;
+}
+
+LARR_CLONES void AddRmsNorm(int64_t rows, int64_t width, float* x,
+                            const float* delta, const float* weight,
+                            float epsilon, float* out) {
+  AddRmsNormBody(rows, width, x, delta, weight, epsilon, out);
+}
+LARR_CLONES void AddRmsNorm(int64_t rows, int64_t width, float* x,
+                            const Bf16* delta, const float* weight,
+                            float epsilon, Bf16* out) {
+  AddRmsNormBody(rows, width, x, delta, weight, epsilon, out);
+}
+
+LARR_CLONES void SiluMul(int64_t rows, int64_t width, const float* gate_up,
+                         float* out) {
+  SiluMulBody(rows, width, gate_up, out);
+}
+LARR_CLONES void SiluMul(int64_t rows, int64_t width, const Bf16* gate_up,
+                         Bf16* out) {
+  SiluMulBody(rows, width, gate_up, out);
+}
+
+LARR_CLONES void Attention(const AttentionShape& shape, int64_t kv_head,
+                           int64_t length, int64_t first_row, const float* qkv,
+                           const float* cosine, const float* sine,
+                           float* scratch, float* out) {
+  AttentionBody(shape, kv_head, length, first_row, qkv, cosine, sine, scratch,
+                out);
+}
+LARR_CLONES void Attention(const AttentionShape& shape, int64_t kv_head,
+                           int64_t length, int64_t first_row, const Bf16* qkv,
+                           const float* cosine, const float* sine,
+                           float* scratch, Bf16* out) {
+  AttentionBody(shape, kv_head, length, first_row, qkv, cosine, sine, scratch,
+                out);
+}
+
+}  // namespace larr::kernels

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a decoder layer does between its multiplications, for CPUs: each
+// kernel goes over memory once, computes in float32 and is compiled for
+// AVX-512, AVX2 and plain x86-64, chosen at start. No LibTorch here; callers
+// divide rows or texts among threads.
+//
+// T is float or Bf16 (bfloat16 bits). All matrices are dense and row-major.
+// Threads: pure functions of their arguments.
+#pragma once
+
+#include <cstdint>
+
+namespace larr::kernels {
+
+// bfloat16 by its bits.
+struct Bf16 {
+  uint16_t bits;
+};
+
+// For each of `rows` rows of `width`: x += delta (where delta is not null),
+// then out = x / sqrt(mean(x^2) + epsilon) * weight.
+void AddRmsNorm(int64_t rows, int64_t width, float* x, const float* delta,
+                const float* weight, float epsilon, float* out);
+void AddRmsNorm(int64_t rows, int64_t width, float* x, const Bf16* delta,
+                const float* weight, float epsilon, Bf16* out);
+
+// out[r, i] = silu(gate_up[r, i]) * gate_up[r, width + i].
+void SiluMul(int64_t rows, int64_t width, const float* gate_up, float* out);
+void SiluMul(int64_t rows, int64_t width, const Bf16* gate_up, Bf16* out);
+
+struct AttentionShape {
+  int64_t heads = 0;     // H
+  int64_t kv_heads = 0;  // K
+  int64_t head_dim = 0;  // D, even, at most 256
+};
+
+// Floats of scratch that Attention needs for texts of at most `length` tokens.
+int64_t AttentionScratch(const AttentionShape& shape, int64_t length);
+
+// Causal attention of one text with rotary positions from 0, for one key/value
+// head and the H / K query heads that share it.
+//   qkv      [length, (H + 2K) D]  queries, keys, values
+//   cosine, sine [length, D / 2]
+//   out      [length, H D]; only the columns of these query heads are written,
+//            and only the rows from `first_row` on
+void Attention(const AttentionShape& shape, int64_t kv_head, int64_t length,
+               int64_t first_row, const float* qkv, const float* cosine,
+               const float* sine, float* scratch, float* out);
+void Attention(const AttentionShape& shape, int64_t kv_head, int64_t length,
+               int64_t first_row, const Bf16* qkv, const float* cosine,
+               const float* sine, float* scratch, Bf16* out);
+
+}  // namespace larr::kernels
