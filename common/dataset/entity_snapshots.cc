@@ -31,6 +31,11 @@ const std::string* EntitySnapshots::DateAt(std::string_view day) const {
   return later == dates_.begin() ? nullptr : &*(later - 1);
 }
 
+const std::string* EntitySnapshots::DateBefore(std::string_view day) const {
+  const auto later = std::lower_bound(dates_.begin(), dates_.end(), day);
+  return later == dates_.begin() ? nullptr : &*(later - 1);
+}
+
 absl::StatusOr<std::shared_ptr<const EntityPartition>> EntitySnapshots::At(
     std::string_view day) {
   const std::string* date = DateAt(day);

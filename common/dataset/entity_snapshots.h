@@ -66,6 +66,8 @@ class EntitySnapshots {
   // The partition's day that an impression of `day` joins; a null pointer if
   // every partition is later.
   const std::string* DateAt(std::string_view day) const;
+  // The last partition's day before `day`; a null pointer if there is none.
+  const std::string* DateBefore(std::string_view day) const;
 
   // The partition of DateAt(day); a null pointer if there is none. The two
   // that were asked for last are kept.
