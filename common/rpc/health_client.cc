@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/rpc/health_client.h"
+
+#include <fmt/format.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/generic/generic_stub.h>
+
+#include <vector>
+
+#include "common/base/status_macros.h"
+#include "common/rpc/grpc_status.h"
+
+namespace larr {
+namespace {
+
+// Debian's gRPC has the health service but not its messages: the empty request
+// (the server as a whole), and the answer whose field 1, the state, is SERVING.
+constexpr char kMethod[] = "/grpc.health.v1.Health/Check";
+constexpr std::string_view kServing = "\x08\x01";
+
+absl::StatusOr<std::string> Call(const std::string& address,
+                                 std::chrono::milliseconds timeout) {
+  grpc::GenericStub stub(
+      grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + timeout);
+  grpc::CompletionQueue queue;
+  const grpc::ByteBuffer request(nullptr, 0);
+  const auto call = stub.PrepareUnaryCall(&context, kMethod, request, &queue);
+  call->StartCall();
+  grpc::ByteBuffer answer;
+  grpc::Status status;
+  call->Finish(&answer, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  LARR_RETURN_IF_ERROR(FromGrpc(status));
+  std::vector<grpc::Slice> slices;
+  LARR_RETURN_IF_ERROR(FromGrpc(answer.Dump(&slices)));
+  std::string bytes;
+  for (const grpc::Slice& slice : slices) {
+    bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+  return bytes;
+}
+
+}  // namespace
+
+absl::Status CheckHealth(const std::string& address,
+                         std::chrono::milliseconds timeout) {
+  LARR_ASSIGN_OR_RETURN(const std::string answer, Call(address, timeout));
+  if (answer == kServing) return absl::OkStatus();
+  return absl::UnavailableError(
+      fmt::format("{} is up but takes no calls now", address));
+}
+
+}  // namespace larr

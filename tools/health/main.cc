@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// larr_health ADDRESS: exits 0 if the server takes calls. For container health
+// checks, where a bigger program would be in the way.
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "common/rpc/health_client.h"
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    fmt::print(stderr, "usage: larr_health HOST:PORT\n");
+    return 2;
+  }
+  const absl::Status status =
+      larr::CheckHealth(argv[1], std::chrono::seconds(3));
+  if (status.ok()) return EXIT_SUCCESS;
+  fmt::print(stderr, "larr_health: {}\n", status.ToString());
+  return EXIT_FAILURE;
+}
