@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/ctr/ctr_model.h"
+
+#include <utility>
+#include <vector>
+
+namespace larr {
+
+using torch::Tensor;
+
+CtrModel::CtrModel(const config::v1::CtrArchitecture& architecture,
+                   CtrLayout layout)
+    : layout_(std::move(layout)) {
+  tables_ = register_module(
+      "tables", std::make_shared<EmbeddingTables>(layout_.table_rows,
+                                                  layout_.embedding_width));
+  if (layout_.slot_count() > 0)
+    scene_encoder_ =
+        register_module("scene", std::make_shared<SceneEncoder>(
+                                     architecture, layout_.slot_count(),
+                                     layout_.text_dim, layout_.target_width()));
+  ple_ =
+      register_module("ple", std::make_shared<Ple>(architecture, layout_.tasks,
+                                                   layout_.input_width()));
+}
+
+CtrModel::Output CtrModel::Forward(const CtrBatch& batch,
+                                   const Tensor& embedded_BFW) {
+  const int64_t b = batch.rows(), width = layout_.embedding_width;
+  std::vector<Tensor> columns;
+  for (const CtrBlock& block : layout_.blocks) {
+    if (block.id_count > 0)
+      columns.push_back(embedded_BFW.narrow(1, block.first_id, block.id_count)
+                            .reshape({b, block.id_count * width}));
+    if (block.dense_count > 0)
+      columns.push_back(
+          batch.dense.narrow(1, block.first_dense, block.dense_count));
+  }
+  Output out;
+  if (scene_encoder_ != nullptr) {
+    out.e_s = scene_encoder_->Forward(batch.scene);
+    columns.push_back(out.e_s);
+    std::vector<Tensor> target;
+    for (const int64_t id : layout_.target_ids)
+      target.push_back(embedded_BFW.select(1, id));
+    out.e_t = torch::cat(target, 1);
+  }
+  out.logits = ple_->Forward(torch::cat(columns, 1));
+  return out;
+}
+
+Tensor CtrModel::Predict(const CtrBatch& batch) {
+  const c10::InferenceMode inference;
+  return Forward(batch, tables_->Lookup(batch.ids)).logits.sigmoid();
+}
+
+}  // namespace larr

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The recommender (paper eq. 22-26): PLE over the tabular blocks, and for LARR
+// over the scene embedding e_s, too. e_t is the concatenated user and POI
+// embeddings of the recommender's own tables; its columns are part of the
+// tabular blocks, so that PLE reads [tabular, e_s, e_t] with no column twice.
+//
+// Threads: forward passes without gradient from any thread at once.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <memory>
+
+#include "common/ctr/embedding_tables.h"
+#include "common/ctr/layout.h"
+#include "common/ctr/ple.h"
+#include "common/ctr/scene_encoder.h"
+#include "larr/config/v1/model.pb.h"
+
+namespace larr {
+
+// B rows. `labels` and `pairs` are for training alone.
+struct CtrBatch {
+  torch::Tensor ids;     // int64 [B, F]; 0 is a feature's default
+  torch::Tensor dense;   // float32 [B, D]
+  SceneBatch scene;      // Undefined tensors for a model without texts.
+  torch::Tensor labels;  // float32 [B, tasks]: click; click and order
+  torch::Tensor pairs;   // int64 [B]: equal for the same (user, POI)
+
+  int64_t rows() const { return ids.size(0); }
+};
+
+class CtrModel : public torch::nn::Module {
+ public:
+  struct Output {
+    torch::Tensor logits;  // [B, tasks]: of P(click), of P(click and order)
+    torch::Tensor e_s;     // [B, E]; undefined without texts
+    torch::Tensor e_t;     // [B, E]; undefined without texts
+  };
+
+  // Draws weights from LibTorch's default generator.
+  // REQUIRES: a completed architecture that `layout` was made from.
+  CtrModel(const config::v1::CtrArchitecture& architecture, CtrLayout layout);
+
+  // `embedded_BFW`: the ids' embeddings, of tables().Lookup or Gather.
+  Output Forward(const CtrBatch& batch, const torch::Tensor& embedded_BFW);
+
+  // Probabilities without gradient: [B, tasks].
+  torch::Tensor Predict(const CtrBatch& batch);
+
+  const CtrLayout& layout() const { return layout_; }
+  EmbeddingTables& tables() { return *tables_; }
+  // Null without texts.
+  SceneEncoder* scene_encoder() { return scene_encoder_.get(); }
+
+ private:
+  const CtrLayout layout_;
+  // Shared with the module tree alone.
+  std::shared_ptr<EmbeddingTables> tables_;
+  std::shared_ptr<SceneEncoder> scene_encoder_;
+  std::shared_ptr<Ple> ple_;
+};
+
+}  // namespace larr

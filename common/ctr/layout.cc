@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/ctr/layout.h"
+
+#include <absl/status/status.h>
+#include <fmt/format.h>
+
+#include <string_view>
+
+#include "common/base/status_macros.h"
+#include "common/features/tabular_encoder.h"
+
+namespace larr {
+namespace {
+
+using config::v1::CtrArchitecture;
+using config::v1::CtrModelDescription;
+using config::v1::DatasetSpec;
+
+template <typename T>
+T OrDefault(T value, T fallback) {
+  return value == 0 ? fallback : value;
+}
+
+absl::Status CheckPositive(std::string_view field, int64_t value) {
+  if (value > 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      fmt::format("architecture.{} is {}; it must be positive", field, value));
+}
+
+// A weight of e_t's features: their columns of `ids`.
+absl::Status AddTargets(
+    const TabularEncoder& encoder, std::string_view field,
+    const google::protobuf::RepeatedPtrField<std::string>& names,
+    std::vector<int64_t>& targets) {
+  for (const std::string& name : names) {
+    const int column = encoder.FindCategorical(name);
+    if (column < 0)
+      return absl::InvalidArgumentError(fmt::format(
+          "dataset.{} names \"{}\", which is no categorical tabular feature; "
+          "name one with `vocabulary`, `hash` or `buckets`",
+          field, name));
+    targets.push_back(column);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status AddTexts(const CtrModelDescription& description,
+                      const TabularEncoder& encoder, CtrLayout& layout) {
+  const DatasetSpec& spec = description.dataset();
+  layout.text_dim = description.text_dim();
+  LARR_RETURN_IF_ERROR(CheckPositive("text_dim", layout.text_dim));
+  if (layout.text_dim % description.architecture().encoder_heads() != 0)
+    return absl::InvalidArgumentError(fmt::format(
+        "architecture.encoder_heads is {}, which does not divide the width {} "
+        "of a text's vector",
+        description.architecture().encoder_heads(), layout.text_dim));
+  if (spec.scene_features().empty())
+    return absl::InvalidArgumentError(
+        "dataset.scene_features is empty; a LARR model needs texts");
+  for (const std::string& name : spec.scene_features()) {
+    config::v1::Side side = config::v1::SIDE_UNSPECIFIED;
+    for (const auto& keyword : spec.keywords())
+      if (keyword.name() == name) side = keyword.side();
+    if (side != config::v1::USER && side != config::v1::POI &&
+        side != config::v1::CONTEXT)
+      return absl::InvalidArgumentError(
+          fmt::format("dataset.scene_features names \"{}\", which is no "
+                      "keyword of side USER, POI or CONTEXT",
+                      name));
+    layout.slots.push_back(side);
+  }
+  LARR_RETURN_IF_ERROR(AddTargets(encoder, "user_embedding_features",
+                                  spec.user_embedding_features(),
+                                  layout.target_ids));
+  LARR_RETURN_IF_ERROR(AddTargets(encoder, "poi_embedding_features",
+                                  spec.poi_embedding_features(),
+                                  layout.target_ids));
+  if (layout.target_ids.empty())
+    return absl::InvalidArgumentError(
+        "dataset.user_embedding_features and poi_embedding_features are "
+        "empty; a LARR model needs them as e_t of paper eq. 24");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+int64_t CtrLayout::target_width() const {
+  return static_cast<int64_t>(target_ids.size()) * embedding_width;
+}
+
+absl::StatusOr<CtrArchitecture> CompleteArchitecture(
+    CtrArchitecture architecture) {
+  if (architecture.kind() != CtrArchitecture::PLE &&
+      architecture.kind() != CtrArchitecture::LARR)
+    return absl::InvalidArgumentError(
+        "architecture.kind is not set; set it to PLE or LARR");
+  architecture.set_embedding_width(
+      OrDefault(architecture.embedding_width(), 16));
+  architecture.set_ple_levels(OrDefault(architecture.ple_levels(), 2));
+  architecture.set_task_experts(OrDefault(architecture.task_experts(), 2));
+  architecture.set_shared_experts(OrDefault(architecture.shared_experts(), 2));
+  architecture.set_tower_width(OrDefault(architecture.tower_width(), 64));
+  architecture.set_encoder_heads(OrDefault(architecture.encoder_heads(), 4));
+  architecture.set_encoder_ffn_width(
+      OrDefault(architecture.encoder_ffn_width(), 512));
+  if (architecture.expert_widths().empty())
+    for (int level = 0; level < architecture.ple_levels(); ++level)
+      architecture.add_expert_widths(level == 0 ? 256 : 128);
+
+  for (const auto& [field, value] :
+       {std::pair{"embedding_width", architecture.embedding_width()},
+        {"ple_levels", architecture.ple_levels()},
+        {"task_experts", architecture.task_experts()},
+        {"shared_experts", architecture.shared_experts()},
+        {"tower_width", architecture.tower_width()},
+        {"encoder_heads", architecture.encoder_heads()},
+        {"encoder_ffn_width", architecture.encoder_ffn_width()}})
+    LARR_RETURN_IF_ERROR(CheckPositive(field, value));
+  for (const int width : architecture.expert_widths())
+    LARR_RETURN_IF_ERROR(CheckPositive("expert_widths", width));
+  if (architecture.expert_widths_size() != architecture.ple_levels())
+    return absl::InvalidArgumentError(fmt::format(
+        "architecture.expert_widths has {} entries for {} levels; give one "
+        "for each level",
+        architecture.expert_widths_size(), architecture.ple_levels()));
+  return architecture;
+}
+
+absl::StatusOr<CtrLayout> MakeCtrLayout(
+    const CtrModelDescription& description) {
+  LARR_ASSIGN_OR_RETURN(const CtrArchitecture architecture,
+                        CompleteArchitecture(description.architecture()));
+  LARR_ASSIGN_OR_RETURN(
+      const TabularEncoder encoder,
+      TabularEncoder::Create(description.dataset(), description.features()));
+  CtrLayout layout;
+  layout.tasks = description.has_order_task() ? 2 : 1;
+  layout.embedding_width = architecture.embedding_width();
+  for (const CategoricalColumn& column : encoder.categorical())
+    layout.table_rows.push_back(column.table_size);
+  layout.dense_count = static_cast<int64_t>(encoder.dense().size());
+  for (size_t i = 0; i < kBlockOrder.size(); ++i) {
+    const FeatureBlock& from = encoder.block(kBlockOrder[i]);
+    CtrBlock& to = layout.blocks[i];
+    to = {.first_id = from.first_id,
+          .id_count = from.id_count,
+          .first_dense = from.first_dense,
+          .dense_count = from.dense_count,
+          .first_column = layout.tabular_columns,
+          .column_count =
+              from.id_count * layout.embedding_width + from.dense_count};
+    layout.tabular_columns += to.column_count;
+  }
+  if (layout.tabular_columns == 0)
+    return absl::InvalidArgumentError(
+        "dataset.tabular_features is empty; a recommender needs at least one");
+  if (architecture.kind() == CtrArchitecture::LARR) {
+    CtrModelDescription complete = description;
+    *complete.mutable_architecture() = architecture;
+    LARR_RETURN_IF_ERROR(AddTexts(complete, encoder, layout));
+  }
+  return layout;
+}
+
+}  // namespace larr

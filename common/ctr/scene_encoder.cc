@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/ctr/scene_encoder.h"
+
+#include <cmath>
+
+#include "common/ctr/linear.h"
+
+namespace larr {
+
+using torch::Tensor;
+
+namespace {
+
+constexpr double kNormEpsilon = 1e-5;
+
+Tensor Norm(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  return at::layer_norm(x, {x.size(-1)}, weight, bias, kNormEpsilon);
+}
+
+}  // namespace
+
+SceneEncoder::SceneEncoder(const config::v1::CtrArchitecture& architecture,
+                           int64_t slot_count, int64_t text_dim,
+                           int64_t output_width)
+    : readout_(architecture.readout()), heads_(architecture.encoder_heads()) {
+  const int64_t r = slot_count, c = text_dim;
+  const int64_t ffn = architecture.encoder_ffn_width();
+  mean_rC_ = register_buffer("mean", torch::zeros({r, c}));
+  scale_r_ = register_buffer("scale", torch::ones({r}));
+  slot_rC_ = register_parameter("slot", torch::empty({r, c}).normal_(0, 0.1));
+  default_rC_ = register_parameter("default", torch::zeros({r, c}));
+  agg_C_ = register_parameter("agg", torch::empty({c}).normal_());
+  const auto add = [this](const std::string& name, LinearParameters p,
+                          Tensor& weight, Tensor& bias) {
+    weight = register_parameter(name + "_weight", p.weight);
+    bias = register_parameter(name + "_bias", p.bias);
+  };
+  const auto norm = [&](const std::string& name, Tensor& weight, Tensor& bias) {
+    add(name, {torch::ones({c}), torch::zeros({c})}, weight, bias);
+  };
+  add("attention_in", MakeLinear(c, 3 * c), in_weight_, in_bias_);
+  add("attention_out", MakeLinear(c, c), out_weight_, out_bias_);
+  norm("norm1", norm1_weight_, norm1_bias_);
+  add("ffn1", MakeLinear(c, ffn), ffn1_weight_, ffn1_bias_);
+  add("ffn2", MakeLinear(ffn, c), ffn2_weight_, ffn2_bias_);
+  norm("norm2", norm2_weight_, norm2_bias_);
+  add("mlp1", MakeLinear(c, c), mlp1_weight_, mlp1_bias_);
+  add("mlp2", MakeLinear(c, output_width), mlp2_weight_, mlp2_bias_);
+}
+
+Tensor SceneEncoder::Forward(const SceneBatch& scene) {
+  Tensor pooled;
+  if (readout_ == config::v1::CtrArchitecture::AGG)
+    pooled = Finish(agg_C_, AttendFromAgg(scene));
+  else
+    pooled = EncodeAll(scene).mean(1);
+  return Linear(LinearRelu(pooled, mlp1_weight_, mlp1_bias_), mlp2_weight_,
+                mlp2_bias_);
+}
+
+Tensor SceneEncoder::EncodeAll(const SceneBatch& scene) {
+  const int64_t b = scene.index_Br.size(0), n = scene.index_Br.size(1) + 1;
+  const int64_t c = agg_C_.size(0);
+  const Tensor x = torch::cat({agg_C_.expand({b, 1, c}),
+                               at::embedding(Tokens(scene), TokenIndex(scene))},
+                              1)
+                       .view({b * n, c});
+  const auto heads = [&](const Tensor& y) {
+    return y.view({b, n, heads_, c / heads_}).transpose(1, 2);
+  };
+  const auto qkv = Linear(x, in_weight_, in_bias_).chunk(3, 1);
+  const Tensor attention =
+      at::scaled_dot_product_attention(heads(qkv[0].contiguous()),
+                                       heads(qkv[1].contiguous()),
+                                       heads(qkv[2].contiguous()))
+          .transpose(1, 2)
+          .reshape({b * n, c});
+  return Finish(x, attention).view({b, n, c});
+}
+
+void SceneEncoder::SetStatistics(const Tensor& texts_TC,
+                                 const Tensor& slots_T) {
+  const torch::NoGradGuard no_grad;
+  for (int64_t s = 0; s < scale_r_.size(0); ++s) {
+    const Tensor texts = texts_TC.index({slots_T == s}).to(torch::kFloat64);
+    if (texts.size(0) == 0) continue;
+    const Tensor mean = texts.mean(0);
+    const double rms = (texts - mean).square().mean().sqrt().item<double>();
+    mean_rC_[s].copy_(mean);
+    // A slot of one text has nothing to scale.
+    scale_r_[s].fill_(rms > 1e-6 ? 1 / rms : 1.0);
+  }
+}
+
+Tensor SceneEncoder::Tokens(const SceneBatch& scene) const {
+  const Tensor& slots = scene.slots_T;
+  const Tensor z = (scene.texts_TC - mean_rC_.index_select(0, slots)) *
+                   scale_r_.index_select(0, slots).unsqueeze(1);
+  return torch::cat(
+      {z + at::embedding(slot_rC_, slots), default_rC_ + slot_rC_});
+}
+
+Tensor SceneEncoder::TokenIndex(const SceneBatch& scene) const {
+  const Tensor defaults =
+      torch::arange(scene.index_Br.size(1), scene.index_Br.options()) +
+      scene.texts_TC.size(0);
+  return torch::where(scene.index_Br < 0, defaults, scene.index_Br);
+}
+
+Tensor SceneEncoder::AttendFromAgg(const SceneBatch& scene) {
+  const int64_t b = scene.index_Br.size(0), r = scene.index_Br.size(1);
+  const int64_t c = agg_C_.size(0), width = c / heads_;
+  const auto weights = in_weight_.chunk(3), biases = in_bias_.chunk(3);
+  // The query of agg, taken through W_k: a score is then one dot product.
+  const Tensor query =
+      (at::mv(weights[0], agg_C_) + biases[0]).view({heads_, 1, width}) /
+      std::sqrt(static_cast<double>(width));
+  const Tensor score_weight =
+      at::bmm(query, weights[1].view({heads_, width, c})).squeeze(1);
+  const Tensor score_bias =
+      (query.squeeze(1) * biases[1].view({heads_, width})).sum(1);
+
+  // Agg's own token stands last, behind texts and defaults.
+  const Tensor tokens = torch::cat({Tokens(scene), agg_C_.unsqueeze(0)});
+  const Tensor scores = Linear(tokens, score_weight, score_bias);
+  const Tensor values = Linear(tokens, weights[2], biases[2]);
+  const Tensor index = torch::cat(
+      {TokenIndex(scene),
+       torch::full({b, 1}, tokens.size(0) - 1, scene.index_Br.options())},
+      1);
+  const Tensor attention = at::embedding(scores, index).softmax(1);
+  const Tensor mixed =
+      (attention.unsqueeze(3) *
+       at::embedding(values, index).view({b, r + 1, heads_, width}))
+          .sum(1);
+  return mixed.view({b, c});
+}
+
+Tensor SceneEncoder::Finish(const Tensor& input, const Tensor& attention) {
+  const Tensor x = Norm(input + Linear(attention, out_weight_, out_bias_),
+                        norm1_weight_, norm1_bias_);
+  const Tensor hidden = LinearRelu(x, ffn1_weight_, ffn1_bias_);
+  return Norm(x + Linear(hidden, ffn2_weight_, ffn2_bias_), norm2_weight_,
+              norm2_bias_);
+}
+
+}  // namespace larr

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/ctr/trainer.h"
+
+#include <ATen/CPUGeneratorImpl.h>
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "common/base/status_macros.h"
+#include "common/ctr/info_nce.h"
+#include "common/ctr/model_io.h"
+#include "common/tensors/torch_status.h"
+
+namespace larr {
+
+using config::v1::AlignConfig;
+using torch::Tensor;
+
+namespace {
+
+// The splitmix64 finaliser: neighbouring steps get unrelated generators.
+uint64_t Mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+Tensor Chosen(const Tensor& like, double probability, at::Generator generator) {
+  return torch::rand(like.sizes(), generator, torch::kFloat32) < probability;
+}
+
+}  // namespace
+
+absl::StatusOr<AlignConfig> CompleteAlignConfig(AlignConfig config) {
+  LARR_ASSIGN_OR_RETURN(*config.mutable_architecture(),
+                        CompleteArchitecture(config.architecture()));
+  if (config.batch_size() == 0) config.set_batch_size(2400);
+  if (config.learning_rate() == 0) config.set_learning_rate(8e-4);
+  if (config.epochs() == 0) config.set_epochs(1);
+  if (config.alignment_temperature() == 0)
+    config.set_alignment_temperature(0.1);
+  if (config.default_probability() == 0) config.set_default_probability(0.02);
+  if (config.checkpoint_steps() == 0) config.set_checkpoint_steps(200);
+  if (config.shuffle_rows() == 0) config.set_shuffle_rows(100'000);
+  const auto check = [&](bool good, const char* field, double value,
+                         const char* want) -> absl::Status {
+    if (good) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        fmt::format("align \"{}\": {} is {}; it must be {}", config.name(),
+                    field, value, want));
+  };
+  LARR_RETURN_IF_ERROR(check(config.batch_size() > 1, "batch_size",
+                             config.batch_size(), "at least 2"));
+  LARR_RETURN_IF_ERROR(check(config.learning_rate() > 0, "learning_rate",
+                             config.learning_rate(), "positive"));
+  LARR_RETURN_IF_ERROR(
+      check(config.epochs() > 0, "epochs", config.epochs(), "positive"));
+  LARR_RETURN_IF_ERROR(check(config.max_rows() >= 0, "max_rows",
+                             static_cast<double>(config.max_rows()),
+                             "0 or more"));
+  LARR_RETURN_IF_ERROR(check(config.alignment_weight() >= 0, "alignment_weight",
+                             config.alignment_weight(), "0 or more"));
+  LARR_RETURN_IF_ERROR(check(config.alignment_temperature() > 0,
+                             "alignment_temperature",
+                             config.alignment_temperature(), "positive"));
+  LARR_RETURN_IF_ERROR(check(
+      config.default_probability() > 0 && config.default_probability() < 1,
+      "default_probability", config.default_probability(), "within (0, 1)"));
+  LARR_RETURN_IF_ERROR(check(config.checkpoint_steps() > 0, "checkpoint_steps",
+                             static_cast<double>(config.checkpoint_steps()),
+                             "positive"));
+  LARR_RETURN_IF_ERROR(check(config.shuffle_rows() >= config.batch_size(),
+                             "shuffle_rows", config.shuffle_rows(),
+                             "at least batch_size"));
+  return config;
+}
+
+Trainer::Trainer(CtrModel& model, const AlignConfig& config, uint64_t seed)
+    : model_(model),
+      config_(config),
+      adam_{.learning_rate = config.learning_rate()},
+      seed_(seed),
+      row_adam_(model.tables().weight()) {
+  for (const auto& item : model_.named_parameters()) {
+    names_.push_back(item.key());
+    parameters_.push_back(item.value());
+    first_.push_back(torch::zeros_like(item.value()));
+    second_.push_back(torch::zeros_like(item.value()));
+  }
+}
+
+absl::StatusOr<StepLoss> Trainer::Step(const CtrBatch& batch) {
+  return GuardTorch("training step", [&]() -> absl::StatusOr<StepLoss> {
+    StepLoss loss;
+    const auto gathered = Backward(WithDefaults(batch), loss);
+    LARR_RETURN_IF_ERROR(CheckFinite(loss));
+    Update(gathered);
+    return loss;
+  });
+}
+
+CtrBatch Trainer::WithDefaults(const CtrBatch& batch) const {
+  const at::Generator generator = at::detail::createCPUGenerator(
+      Mix(seed_ ^ Mix(static_cast<uint64_t>(step_))));
+  const double p = config_.default_probability();
+  CtrBatch changed = batch;
+  changed.ids = batch.ids.masked_fill(Chosen(batch.ids, p, generator), 0);
+  if (model_.scene_encoder() != nullptr) {
+    const Tensor& index = batch.scene.index_Br;
+    changed.scene.index_Br = index.masked_fill(Chosen(index, p, generator), -1);
+  }
+  return changed;
+}
+
+EmbeddingTables::Gathered Trainer::Backward(const CtrBatch& batch,
+                                            StepLoss& loss) {
+  auto gathered = model_.tables().Gather(batch.ids);
+  const auto out = model_.Forward(batch, gathered.embedded_BFW);
+  const Tensor losses_B =
+      torch::binary_cross_entropy_with_logits(out.logits, batch.labels, {}, {},
+                                              at::Reduction::None)
+          .mean(0);
+  Tensor total = losses_B.sum();
+  if (config_.alignment_weight() > 0 && model_.scene_encoder() != nullptr) {
+    const Tensor alignment =
+        InfoNce(out.e_s, out.e_t, batch.pairs, config_.alignment_temperature());
+    total = total + config_.alignment_weight() * alignment;
+    loss.alignment = alignment.item<double>();
+  }
+  loss.ctr = losses_B[0].item<double>();
+  if (losses_B.size(0) > 1) loss.ctcvr = losses_B[1].item<double>();
+  loss.total = total.item<double>();
+
+  for (const Tensor& parameter : parameters_) parameter.mutable_grad().reset();
+  total.backward();
+  return gathered;
+}
+
+absl::Status Trainer::CheckFinite(const StepLoss& loss) const {
+  // Of the gradients, too: oneDNN's ReLU makes 0 of a NaN on its way forward.
+  bool finite = std::isfinite(loss.total);
+  for (const Tensor& parameter : parameters_)
+    if (parameter.grad().defined())
+      finite = finite && std::isfinite(parameter.grad().sum().item<float>());
+  if (finite) return absl::OkStatus();
+  return absl::OutOfRangeError(fmt::format(
+      "step {}: loss {} or its gradient is not finite; lower learning_rate or "
+      "check the dataset's numbers",
+      step_ + 1, loss.total));
+}
+
+void Trainer::Update(const EmbeddingTables::Gathered& gathered) {
+  ++step_;
+  const torch::NoGradGuard no_grad;
+  std::vector<Tensor> changed, gradients, first, second;
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (!parameters_[i].grad().defined()) continue;
+    changed.push_back(parameters_[i]);
+    gradients.push_back(parameters_[i].grad());
+    first.push_back(first_[i]);
+    second.push_back(second_[i]);
+  }
+  const std::vector<Tensor> steps(
+      changed.size(), torch::scalar_tensor(static_cast<double>(step_)));
+  at::_fused_adam_(changed, gradients, first, second, {}, steps,
+                   adam_.learning_rate, adam_.beta1, adam_.beta2,
+                   /*weight_decay=*/0, adam_.epsilon, /*amsgrad=*/false,
+                   /*maximize=*/false);
+  row_adam_.Step(gathered, step_, adam_, model_.tables().weight());
+}
+
+std::map<std::string, Tensor> Trainer::State() const {
+  std::map<std::string, Tensor> state;
+  for (const auto& [name, tensor] : NamedTensors(model_))
+    state["model." + name] = tensor;
+  for (size_t i = 0; i < names_.size(); ++i) {
+    state["first." + names_[i]] = first_[i];
+    state["second." + names_[i]] = second_[i];
+  }
+  state["first.tables"] = row_adam_.first;
+  state["second.tables"] = row_adam_.second;
+  return state;
+}
+
+absl::Status Trainer::Save(const std::filesystem::path& path) const {
+  return GuardTorch("writing a checkpoint", [&]() -> absl::Status {
+    auto state = State();
+    state["step"] = torch::tensor({step_}, torch::kInt64);
+    return WriteSafetensors(path, state);
+  });
+}
+
+absl::Status Trainer::Restore(const std::filesystem::path& path) {
+  return GuardTorch("reading a checkpoint", [&]() -> absl::Status {
+    LARR_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
+    auto state = State();
+    const Tensor step = torch::zeros({1}, torch::kInt64);
+    state["step"] = step;
+    const torch::NoGradGuard no_grad;
+    LARR_RETURN_IF_ERROR(CopyTensors(file, state));
+    step_ = step.item<int64_t>();
+    return absl::OkStatus();
+  });
+}
+
+}  // namespace larr

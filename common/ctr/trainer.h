@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The optimizer's side of stage 3 (paper eq. 26): one Adam step on a batch for
+//
+//   L_3 = BCE(CTR) + BCE(CTCVR) + beta_2 * L_cl
+//
+// Each id and each text vector of a training batch is replaced by its default
+// with a small probability, so that defaults learn, too. All that is random in
+// a step follows from (seed, step): a trainer restored from a checkpoint goes
+// on bit by bit as if it had never stopped, at the same number of threads.
+//
+// Threads: one at a time.
+#pragma once
+
+#include <absl/status/status.h>
+#include <absl/status/statusor.h>
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/ctr/ctr_model.h"
+#include "larr/config/v1/training.pb.h"
+
+namespace larr {
+
+struct StepLoss {
+  double total = 0;
+  double ctr = 0;
+  double ctcvr = 0;      // 0 without an order task.
+  double alignment = 0;  // L_cl of eq. 25, unweighted; 0 where it is not used.
+};
+
+// The settings with every default of the proto filled in.
+// Errors: kInvalidArgument  a field is out of range
+absl::StatusOr<config::v1::AlignConfig> CompleteAlignConfig(
+    config::v1::AlignConfig config);
+
+class Trainer {
+ public:
+  // Changes `model`, which must outlive it. REQUIRES: a completed config.
+  Trainer(CtrModel& model, const config::v1::AlignConfig& config,
+          uint64_t seed);
+
+  // Steps made so far, over all restarts.
+  int64_t step() const { return step_; }
+
+  // Errors: kInternal     LibTorch failed
+  //         kOutOfRange   loss or gradient is not finite; nothing was changed
+  absl::StatusOr<StepLoss> Step(const CtrBatch& batch);
+
+  // Model, moments and step, in one safetensors file.
+  absl::Status Save(const std::filesystem::path& path) const;
+  absl::Status Restore(const std::filesystem::path& path);
+
+ private:
+  CtrBatch WithDefaults(const CtrBatch& batch) const;
+  // Loss and gradients of a batch.
+  EmbeddingTables::Gathered Backward(const CtrBatch& batch, StepLoss& loss);
+  absl::Status CheckFinite(const StepLoss& loss) const;
+  void Update(const EmbeddingTables::Gathered& gathered);
+  // The model's own tensors and the optimizer's, by name.
+  std::map<std::string, torch::Tensor> State() const;
+
+  CtrModel& model_;
+  const config::v1::AlignConfig config_;
+  const AdamOptions adam_;
+  const uint64_t seed_;
+  int64_t step_ = 0;
+  std::vector<std::string> names_;
+  std::vector<torch::Tensor> parameters_, first_, second_;
+  RowAdam row_adam_;
+};
+
+}  // namespace larr

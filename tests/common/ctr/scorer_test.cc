@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/ctr/scorer.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/common/ctr/golden.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+using testing::GoldenFolder;
+
+// Three candidates of the tiny model: blocks USER (1 id), CONTEXT (1 id, 1
+// number), POI (1 id, 1 number), CROSS (1 id, 1 number).
+struct Request {
+  std::vector<float> user = std::vector<float>(8, 0.5F);
+  std::vector<float> menu = std::vector<float>(8, -1.0F);
+  ScorerInput input{.candidates = 3,
+                    .user_ids = {2},
+                    .context_ids = {1},
+                    .user_dense = {},
+                    .context_dense = {0.5F},
+                    .poi_ids = {1, 0, 4},
+                    .cross_ids = {2, 1, 0},
+                    .poi_dense = {-1, 0, 1},
+                    .cross_dense = {0.1F, 0.2F, 0.3F},
+                    .user_vectors = {user.data()},
+                    .context_vectors = {nullptr},
+                    .poi_vectors = {menu.data(), nullptr, menu.data()}};
+};
+
+TEST_CASE("scores equal the plain forward pass of the same rows") {
+  const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
+  const Request request;
+  const auto out = scorer.Score(request.input).value();
+  const auto loaded = LoadCtrModel(GoldenFolder() / "larr").value();
+  // Columns: user_id, hour, poi_id, far; temperature, price, distance.
+  const CtrBatch batch{
+      .ids = torch::tensor({{2, 1, 1, 2}, {2, 1, 0, 1}, {2, 1, 4, 0}},
+                           torch::kInt64),
+      .dense = torch::tensor(
+          {{0.5F, -1.0F, 0.1F}, {0.5F, 0.0F, 0.2F}, {0.5F, 1.0F, 0.3F}}),
+      .scene = {
+          torch::stack({torch::full({8}, 0.5F), torch::full({8}, -1.0F)}),
+          torch::tensor({0, 1}, torch::kInt64),
+          torch::tensor({{0, 1, -1}, {0, -1, -1}, {0, 1, -1}}, torch::kInt64)}};
+  const torch::Tensor expected = loaded.model->Predict(batch);
+  for (int i = 0; i < 3; ++i) {
+    REQUIRE(out.ctr[i] == Approx(expected[i][0].item<float>()).margin(1e-6));
+    REQUIRE(out.ctcvr[i] == Approx(expected[i][1].item<float>()).margin(1e-6));
+  }
+}
+
+TEST_CASE("no candidates, and nothing known") {
+  const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
+  Request request;
+  request.input.candidates = 0;
+  for (auto* field : {&request.input.poi_ids, &request.input.cross_ids})
+    field->clear();
+  for (auto* field : {&request.input.poi_dense, &request.input.cross_dense})
+    field->clear();
+  request.input.poi_vectors.clear();
+  REQUIRE(scorer.Score(request.input)->ctr.empty());
+
+  const ScorerInput unknown{.candidates = 1,
+                            .user_ids = {0},
+                            .context_ids = {0},
+                            .context_dense = {0},
+                            .poi_ids = {0},
+                            .cross_ids = {0},
+                            .poi_dense = {0},
+                            .cross_dense = {0},
+                            .user_vectors = {nullptr},
+                            .context_vectors = {nullptr},
+                            .poi_vectors = {nullptr}};
+  const auto out = scorer.Score(unknown).value();
+  REQUIRE(out.ctr[0] > 0);
+  REQUIRE(out.ctr[0] < 1);
+}
+
+TEST_CASE("a model without texts or orders takes no vectors and gives 0") {
+  const testing::TempDir folder;
+  auto description = testing::TinyPleDescription();
+  description.set_has_order_task(false);
+  const auto model = NewCtrModel(description, 1).value();
+  REQUIRE(SaveCtrModel(folder.path(), description, *model).ok());
+  const auto scorer = Scorer::Open(folder.path(), 1).value();
+  Request request;
+  request.input.user_vectors.clear();
+  request.input.context_vectors.clear();
+  request.input.poi_vectors.clear();
+  const auto out = scorer.Score(request.input).value();
+  REQUIRE(out.ctr.size() == 3);
+  REQUIRE(out.ctcvr == std::vector<float>(3, 0.0F));
+}
+
+TEST_CASE("inputs that do not fit are refused by field") {
+  const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
+  Request request;
+  std::string field;
+  SECTION("user_ids") {
+    request.input.user_ids.push_back(1);
+    field = "user_ids";
+  }
+  SECTION("cross_dense") {
+    request.input.cross_dense.pop_back();
+    field = "cross_dense";
+  }
+  SECTION("poi_vectors") {
+    request.input.poi_vectors.pop_back();
+    field = "poi_vectors";
+  }
+  SECTION("an id beyond its table") {
+    request.input.poi_ids[2] = 5;
+    field = "poi_ids[2] is 5";
+  }
+  SECTION("a negative id") {
+    request.input.context_ids[0] = -1;
+    field = "context_ids[0] is -1";
+  }
+  const auto status = scorer.Score(request.input).status();
+  REQUIRE(status.code() == absl::StatusCode::kInvalidArgument);
+  REQUIRE_THAT(std::string(status.message()), Catch::Contains(field));
+}
+
+}  // namespace
+}  // namespace larr
