@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/embedding/job_runner.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/message_differencer.h>
+#include <google/protobuf/util/time_util.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/artifact_folder.h"
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+#include "common/dataset/data_files.h"
+
+namespace larr {
+namespace {
+
+namespace fs = std::filesystem;
+using config::v1::EmbeddingConfig;
+using embedding::v1::RefreshJob;
+using google::protobuf::util::TimeUtil;
+
+constexpr char kPrefix[] = "refreshJobs/";
+constexpr size_t kMaxIdLength = 63;
+
+google::protobuf::Timestamp Now() {
+  return TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(absl::Now()));
+}
+
+// The time, so that ids made by the server sort by it.
+std::string TimeId(const google::protobuf::Timestamp& time) {
+  return absl::FormatTime(
+      "%Y%m%d-%H%M%E6S",
+      absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(time)),
+      absl::UTCTimeZone());
+}
+
+absl::Status CheckId(const std::string& id) {
+  const auto legal = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
+  };
+  if (!id.empty() && id.size() <= kMaxIdLength &&
+      std::all_of(id.begin(), id.end(), legal)) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("refresh_job_id is '{}'; use 1 to {} lower-case letters, "
+                  "digits and `-`",
+                  id, kMaxIdLength));
+}
+
+absl::Status CheckConfig(const EmbeddingConfig& config) {
+  for (const auto& [field, value] :
+       {std::pair("state_dir", config.state_dir()),
+        std::pair("snapshot_dir", config.snapshot_dir()),
+        std::pair("dataset", config.dataset())}) {
+    if (value.empty()) {
+      return absl::InvalidArgumentError(
+          fmt::format("`{}` is empty; it is required", field));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status NotFound(std::string_view name) {
+  return absl::NotFoundError(
+      fmt::format("there is no job '{}'; names look like {}ID", name, kPrefix));
+}
+
+// Sorts by creation, whatever the id.
+fs::path OutputOf(const EmbeddingConfig& config, const RefreshJob& job) {
+  const std::string id = job.name().substr(sizeof(kPrefix) - 1);
+  return fs::path(config.snapshot_dir()) /
+         fmt::format("{}-{}", TimeId(job.create_time()), id);
+}
+
+void SetCounts(const RefreshCounts& counts, RefreshJob& job) {
+  job.set_texts_total(counts.texts_total);
+  job.set_texts_to_encode(counts.texts_to_encode);
+  job.set_texts_encoded(counts.texts_encoded);
+  job.set_tokens_encoded(counts.tokens_encoded);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<JobRunner>> JobRunner::Start(
+    const EmbeddingConfig& config, TextEncoder& encoder, Observer observer) {
+  LARR_RETURN_IF_ERROR(CheckConfig(config));
+  LARR_ASSIGN_OR_RETURN(auto store,
+                        JobStore::Open(fs::path(config.state_dir()) / "jobs"));
+  std::error_code error;
+  fs::create_directories(config.snapshot_dir(), error);
+  if (error) {
+    return absl::UnavailableError(fmt::format("creating `snapshot_dir` {}: {}",
+                                              config.snapshot_dir(),
+                                              error.message()));
+  }
+  std::unique_ptr<JobRunner> runner(
+      new JobRunner(config, encoder, std::move(observer), std::move(store)));
+  LARR_RETURN_IF_ERROR(runner->LoadServed());
+  runner->thread_ = std::thread([self = runner.get()] { self->RunJobs(); });
+  return runner;
+}
+
+JobRunner::JobRunner(const EmbeddingConfig& config, TextEncoder& encoder,
+                     Observer observer, JobStore store)
+    : config_(config),
+      encoder_(encoder),
+      observer_(std::move(observer)),
+      store_(std::move(store)) {}
+
+JobRunner::~JobRunner() { Stop(); }
+
+void JobRunner::Stop() {
+  {
+    const absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+absl::Status JobRunner::LoadServed() {
+  fs::path folder = config_.base_snapshot();
+  const auto newest =
+      NewestSnapshot(config_.snapshot_dir(), encoder_.fingerprint());
+  if (newest) folder = *newest;
+  if (folder.empty()) return absl::OkStatus();
+  LARR_ASSIGN_OR_RETURN(auto served, ServedSnapshot::Load(folder));
+  if (served->snapshot->fingerprint() != encoder_.fingerprint()) {
+    return absl::FailedPreconditionError(fmt::format(
+        "`base_snapshot` {} was made by embedder {}, `checkpoint` is {}; "
+        "give a snapshot of this checkpoint, or none",
+        folder.string(), served->snapshot->fingerprint(),
+        encoder_.fingerprint()));
+  }
+  spdlog::info("reading snapshot={} pois={}", folder.string(),
+               served->pois.size());
+  const absl::MutexLock lock(&mutex_);
+  served_ = std::move(served);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RefreshJob> JobRunner::Create(const std::string& id,
+                                             const std::string& as_of_date) {
+  RefreshJob job;
+  *job.mutable_create_time() = Now();
+  std::string chosen = id;
+  if (id.empty()) {
+    chosen = TimeId(job.create_time());
+    std::replace(chosen.begin(), chosen.end(), '.', '-');
+  }
+  LARR_RETURN_IF_ERROR(CheckId(chosen));
+  if (!as_of_date.empty() && !IsDate(as_of_date)) {
+    return absl::InvalidArgumentError(
+        fmt::format("refresh_job.as_of_date is '{}'; write a day as YYYY-MM-DD",
+                    as_of_date));
+  }
+  job.set_name(kPrefix + chosen);
+  job.set_state(RefreshJob::QUEUED);
+  job.set_as_of_date(as_of_date);
+  const absl::MutexLock lock(&mutex_);
+  if (const RefreshJob* present = store_.Find(job.name())) {
+    if (present->as_of_date() == as_of_date) return *present;
+    return absl::AlreadyExistsError(
+        fmt::format("{} exists with as_of_date '{}'; choose another id",
+                    job.name(), present->as_of_date()));
+  }
+  LARR_RETURN_IF_ERROR(store_.Put(job));
+  return job;
+}
+
+absl::StatusOr<RefreshJob> JobRunner::Get(std::string_view name) const {
+  const absl::MutexLock lock(&mutex_);
+  const RefreshJob* job = store_.Find(name);
+  if (job == nullptr) return NotFound(name);
+  return *job;
+}
+
+absl::StatusOr<std::vector<RefreshJob>> JobRunner::List(
+    int limit, std::string_view after) const {
+  const absl::MutexLock lock(&mutex_);
+  auto page = store_.List(limit, after);
+  if (page) return *std::move(page);
+  return absl::InvalidArgumentError(
+      fmt::format("page_token '{}' is none of ours; pass the next_page_token "
+                  "of the page before",
+                  after));
+}
+
+absl::StatusOr<RefreshJob> JobRunner::Cancel(std::string_view name) {
+  const absl::MutexLock lock(&mutex_);
+  const RefreshJob* present = store_.Find(name);
+  if (present == nullptr) return NotFound(name);
+  if (IsFinished(present->state())) return *present;
+  RefreshJob job = *present;
+  job.set_state(RefreshJob::CANCELLED);
+  *job.mutable_end_time() = Now();
+  LARR_RETURN_IF_ERROR(store_.Put(job));
+  spdlog::info("cancelled job={}", job.name());
+  if (observer_.finished) observer_.finished(job);
+  return job;
+}
+
+absl::StatusOr<RefreshJob> JobRunner::WaitForChange(
+    const RefreshJob& seen, absl::Duration timeout) const {
+  const auto changed = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+    const RefreshJob* job = store_.Find(seen.name());
+    return stopping_ || job == nullptr ||
+           !google::protobuf::util::MessageDifferencer::Equals(*job, seen);
+  };
+  const absl::MutexLock lock(&mutex_);
+  mutex_.AwaitWithTimeout(absl::Condition(&changed), timeout);
+  const RefreshJob* job = store_.Find(seen.name());
+  if (job == nullptr) return NotFound(seen.name());
+  if (stopping_ && !IsFinished(job->state())) {
+    return absl::UnavailableError(
+        "the server is stopping; the job goes on when it is started again");
+  }
+  return *job;
+}
+
+std::shared_ptr<const ServedSnapshot> JobRunner::served() const {
+  const absl::MutexLock lock(&mutex_);
+  return served_;
+}
+
+void JobRunner::RunJobs() {
+  while (true) {
+    RefreshJob job;
+    {
+      const absl::MutexLock lock(&mutex_);
+      const auto ready = [this]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
+        return stopping_ || store_.Next() != nullptr;
+      };
+      mutex_.Await(absl::Condition(&ready));
+      if (stopping_) return;
+      job = *store_.Next();
+    }
+    Run(job);
+  }
+}
+
+void JobRunner::Run(const RefreshJob& job) {
+  const fs::path output = OutputOf(config_, job);
+  spdlog::info("refreshing job={} as_of_date={} output={}", job.name(),
+               job.as_of_date(), output.string());
+  // A crash may have come between publishing and noting it.
+  const absl::Status status =
+      fs::exists(output) ? absl::OkStatus() : RefreshFor(job, output);
+  {
+    const absl::MutexLock lock(&mutex_);
+    if (stopping_ && !status.ok()) return;
+  }
+  Finish(job.name(), status, output);
+}
+
+absl::Status JobRunner::RefreshFor(const RefreshJob& job,
+                                   const fs::path& output) {
+  const auto base = served();
+  RefreshOptions options;
+  options.dataset = config_.dataset();
+  options.as_of_date = job.as_of_date();
+  options.base = base == nullptr ? nullptr : base->snapshot.get();
+  options.work = fs::path(config_.state_dir()) / "work";
+  options.output = output;
+  options.manifest.set_config(ToTextProto(config_.embed()));
+  return Refresh(options, encoder_,
+                 [&](const RefreshCounts& counts) {
+                   return OnProgress(job.name(), counts);
+                 })
+      .status();
+}
+
+absl::Status JobRunner::OnProgress(const std::string& name,
+                                   const RefreshCounts& counts) {
+  const absl::MutexLock lock(&mutex_);
+  RefreshJob job = *store_.Find(name);
+  if (stopping_ || job.state() == RefreshJob::CANCELLED) {
+    return absl::CancelledError("the refresh was stopped");
+  }
+  const int64_t texts = counts.texts_encoded - job.texts_encoded();
+  const int64_t tokens = counts.tokens_encoded - job.tokens_encoded();
+  const bool first = job.state() == RefreshJob::QUEUED;
+  job.set_state(RefreshJob::RUNNING);
+  SetCounts(counts, job);
+  LARR_RETURN_IF_ERROR(store_.Put(job));
+  // What an earlier process encoded is not this one's work.
+  if (!first && texts > 0 && observer_.encoded)
+    observer_.encoded(texts, tokens);
+  return absl::OkStatus();
+}
+
+void JobRunner::Finish(const std::string& name, const absl::Status& status,
+                       const fs::path& output) {
+  using Served = absl::StatusOr<std::shared_ptr<const ServedSnapshot>>;
+  Served served = status.ok() ? ServedSnapshot::Load(output) : Served(status);
+  const absl::MutexLock lock(&mutex_);
+  RefreshJob job = *store_.Find(name);
+  if (job.state() == RefreshJob::CANCELLED) {
+    std::error_code ignored;  // Published too late: nobody was told of it.
+    if (status.ok()) fs::remove_all(output, ignored);
+    return;
+  }
+  *job.mutable_end_time() = Now();
+  if (served.ok()) {
+    served_ = *std::move(served);
+    job.set_state(RefreshJob::SUCCEEDED);
+    job.set_snapshot_path(fs::absolute(output).string());
+    spdlog::info("refreshed job={} texts_total={} texts_encoded={} snapshot={}",
+                 name, job.texts_total(), job.texts_encoded(),
+                 job.snapshot_path());
+  } else {
+    job.set_state(RefreshJob::FAILED);
+    job.set_error_message(std::string(served.status().message()));
+    spdlog::error("refresh failed job={} error={}", name,
+                  served.status().ToString());
+  }
+  if (const absl::Status stored = store_.Put(job); !stored.ok()) {
+    // Without a job store nothing can be promised: as if the process ended.
+    spdlog::critical("jobs stop until a restart error={}", stored.ToString());
+    stopping_ = true;
+    return;
+  }
+  if (observer_.finished) observer_.finished(job);
+}
+
+}  // namespace larr

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/embedding/job_runner.h"
+
+#include <catch2/catch.hpp>
+
+#include "absl/synchronization/notification.h"
+#include "common/base/artifact_folder.h"
+#include "tests/testing/fake_encoder.h"
+#include "tests/testing/small_dataset.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+namespace fs = std::filesystem;
+using embedding::v1::RefreshJob;
+using testing::FakeEncoder;
+
+struct Bench {
+  testing::TempDir dir;
+  testing::SmallDataset data;
+  config::v1::EmbeddingConfig config;
+
+  explicit Bench(int users = 20) {
+    data.folder = dir.path() / "data";
+    data.users = users;
+    data.Write();
+    config.set_state_dir((dir.path() / "state").string());
+    config.set_snapshot_dir((dir.path() / "snapshots").string());
+    config.set_dataset(data.spec().string());
+  }
+  std::unique_ptr<JobRunner> Start(TextEncoder& encoder) const {
+    auto runner = JobRunner::Start(config, encoder, {});
+    REQUIRE(runner.ok());
+    return *std::move(runner);
+  }
+};
+
+RefreshJob Wait(JobRunner& runner, const std::string& name) {
+  auto job = runner.Get(name);
+  while (job.ok() && !IsFinished(job->state())) {
+    job = runner.WaitForChange(*job, absl::Seconds(10));
+  }
+  REQUIRE(job.ok());
+  return *job;
+}
+
+TEST_CASE("A job publishes a snapshot that the runner then reads",
+          "[embedding]") {
+  const Bench bench;
+  FakeEncoder encoder;
+  const auto runner = bench.Start(encoder);
+  CHECK(runner->served() == nullptr);
+  const auto created = runner->Create("first", "");
+  REQUIRE(created.ok());
+  CHECK(created->state() == RefreshJob::QUEUED);
+  CHECK(created->name() == "refreshJobs/first");
+  const RefreshJob job = Wait(*runner, created->name());
+  CHECK(job.state() == RefreshJob::SUCCEEDED);
+  CHECK(job.texts_encoded() == bench.data.ExpectedTexts());
+  CHECK(job.has_end_time());
+  CHECK(VerifyArtifact(job.snapshot_path()).ok());
+  REQUIRE(runner->served() != nullptr);
+  CHECK(runner->served()->pois.size() == 12);
+
+  SECTION("and the next one encodes nothing") {
+    const auto next = Wait(*runner, runner->Create("", "")->name());
+    CHECK(next.state() == RefreshJob::SUCCEEDED);
+    CHECK(next.texts_to_encode() == 0);
+    CHECK(runner->served()->snapshot->folder() == next.snapshot_path());
+    const auto all = runner->List(10, "");
+    REQUIRE(all->size() == 2);
+    CHECK((*all)[0].name() == next.name());
+  }
+  SECTION("repeating the call gives the same job; other contents are refused") {
+    CHECK(runner->Create("first", "")->state() == RefreshJob::SUCCEEDED);
+    CHECK(
+        absl::IsAlreadyExists(runner->Create("first", "2026-01-04").status()));
+  }
+  SECTION("cancelling it changes nothing") {
+    CHECK(runner->Cancel(job.name())->state() == RefreshJob::SUCCEEDED);
+  }
+}
+
+TEST_CASE("Requests that make no sense are refused", "[embedding]") {
+  const Bench bench;
+  FakeEncoder encoder;
+  const auto runner = bench.Start(encoder);
+  for (const char* id : {"Upper", "with space", "a/b", "under_score"}) {
+    CHECK(absl::IsInvalidArgument(runner->Create(id, "").status()));
+  }
+  CHECK(absl::IsInvalidArgument(
+      runner->Create(std::string(64, 'a'), "").status()));
+  for (const char* date : {"2026-1-4", "yesterday", "2026-02-30"}) {
+    CHECK(absl::IsInvalidArgument(runner->Create("a", date).status()));
+  }
+  CHECK(absl::IsNotFound(runner->Get("refreshJobs/none").status()));
+  CHECK(absl::IsNotFound(runner->Cancel("refreshJobs/none").status()));
+  CHECK(absl::IsInvalidArgument(runner->List(5, "none").status()));
+}
+
+TEST_CASE("A job that fails says why, and the next one runs", "[embedding]") {
+  const Bench bench;
+  FakeEncoder encoder;
+  const auto runner = bench.Start(encoder);
+  const auto failed = Wait(*runner, runner->Create("a", "2025-01-01")->name());
+  CHECK(failed.state() == RefreshJob::FAILED);
+  CHECK(failed.error_message().find("2025-01-01") != std::string::npos);
+  const auto next = Wait(*runner, runner->Create("b", "")->name());
+  CHECK(next.state() == RefreshJob::SUCCEEDED);
+}
+
+TEST_CASE("A cancelled job keeps what it encoded for the next one",
+          "[embedding]") {
+  const Bench bench(700);
+  FakeEncoder encoder;
+  absl::Notification cancelled;
+  int calls = 0;
+  encoder.before_encode = [&] {
+    if (++calls == 2) cancelled.WaitForNotification();
+  };
+  const auto runner = bench.Start(encoder);
+  auto job = runner->Create("a", "");
+  while (job->texts_encoded() == 0) {
+    job = runner->WaitForChange(*job, absl::Seconds(10));
+    REQUIRE(job.ok());
+  }
+  const auto done = runner->Cancel(job->name());
+  CHECK(done->state() == RefreshJob::CANCELLED);
+  cancelled.Notify();
+  const auto next = Wait(*runner, runner->Create("b", "")->name());
+  CHECK(next.state() == RefreshJob::SUCCEEDED);
+  CHECK(runner->Get("refreshJobs/a")->state() == RefreshJob::CANCELLED);
+  for (const auto& [text, times] : encoder.times()) CHECK(times == 1);
+  CHECK(encoder.times().size() ==
+        static_cast<size_t>(bench.data.ExpectedTexts()));
+  // The cancelled one published nothing.
+  const fs::directory_iterator snapshots(bench.config.snapshot_dir());
+  CHECK(std::distance(begin(snapshots), end(snapshots)) == 1);
+}
+
+TEST_CASE("A job that a stop interrupted goes on with the next runner",
+          "[embedding]") {
+  const Bench bench(700);
+  FakeEncoder encoder;
+  absl::Notification stopping;
+  int calls = 0;
+  encoder.before_encode = [&] {
+    if (++calls == 2) stopping.WaitForNotification();
+  };
+  auto runner = bench.Start(encoder);
+  auto job = runner->Create("a", "");
+  while (job->texts_encoded() == 0) {
+    job = runner->WaitForChange(*job, absl::Seconds(10));
+    REQUIRE(job.ok());
+  }
+  std::thread stop([&] { runner->Stop(); });
+  CHECK(absl::IsUnavailable(
+      runner->WaitForChange(*job, absl::Seconds(10)).status()));
+  stopping.Notify();
+  stop.join();
+  CHECK(runner->Get("refreshJobs/a")->state() == RefreshJob::RUNNING);
+
+  runner.reset();
+  runner = bench.Start(encoder);
+  const auto done = Wait(*runner, "refreshJobs/a");
+  CHECK(done.state() == RefreshJob::SUCCEEDED);
+  CHECK(done.texts_to_encode() == bench.data.ExpectedTexts());
+  CHECK(done.texts_encoded() == bench.data.ExpectedTexts());
+  for (const auto& [text, times] : encoder.times()) CHECK(times == 1);
+}
+
+TEST_CASE("A job that was published but not noted is not done again",
+          "[embedding]") {
+  const Bench bench;
+  FakeEncoder encoder;
+  RefreshJob job;
+  {
+    const auto runner = bench.Start(encoder);
+    job = Wait(*runner, runner->Create("a", "")->name());
+  }
+  {
+    auto store = JobStore::Open(bench.dir.path() / "state" / "jobs");
+    REQUIRE(store.ok());
+    job.set_state(RefreshJob::RUNNING);
+    job.clear_snapshot_path();
+    job.clear_end_time();
+    REQUIRE(store->Put(job).ok());
+  }
+  const auto runner = bench.Start(encoder);
+  const auto again = Wait(*runner, job.name());
+  CHECK(again.state() == RefreshJob::SUCCEEDED);
+  CHECK(again.texts_encoded() == bench.data.ExpectedTexts());
+  CHECK(VerifyArtifact(again.snapshot_path()).ok());
+  for (const auto& [text, times] : encoder.times()) CHECK(times == 1);
+}
+
+TEST_CASE("A base snapshot is read first, and only one of the same embedder",
+          "[embedding]") {
+  Bench bench;
+  FakeEncoder encoder;
+  std::string base;
+  {
+    const auto runner = bench.Start(encoder);
+    base = Wait(*runner, runner->Create("a", "")->name()).snapshot_path();
+  }
+  bench.config.set_base_snapshot(base);
+  bench.config.set_state_dir((bench.dir.path() / "other-state").string());
+  bench.config.set_snapshot_dir((bench.dir.path() / "other").string());
+  {
+    const auto runner = bench.Start(encoder);
+    REQUIRE(runner->served() != nullptr);
+    CHECK(runner->served()->snapshot->folder() == base);
+    CHECK(Wait(*runner, runner->Create("a", "")->name()).texts_to_encode() ==
+          0);
+  }
+  FakeEncoder other("other");
+  CHECK(absl::IsFailedPrecondition(
+      JobRunner::Start(bench.config, other, {}).status()));
+}
+
+TEST_CASE("A runner names the setting that is missing", "[embedding]") {
+  const Bench bench;
+  FakeEncoder encoder;
+  for (const char* field : {"state_dir", "snapshot_dir", "dataset"}) {
+    auto config = bench.config;
+    config.GetReflection()->ClearField(
+        &config, config.GetDescriptor()->FindFieldByName(field));
+    const auto status = JobRunner::Start(config, encoder, {}).status();
+    CHECK(absl::IsInvalidArgument(status));
+    CHECK(std::string(status.message()).find(field) != std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace larr
