@@ -40,7 +40,7 @@ missing_debian_packages() {
 # The cargo to use: the user's own if new enough, else Debian's cargo-web.
 find_cargo() {
   local candidate version
-  for candidate in cargo /usr/bin/cargo /usr/lib/rust-web/bin/cargo; do
+  for candidate in cargo /usr/bin/cargo; do
     version=$("$candidate" --version 2>/dev/null | cut -d' ' -f2) || continue
     if [[ $(printf '%s\n' "$need_rust" "$version" | sort -V | head -n1) == "$need_rust" ]]; then
       echo "$candidate"
@@ -67,19 +67,19 @@ check_machine() {
 
 install_debian_packages() {
   local missing as_root=()
-  missing=$(missing_debian_packages)
-  [[ -n $missing ]] || return 0
+  mapfile -t missing < <(missing_debian_packages)
+  ((${#missing[@]} > 0)) || return 0
   if ((EUID != 0)); then
     command -v sudo >/dev/null ||
       fail "these Debian packages are missing and this is neither root nor has it sudo;" \
-           "ask an administrator for: apt-get install" $missing
+           "ask an administrator for: apt-get install ${missing[*]}"
     as_root=(sudo)
   fi
-  say "Debian packages:" $missing
+  say "Debian packages: ${missing[*]}"
   "${as_root[@]}" apt-get update -qq ||
     fail "Debian's package registry cannot be reached: see the lines above"
   "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-    apt-get install -qq -y --no-install-recommends $missing >"$deps/apt.log" 2>&1 ||
+    apt-get install -qq -y --no-remove --no-install-recommends "${missing[@]}" >"$deps/apt.log" 2>&1 ||
     { tail -n 20 "$deps/apt.log" >&2; fail "apt-get install failed; the whole log: $deps/apt.log"; }
 }
 
@@ -96,7 +96,6 @@ run_cargo() {
   # the user's settings (a mirror, a proxy) still count.
   [[ ! -f ${CARGO_HOME:-$HOME/.cargo}/config.toml ]] ||
     config=(--config "${CARGO_HOME:-$HOME/.cargo}/config.toml")
-  if [[ $cargo == /*/rust-web/* ]]; then local -x PATH=${cargo%/*}:$PATH; fi
   CARGO_HOME=$deps/cargo "$cargo" "${config[@]}" "$verb" --locked \
     --manifest-path "$crate/Cargo.toml" "$@"
 }
@@ -124,7 +123,7 @@ replace() {
 }
 
 install_wheels() {
-  say "wheels into .deps/$1:" $(sed -n 's/^\([a-z].*==[^ ]*\).*/\1/p' "$here/wheels-$1.txt")
+  say "wheels into .deps/$1: $(sed -n 's/^\([a-z].*==[^ ]*\).*/\1/p' "$here/wheels-$1.txt" | paste -sd ' ')"
   "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||
     fail "$python is $("$python" --version); the pinned wheels are for Debian 12's Python 3.11"
   rm -rf "$deps/$1.partial"
@@ -186,4 +185,4 @@ main() {
   say "done in $SECONDS s"
 }
 
-main "$@"
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main

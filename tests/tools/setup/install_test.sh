@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: Apache-2.0
+# Tests what install.sh decides: what is left to do, and that a part gets its
+# name only once complete. Installs nothing.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+source tools/setup/install.sh
+deps=$scratch/.deps
+missing_debian_packages() { :; }
+
+checks=0
+expect() {  # expect WHAT WANTED GOT
+  checks=$((checks + 1))
+  [[ $2 == "$3" ]] && return
+  printf 'FAILED: %s\n  wanted: %s\n  got:    %s\n' "$1" "$2" "$3" >&2
+  exit 1
+}
+work() { list_work | paste -sd ' '; }
+finish() { mkdir -p "$deps/$1.partial" && replace "$1" "$2"; }
+
+mkdir -p "$deps/models" "$deps/cargo-target"
+expect "an empty .deps needs everything" \
+  "wheels:torch wheels:arrow wheels:python crate model" "$(work)"
+
+for group in torch arrow python; do finish "$group" "$(wheels_hash "$group")"; done
+crate_hash >"$deps/cargo-target/.stamp"
+finish models/smollm2-135m "$(model_hash)"
+expect "a complete .deps needs nothing" "" "$(work)"
+
+mkdir "$deps/arrow.partial"
+touch "$deps/arrow.partial/half"
+expect "a part that was cut off before its name changes nothing" "" "$(work)"
+rm -r "$deps/arrow.partial"
+
+mv "$deps/torch" "$deps/torch.old"
+expect "a part that was cut off between its two names is remade" "wheels:torch" "$(work)"
+finish torch "$(wheels_hash torch)"
+expect "and then nothing is left of the old one" "gone" "$([[ -e $deps/torch.old ]] || echo gone)"
+
+echo "other" >"$deps/python/.stamp"
+expect "a part made from other requirements is remade" "wheels:python" "$(work)"
+finish python "$(wheels_hash python)"
+
+missing_debian_packages() { echo mold; }
+expect "a missing Debian package is seen" "debian" "$(work)"
+
+need_disk_gib=1000000000
+expect "too little disk is named before work starts" "1" \
+  "$( (check_machine) 2>&1 | grep -c '1000000000 GiB are needed')"
+
+unpinned=$(for file in tools/setup/wheels-*.txt; do
+  grep -E '^[a-z]' "$file" | grep -vE '^[a-z0-9.-]+==[0-9.]+ \\$' || true
+  (($(grep -cE '^[a-z]' "$file") == $(grep -cE '^    --hash=sha256:[0-9a-f]{64}$' "$file"))) || echo "$file"
+done)
+expect "every wheel has a version and one hash" "" "$unpinned"
+
+echo "$checks passed, 0 failed"
