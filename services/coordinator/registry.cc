@@ -78,6 +78,19 @@ absl::StatusOr<Registry::AliasTarget> Registry::Resolve(
   return AliasTarget{};
 }
 
+absl::StatusOr<ModelVersion> Registry::NextVersion(
+    const std::string& model) const {
+  LARR_ASSIGN_OR_RETURN(const auto newest, store_.ListVersions(model, 1, ""));
+  int64_t number = 1;
+  if (!newest.items.empty()) {
+    const std::string& name = newest.items[0].name();
+    number += std::strtoll(&name[name.rfind('/') + 1], nullptr, 10);
+  }
+  ModelVersion version;
+  version.set_name(fmt::format("{}/versions/{}", model, number));
+  return version;
+}
+
 absl::StatusOr<AliasMove> Registry::NextMove(const std::string& model,
                                              const std::string& alias,
                                              absl::Time now) const {
@@ -106,45 +119,43 @@ absl::Status Registry::Commit(const RunStoreBatch& batch) {
 
 absl::Status Registry::Publish(const PublishDecision& decision,
                                const std::string& alias, absl::Time now,
-                               TrainingRun& run) {
+                               const std::string& published,
+                               std::vector<TrainingRun>& runs) {
   const absl::MutexLock lock(&mutex_);
-  TrainingRun finished = run;
-  *finished.mutable_publish_reasons() = decision.reasons();
-  RunStoreBatch batch;
+  RunStoreBatch batch{.runs = runs};
+  const auto run =
+      std::find_if(batch.runs.begin(), batch.runs.end(),
+                   [&](const TrainingRun& r) { return r.name() == published; });
+  if (run == batch.runs.end()) {
+    return absl::InternalError(
+        fmt::format("{} is not among the runs to store", published));
+  }
+  *run->mutable_publish_reasons() = decision.reasons();
   if (decision.accepted()) {
-    LARR_ASSIGN_OR_RETURN(const AliasTarget target,
-                          Resolve(run.model(), alias));
+    const std::string& model = run->model();
+    LARR_ASSIGN_OR_RETURN(const AliasTarget target, Resolve(model, alias));
     if (target.fencing_token != decision.champion_fencing_token()) {
       return absl::AbortedError(fmt::format(
           "alias {} of {} moved from token {} to {} while the gate decided",
-          alias, run.model(), decision.champion_fencing_token(),
+          alias, model, decision.champion_fencing_token(),
           target.fencing_token));
     }
-    LARR_ASSIGN_OR_RETURN(const auto newest,
-                          store_.ListVersions(run.model(), 1, ""));
-    int64_t number = 1;
-    if (!newest.items.empty()) {
-      const std::string& name = newest.items[0].name();
-      number += std::strtoll(&name[name.rfind('/') + 1], nullptr, 10);
-    }
-    ModelVersion version;
-    version.set_name(fmt::format("{}/versions/{}", run.model(), number));
-    version.set_training_run(run.name());
+    LARR_ASSIGN_OR_RETURN(ModelVersion version, NextVersion(model));
+    version.set_training_run(published);
     version.set_model_path(decision.model_path());
     version.set_snapshot_path(decision.snapshot_path());
     version.set_evaluate_path(decision.evaluate_path());
     version.set_validation_ctr_auc(decision.validation_ctr_auc());
     *version.mutable_create_time() = ToTimestamp(now);
-    LARR_ASSIGN_OR_RETURN(batch.move, NextMove(run.model(), alias, now));
+    LARR_ASSIGN_OR_RETURN(batch.move, NextMove(model, alias, now));
     batch.move->set_to_version(version.name());
-    batch.move->set_actor(run.name());
+    batch.move->set_actor(published);
     batch.move->set_reason("the run's gate accepted it");
-    finished.set_model_version(version.name());
+    run->set_model_version(version.name());
     batch.version = std::move(version);
   }
-  batch.runs.push_back(finished);
   LARR_RETURN_IF_ERROR(Commit(batch));
-  run = std::move(finished);
+  runs = std::move(batch.runs);
   return absl::OkStatus();
 }
 

@@ -20,6 +20,7 @@
 #include <filesystem>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -45,14 +46,15 @@ class Registry {
   absl::StatusOr<AliasTarget> Resolve(const std::string& model,
                                       const std::string& alias) const;
 
-  // Stores a finished run together with what its gate decided: if it accepted,
-  // a new version, to which `alias` moves. Fills in `run`'s version and
-  // reasons. All in one write.
+  // Stores `runs`, of which `published` finished, together with what its gate
+  // decided: if it accepted, a new version, to which `alias` moves. Fills in
+  // the finished run's version and reasons. All in one write.
   // Errors: kAborted  the alias moved since the decision was taken: decide
   // again
   absl::Status Publish(const config::v1::PublishDecision& decision,
                        const std::string& alias, absl::Time now,
-                       coordinator::v1::TrainingRun& run);
+                       const std::string& published,
+                       std::vector<coordinator::v1::TrainingRun>& runs);
 
   absl::StatusOr<coordinator::v1::Model> GetModel(
       const std::string& model) const;
@@ -73,6 +75,8 @@ class Registry {
                                   const std::string& alias) const;
 
  private:
+  absl::StatusOr<coordinator::v1::ModelVersion> NextVersion(
+      const std::string& model) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<coordinator::v1::AliasMove> NextMove(const std::string& model,
                                                       const std::string& alias,
                                                       absl::Time now) const

@@ -237,6 +237,18 @@ const StageRun* RunningStage(const TrainingRun& run) {
   return index < 0 ? nullptr : &run.stages(index);
 }
 
+const char* StageOutcomeName(StageOutcome outcome) {
+  switch (outcome) {
+    case StageOutcome::kSucceeded:
+      return "succeeded";
+    case StageOutcome::kFailed:
+      return "failed";
+    case StageOutcome::kKilled:
+      return "killed";
+  }
+  return "unknown";
+}
+
 google::protobuf::Timestamp ToTimestamp(absl::Time time) {
   const int64_t nanos = absl::ToUnixNanos(time);
   google::protobuf::Timestamp timestamp;

@@ -47,6 +47,9 @@ enum class StageOutcome {
   kKilled,     // It did not come to an end of its own.
 };
 
+// `succeeded`, `failed` or `killed`.
+const char* StageOutcomeName(StageOutcome outcome);
+
 struct StageExit {
   StageKey key;
   StageOutcome outcome = StageOutcome::kFailed;

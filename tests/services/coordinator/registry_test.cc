@@ -34,11 +34,13 @@ class RegistryTest {
     decision.set_model_path("/m/" + id);
     decision.set_snapshot_path("/s/" + id);
     decision.set_champion_fencing_token(seen_token);
-    TrainingRun run;
-    run.set_name("trainingRuns/" + id);
-    run.set_model("models/city");
-    status_ = registry_.Publish(decision, "champion", kNow, run);
-    return run;
+    std::vector<TrainingRun> runs(2);
+    runs[0].set_name("trainingRuns/next");
+    runs[1].set_name("trainingRuns/" + id);
+    runs[1].set_model("models/city");
+    status_ =
+        registry_.Publish(decision, "champion", kNow, runs[1].name(), runs);
+    return runs[1];
   }
 
   absl::StatusOr<Model> Promote(const std::string& version,
@@ -79,6 +81,7 @@ TEST_CASE_METHOD(RegistryTest, "A published run is a version with the alias",
   CHECK(run.publish_reasons_size() == 1);
   CHECK(store_->GetRun("trainingRuns/a")->model_version() ==
         run.model_version());
+  CHECK(store_->GetRun("trainingRuns/next").ok());
   CHECK(Champion(registry_.GetModel("models/city")) == "1");
 
   const auto target = registry_.Resolve("models/city", "champion");
