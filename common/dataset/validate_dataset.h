@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Looks at a whole dataset before anything is trained on it: rows, coverage
+// and distribution of every feature, label rates by day, and what looks like a
+// leak. `larrctl dataset validate` prints it.
+//
+// Cost:   every row is read; features are judged on a sample of at most
+//         `sample_rows` impressions. Memory grows with the sample alone.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+
+#include "common/dataset/dataset_report.h"
+#include "common/dataset/dataset_spec.h"
+
+namespace larr {
+
+struct ValidateOptions {
+  int64_t sample_rows = 100'000;
+  uint64_t seed = 0;
+};
+
+// Errors: what `CheckRows` and the stream refuse. A leak is a finding, not an
+// error: see `DatasetReport::has_leak`.
+absl::StatusOr<DatasetReport> ValidateDataset(
+    const Dataset& dataset, const ValidateOptions& options = {});
+
+}  // namespace larr
