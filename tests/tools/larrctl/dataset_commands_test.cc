@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <sys/wait.h>
+
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_dataset.h"
+
+namespace larr::ctl {
+namespace {
+
+struct Result {
+  int exit_code;
+  std::string output;  // stdout, then stderr
+};
+
+Result Larrctl(const std::string& arguments) {
+  const std::string command = std::string(std::getenv("LARR_BIN_DIR")) +
+                              "/larrctl " + arguments + " 2>&1";
+  FILE* pipe = popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  Result result;
+  char buffer[4096];
+  while (const size_t n = fread(buffer, 1, sizeof(buffer), pipe)) {
+    result.output.append(buffer, n);
+  }
+  result.exit_code = WEXITSTATUS(pclose(pipe));
+  return result;
+}
+
+TEST_CASE("larrctl dataset validate", "[larrctl]") {
+  const testing::TempDir dir;
+  testing::WriteTinyTables(dir.path(), 120);
+  auto spec = testing::TinySpec();
+  const auto path = (dir.path() / "dataset.textproto").string();
+  const auto validate = [&](const std::string& options = "") {
+    std::ofstream(path) << ToTextProto(spec);
+    return Larrctl("dataset validate " + path + options);
+  };
+
+  SECTION("a leak is told, and the exit code says so") {
+    const auto result = validate();
+    CHECK(result.exit_code == 1);
+    CHECK_THAT(result.output, Catch::Contains("LEAK?: keyword sky"));
+  }
+  SECTION("a sound dataset is printed as JSON, too") {
+    // Clicks follow the user's number; what does not read it knows nothing.
+    spec.clear_keywords();
+    spec.clear_scene_features();
+    spec.clear_user_embedding_features();
+    const auto all = spec.tabular_features();
+    spec.clear_tabular_features();
+    *spec.add_tabular_features() = all[2];  // poi_id
+    *spec.add_tabular_features() = all[3];  // hour
+    const auto result = validate(" -o json");
+    INFO(result.output);
+    CHECK(result.exit_code == 0);
+    CHECK(nlohmann::json::parse(result.output)["rows"] == 720);
+  }
+  SECTION("a wrong spec is wrong usage") {
+    spec.set_gauc_group_column("who");
+    const auto result = validate();
+    CHECK(result.exit_code == 2);
+    CHECK_THAT(result.output, Catch::Contains("gauc_group_column reads column "
+                                              "`who`, which does not exist"));
+  }
+}
+
+}  // namespace
+}  // namespace larr::ctl
