@@ -242,6 +242,9 @@ absl::StatusOr<bool> Coordinator::Publish(StageExit& exit) {
     parts_.metrics.store_errors.Increment();
     return status;
   }
+  // Whoever sees the run finished finds the alias's file in line; if that
+  // fails now, Step tries again.
+  SyncAliasFiles();
   Accept(std::move(next), decisions);
   return true;
 }
@@ -308,12 +311,15 @@ void Coordinator::Step() {
       now - progress_read_ >= kProgressInterval) {
     progress_read_ = now;
     ReadProgress();
-    const absl::Status synced = parts_.registry.SyncAliasFiles();
-    if (!synced.ok()) {
-      parts_.metrics.alias_file_errors.Increment();
-      spdlog::warn("alias_files_not_written error={}", synced.ToString());
-    }
+    SyncAliasFiles();
   }
+}
+
+void Coordinator::SyncAliasFiles() {
+  const absl::Status synced = parts_.registry.SyncAliasFiles();
+  if (synced.ok()) return;
+  parts_.metrics.alias_file_errors.Increment();
+  spdlog::warn("alias_files_not_written error={}", synced.ToString());
 }
 
 void Coordinator::ReadProgress() {

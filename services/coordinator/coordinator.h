@@ -100,6 +100,7 @@ class Coordinator {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<StageLaunch> PlanLaunch(const StageKey& key) const
       ABSL_LOCKS_EXCLUDED(mutex_);
+  void SyncAliasFiles();
   void ReadProgress() ABSL_LOCKS_EXCLUDED(mutex_);
 
   const CoordinatorOptions options_;
