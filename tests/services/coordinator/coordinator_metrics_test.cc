@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/coordinator/coordinator_metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <catch2/catch.hpp>
+
+namespace larr {
+namespace {
+
+using config::v1::StageConfig;
+using coordinator::v1::StageRun;
+using coordinator::v1::TrainingRun;
+
+TEST_CASE("Metrics have a zero from the start, and count", "[metrics]") {
+  prometheus::Registry registry;
+  CoordinatorMetrics metrics(registry);
+  const auto text = [&] {
+    return "\n" + prometheus::TextSerializer().Serialize(registry.Collect());
+  };
+  const auto has = [&](const std::string& line) {
+    return text().find("\n" + line + "\n") != std::string::npos;
+  };
+  CHECK(has(
+      R"(larr_coordinator_stage_exits_total{outcome="killed",stage="pretrain"} 0)"));
+  CHECK(has(R"(larr_coordinator_runs_finished_total{state="failed"} 0)"));
+
+  StageRun stage;
+  stage.set_stage(StageConfig::ALIGN);
+  stage.mutable_start_time()->set_seconds(1000);
+  metrics.CountExit(stage, StageOutcome::kKilled, absl::FromUnixSeconds(1005));
+  CHECK(text().find("last_success_timestamp_seconds{") == std::string::npos);
+  metrics.CountExit(stage, StageOutcome::kSucceeded,
+                    absl::FromUnixSeconds(1020));
+  CHECK(has(
+      R"(larr_coordinator_stage_exits_total{outcome="killed",stage="align"} 1)"));
+  CHECK(has(
+      R"(larr_coordinator_stage_last_success_timestamp_seconds{stage="align"} 1020)"));
+  CHECK(
+      has(R"(larr_coordinator_stage_duration_seconds_sum{stage="align"} 20)"));
+
+  TrainingRun run;
+  run.set_name("a");
+  run.add_stages()->set_id("corpus");
+  Scheduler scheduler({.cpu_slots = 2, .gpus = {0}});
+  scheduler.Add(run, absl::Now());
+  metrics.ObserveState(scheduler);
+  CHECK(has(R"(larr_coordinator_live_runs{state="running"} 1)"));
+  CHECK(has(R"(larr_coordinator_free_slots{kind="cpu"} 1)"));
+  CHECK(has(R"(larr_coordinator_free_slots{kind="gpu"} 1)"));
+  run.set_state(TrainingRun::FAILED);
+  metrics.CountFinished(run);
+  CHECK(has(R"(larr_coordinator_runs_finished_total{state="failed"} 1)"));
+  metrics.CountRequest("GetModel", absl::StatusCode::kNotFound);
+  CHECK(has(
+      R"(larr_coordinator_requests_total{code="NOT_FOUND",method="GetModel"} 1)"));
+}
+
+}  // namespace
+}  // namespace larr
