@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/scoring/bundle.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "common/base/artifact_folder.h"
+#include "common/base/status_macros.h"
+#include "services/scoring/request_scorer.h"
+
+namespace larr {
+namespace {
+
+constexpr char kModelKind[] = "ctr_model";
+constexpr int kThreadsOfACall = 1;  // calls run side by side, see WorkerPool
+constexpr int kWarmCandidates = 32;
+
+absl::Status CheckFit(const config::v1::CtrModelDescription& model,
+                      const Snapshot& snapshot, const BundleSource& source) {
+  if (model.text_dim() == 0) return absl::OkStatus();  // reads no vectors
+  const auto mismatch = [&](const char* what, const auto& of_model,
+                            const auto& of_snapshot) {
+    return absl::FailedPreconditionError(fmt::format(
+        "model {} and snapshot {} do not fit each other: {} is {} in the model "
+        "and {} in the snapshot. Serve a snapshot of the model's own embedder, "
+        "or train the model against this one",
+        source.model_path, source.snapshot_path, what, of_model, of_snapshot));
+  };
+  if (model.embedder_fingerprint() != snapshot.fingerprint()) {
+    return mismatch("the embedder fingerprint", model.embedder_fingerprint(),
+                    snapshot.fingerprint());
+  }
+  if (model.text_dim() != snapshot.dim()) {
+    return mismatch("the vectors' width", model.text_dim(), snapshot.dim());
+  }
+  const auto& of_model = model.dataset().scene_features();
+  const auto& of_snapshot = snapshot.info().scene_features();
+  if (!std::equal(of_model.begin(), of_model.end(), of_snapshot.begin(),
+                  of_snapshot.end())) {
+    return mismatch("the list of scene features",
+                    fmt::format("[{}]", fmt::join(of_model, ", ")),
+                    fmt::format("[{}]", fmt::join(of_snapshot, ", ")));
+  }
+  return absl::OkStatus();
+}
+
+// Up to `count` keys of a side.
+absl::StatusOr<std::vector<std::string>> SomeKeys(const Snapshot& snapshot,
+                                                  config::v1::Side side,
+                                                  size_t count) {
+  std::vector<std::string> keys;
+  const absl::Status status = snapshot.ForEachEntity(
+      side, [&](std::string_view id, const storage::v1::EntityRow&) {
+        if (keys.size() == count) return absl::OutOfRangeError("enough");
+        keys.emplace_back(id);
+        return absl::OkStatus();
+      });
+  if (!status.ok() && !absl::IsOutOfRange(status)) return status;
+  return keys;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
+    const BundleSource& source) {
+  LARR_ASSIGN_OR_RETURN(const auto model_manifest,
+                        VerifyArtifact(source.model_path));
+  if (model_manifest.kind() != kModelKind) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{} is a `{}`, not a `{}`; give the folder that an align stage made",
+        source.model_path, model_manifest.kind(), kModelKind));
+  }
+  LARR_RETURN_IF_ERROR(VerifyArtifact(source.snapshot_path).status());
+  LARR_ASSIGN_OR_RETURN(auto snapshot, Snapshot::Open(source.snapshot_path));
+  LARR_ASSIGN_OR_RETURN(auto scorer,
+                        Scorer::Open(source.model_path, kThreadsOfACall));
+  const auto& description = scorer.description();
+  LARR_RETURN_IF_ERROR(CheckFit(description, *snapshot, source));
+  LARR_ASSIGN_OR_RETURN(auto encoder,
+                        RequestEncoder::Create(description, *snapshot));
+  RequestChecker checker(description.dataset(), encoder.tabular());
+
+  scoring::v1::ServingState state;
+  state.set_model_version(source.model_version.empty() ? model_manifest.digest()
+                                                       : source.model_version);
+  state.set_model_path(source.model_path);
+  state.set_snapshot(snapshot->digest());
+  state.set_snapshot_path(source.snapshot_path);
+  state.set_embedder_fingerprint(snapshot->fingerprint());
+  state.set_fencing_token(source.fencing_token);
+  std::unique_ptr<Bundle> bundle(
+      new Bundle(std::move(scorer), std::move(snapshot), std::move(checker),
+                 std::move(encoder), std::move(state)));
+  LARR_RETURN_IF_ERROR(bundle->Warm());
+  return bundle;
+}
+
+Bundle::Bundle(Scorer scorer, std::unique_ptr<const Snapshot> snapshot,
+               RequestChecker checker, RequestEncoder encoder,
+               scoring::v1::ServingState state)
+    : snapshot_(std::move(snapshot)),
+      scorer_(std::move(scorer)),
+      checker_(std::move(checker)),
+      encoder_(std::move(encoder)),
+      state_(std::move(state)) {}
+
+void Bundle::SetSwitchTime() {
+  *state_.mutable_switch_time() =
+      google::protobuf::util::TimeUtil::GetCurrentTime();
+}
+
+absl::Status Bundle::Warm() const {
+  LARR_ASSIGN_OR_RETURN(const auto users,
+                        SomeKeys(*snapshot_, config::v1::USER, 1));
+  LARR_ASSIGN_OR_RETURN(const auto pois,
+                        SomeKeys(*snapshot_, config::v1::POI, kWarmCandidates));
+  scoring::v1::ScoreRequest request;
+  if (!users.empty()) request.set_user_id(users[0]);
+  for (const std::string& poi : pois) request.add_candidates()->set_poi_id(poi);
+  request.add_candidates()->set_poi_id("unknown");
+  scoring::v1::ScoreResponse response;
+  LARR_RETURN_IF_ERROR(ScoreRequest(*this, request, response).status());
+  for (const auto& score : response.scores()) {
+    if (std::isfinite(score.ctr()) && std::isfinite(score.ctcvr())) continue;
+    return absl::FailedPreconditionError(
+        fmt::format("model {} gives scores that are not finite; train it again",
+                    state_.model_path()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace larr

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A Bundle is what a request is scored with: a CTR model and a snapshot that
+// fit each other, verified, loaded and warmed.
+//
+// Ownership:  owns the model and the open snapshot.
+// Threads:    const methods may be called concurrently without locking.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/ctr/scorer.h"
+#include "common/store/snapshot.h"
+#include "larr/scoring/v1/scoring_service.pb.h"
+#include "services/scoring/request_checker.h"
+#include "services/scoring/request_encoder.h"
+
+namespace larr {
+
+// Where a bundle comes from.
+struct BundleSource {
+  std::string model_path;
+  std::string snapshot_path;
+  std::string model_version;  // Empty: the digest of the model's folder.
+  int64_t fencing_token = 0;  // Of the alias; 0 when switched by hand.
+};
+
+class Bundle {
+ public:
+  // Reads both folders, checks every file's hash, that model and snapshot have
+  // the same embedder fingerprint, width and scene features, and scores a few
+  // stored POIs for a stored user.
+  //
+  // Errors:  kNotFound            a folder or file is not there
+  //          kDataLoss            a hash is wrong
+  //          kFailedPrecondition  the two do not fit each other, or the model
+  //                               gives scores that are no probabilities
+  //          kInvalidArgument     a folder is not what it should be
+  static absl::StatusOr<std::unique_ptr<Bundle>> Load(
+      const BundleSource& source);
+
+  const Scorer& scorer() const { return scorer_; }
+  const RequestChecker& checker() const { return checker_; }
+  const RequestEncoder& encoder() const { return encoder_; }
+  const scoring::v1::ServingState& state() const { return state_; }
+
+  // Notes that the bundle goes live now.
+  void SetSwitchTime();
+
+ private:
+  Bundle(Scorer scorer, std::unique_ptr<const Snapshot> snapshot,
+         RequestChecker checker, RequestEncoder encoder,
+         scoring::v1::ServingState state);
+  absl::Status Warm() const;
+
+  const std::unique_ptr<const Snapshot> snapshot_;
+  const Scorer scorer_;
+  const RequestChecker checker_;
+  const RequestEncoder encoder_;  // reads snapshot_
+  scoring::v1::ServingState state_;
+};
+
+}  // namespace larr

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/scoring/bundle_manager.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <utility>
+
+#include "common/base/status_macros.h"
+
+namespace larr {
+namespace {
+
+constexpr std::chrono::milliseconds kPollTime(200);
+constexpr int kLowPriority = 10;
+constexpr int kMaxTries = 10;  // of one bundle whose files may yet appear
+
+// Whether the files of a bundle may be there a little later: a shared folder
+// need not show the new ones at once.
+bool MayHeal(const absl::Status& status) {
+  return absl::IsNotFound(status) || absl::IsUnavailable(status);
+}
+
+}  // namespace
+
+BundleManager::BundleManager(const std::string& alias_file,
+                             ScoringMetrics& metrics)
+    : metrics_(metrics), alias_path_(alias_file) {
+  if (!alias_file.empty()) alias_.emplace(alias_file);
+  thread_ = std::thread([this] { Run(); });
+}
+
+BundleManager::~BundleManager() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  thread_.join();
+}
+
+std::string BundleManager::WhyNothingIsServed() const {
+  const std::lock_guard lock(mutex_);
+  if (!failure_.empty()) return "no model is loaded: " + failure_;
+  if (alias_path_.empty()) {
+    return "no model is loaded: switch to one with `larrctl serving switch`";
+  }
+  return fmt::format("no model is loaded yet: {} is being read", alias_path_);
+}
+
+void BundleManager::SetFailure(const absl::Status& status) {
+  const std::lock_guard lock(mutex_);
+  failure_ = std::string(status.message());
+}
+
+absl::StatusOr<scoring::v1::ServingState> BundleManager::Switch(
+    const std::string& model_path, const std::string& snapshot_path) {
+  std::future<absl::StatusOr<scoring::v1::ServingState>> done;
+  {
+    const std::lock_guard lock(mutex_);
+    Job job{model_path, snapshot_path, {}};
+    done = job.done.get_future();
+    jobs_.push_back(std::move(job));
+  }
+  changed_.notify_all();
+  return done.get();
+}
+
+void BundleManager::Run() {
+  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kLowPriority);
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    if (jobs_.empty()) {
+      lock.unlock();
+      PollAlias();
+      FreeRetired();
+      lock.lock();
+      changed_.wait_for(lock, kPollTime,
+                        [this] { return stopping_ || !jobs_.empty(); });
+      continue;
+    }
+    Job job = std::move(jobs_.front());
+    jobs_.pop_front();
+    lock.unlock();
+    job.done.set_value(SwitchNow(job));
+    lock.lock();
+  }
+  for (Job& job : jobs_) {
+    job.done.set_value(absl::UnavailableError("the server is going down"));
+  }
+}
+
+absl::StatusOr<scoring::v1::ServingState> BundleManager::SwitchNow(
+    const Job& job) {
+  const std::shared_ptr<const Bundle> present = current();
+  if (present == nullptr &&
+      (job.model_path.empty() || job.snapshot_path.empty())) {
+    return absl::InvalidArgumentError(
+        "nothing is served yet: give both model_path and snapshot_path");
+  }
+  BundleSource source{job.model_path, job.snapshot_path, "", 0};
+  if (source.model_path.empty()) {
+    source.model_path = present->state().model_path();
+    source.model_version = present->state().model_version();
+  }
+  if (source.snapshot_path.empty()) {
+    source.snapshot_path = present->state().snapshot_path();
+  }
+  return LoadAndSwap(source);
+}
+
+void BundleManager::PollAlias() {
+  if (!alias_.has_value()) return;
+  auto alias = alias_->Poll();
+  if (!alias.ok()) {
+    if (current() == nullptr) SetFailure(alias.status());
+    return;
+  }
+  if (alias->has_value()) {
+    pending_ =
+        BundleSource{(*alias)->model_path(), (*alias)->snapshot_path(),
+                     (*alias)->model_version(), (*alias)->fencing_token()};
+    tries_ = 0;
+  }
+  if (!pending_.has_value()) return;
+  const absl::Status status = LoadAndSwap(*pending_).status();
+  if (status.ok() || !MayHeal(status) || ++tries_ == kMaxTries) {
+    pending_.reset();
+  }
+}
+
+absl::StatusOr<scoring::v1::ServingState> BundleManager::LoadAndSwap(
+    const BundleSource& source) {
+  auto loaded = Bundle::Load(source);
+  if (!loaded.ok()) {
+    metrics_.CountRefusedBundle();
+    SetFailure(loaded.status());
+    spdlog::error("bundle_refused model={} snapshot={} reason=\"{}\"",
+                  source.model_path, source.snapshot_path,
+                  loaded.status().ToString());
+    return loaded.status();
+  }
+  (*loaded)->SetSwitchTime();
+  const scoring::v1::ServingState state = (*loaded)->state();
+  auto old = current_.exchange(*std::move(loaded));
+  if (old != nullptr) retired_.push_back(std::move(old));
+  SetFailure(absl::OkStatus());
+  metrics_.CountSwitch(state);
+  spdlog::info("bundle_live model={} snapshot={} fencing_token={}",
+               state.model_version(), state.snapshot(), state.fencing_token());
+  return state;
+}
+
+void BundleManager::FreeRetired() {
+  // Nobody can take new shares of a retired bundle, so a count of one is final.
+  std::erase_if(retired_,
+                [](const auto& bundle) { return bundle.use_count() == 1; });
+}
+
+}  // namespace larr

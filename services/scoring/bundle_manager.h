@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Decides which bundle is live. A new one is loaded, verified and warmed aside
+// on one thread of low priority, then goes live by the swap of one pointer;
+// the old one is freed by the same thread once its last request is done. A
+// bundle that fails any check leaves the old one live.
+//
+// Sources: the file of an alias, looked at 5 times a second, and calls of
+// Switch. What an operator switched to by hand stays until the alias moves.
+//
+// Ownership:  owns the live bundle, shared with the requests on it.
+// Threads:    safe.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <future>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "services/scoring/alias_file.h"
+#include "services/scoring/bundle.h"
+#include "services/scoring/scoring_metrics.h"
+
+namespace larr {
+
+class BundleManager {
+ public:
+  // Follows `alias_file` from now on, if it is not empty. `metrics` outlives
+  // the manager.
+  BundleManager(const std::string& alias_file, ScoringMetrics& metrics);
+  ~BundleManager();
+
+  // The live bundle; null before the first. One atomic read.
+  std::shared_ptr<const Bundle> current() const { return current_.load(); }
+
+  // For callers of a server that has nothing to serve: the reason and the fix.
+  std::string WhyNothingIsServed() const;
+
+  // Loads a bundle and makes it live; an empty path keeps the live one's.
+  // Errors: kInvalidArgument  a path is empty and nothing is live
+  //         otherwise those of Bundle::Load
+  absl::StatusOr<scoring::v1::ServingState> Switch(
+      const std::string& model_path, const std::string& snapshot_path);
+
+ private:
+  struct Job {
+    std::string model_path, snapshot_path;
+    std::promise<absl::StatusOr<scoring::v1::ServingState>> done;
+  };
+
+  void Run();
+  void PollAlias();
+  absl::StatusOr<scoring::v1::ServingState> SwitchNow(const Job& job);
+  absl::StatusOr<scoring::v1::ServingState> LoadAndSwap(
+      const BundleSource& source);
+  void FreeRetired();
+  void SetFailure(const absl::Status& status);
+
+  // Constant after construction.
+  ScoringMetrics& metrics_;
+  const std::string alias_path_;
+
+  std::atomic<std::shared_ptr<const Bundle>> current_;
+
+  // Of the thread alone.
+  std::optional<AliasFile> alias_;
+  std::optional<BundleSource> pending_;  // of the alias, to be tried (again)
+  int tries_ = 0;
+  std::vector<std::shared_ptr<const Bundle>> retired_;
+
+  mutable std::mutex mutex_;  // guards what follows
+  std::condition_variable changed_;
+  std::deque<Job> jobs_;
+  std::string failure_;  // of the newest load, empty if it went well
+  bool stopping_ = false;
+
+  std::thread thread_;  // last: uses the rest
+};
+
+}  // namespace larr

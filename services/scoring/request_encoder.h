@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Turns a request into a model's input: ids and numbers by the encoder that
+// training used, vectors from the snapshot by text id. What is not stored is
+// left to the model's trained defaults, and counted.
+//
+// The work is divided by side: a user and a context once per request, a POI by
+// its id alone (the same for every request on one snapshot), and only crosses
+// for each candidate.
+//
+// Ownership:  borrows the snapshot, which must outlive it.
+// Threads:    const methods may be called concurrently without locking.
+// Errors:     those of Snapshot's reads.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/ctr/scorer.h"
+#include "common/features/tabular_encoder.h"
+#include "common/features/text_renderer.h"
+#include "common/store/snapshot.h"
+#include "larr/config/v1/model.pb.h"
+#include "larr/scoring/v1/scoring_service.pb.h"
+
+namespace larr {
+
+// One side's share of the input: that of a user, a context or a POI.
+struct SideBlock {
+  bool known = false;        // False: an id that the snapshot lacks.
+  Row row;                   // In the layout of the side's table.
+  std::vector<int64_t> ids;  // The side's block of TabularEncoder.
+  std::vector<float> dense;
+  std::vector<float> vectors;    // [scene features of the side, dim]
+  std::vector<uint8_t> present;  // By scene feature: whether there is a vector.
+  int missing_texts = 0;         // Texts that should have one and do not.
+};
+
+// What stood in by a default.
+struct MissingInputs {
+  int users = 0;
+  int pois = 0;  // Counted by candidate, as are the texts of POIs.
+  int user_texts = 0, context_texts = 0, poi_texts = 0;
+};
+
+// A whole request. `input` points into the blocks.
+struct EncodedRequest {
+  SideBlock user, context;
+  std::vector<SideBlock> pois;  // Each distinct POI of the request once.
+  ScorerInput input;
+  MissingInputs missing;
+};
+
+class RequestEncoder {
+ public:
+  // Errors: kInvalidArgument  the description is wrong; the message names it
+  static absl::StatusOr<RequestEncoder> Create(
+      const config::v1::CtrModelDescription& description,
+      const Snapshot& snapshot);
+
+  const TabularEncoder& tabular() const { return tabular_; }
+
+  // Reads and encodes users or POIs. REQUIRES: side is USER or POI
+  absl::StatusOr<std::vector<SideBlock>> EncodeEntities(
+      config::v1::Side side, std::span<const std::string_view> ids) const;
+
+  // Encodes the moment. `user_id` fills the impressions' user key.
+  absl::StatusOr<SideBlock> EncodeContext(const ValueMap& values,
+                                          std::string_view user_id) const;
+
+  // REQUIRES: the request passed RequestChecker::Check
+  absl::StatusOr<EncodedRequest> Encode(
+      const scoring::v1::ScoreRequest& request) const;
+
+ private:
+  RequestEncoder(const config::v1::CtrModelDescription& description,
+                 const Snapshot& snapshot, TextRenderer renderer,
+                 TabularEncoder tabular);
+  void EncodeTabular(config::v1::Side side, SideBlock& block) const;
+  // Reads the vectors of blocks of one side; text_ids: [blocks, its features].
+  absl::Status ReadVectors(std::span<const std::string> text_ids,
+                           std::span<SideBlock> blocks) const;
+  void EncodeCross(const scoring::v1::ScoreRequest& request,
+                   const std::vector<size_t>& poi_of,
+                   EncodedRequest& encoded) const;
+
+  const Snapshot* snapshot_;
+  TextRenderer renderer_;
+  TabularEncoder tabular_;
+  int64_t text_dim_;  // 0 for a model without texts.
+  std::vector<int> user_texts_, context_texts_, poi_texts_;  // Keywords.
+  bool has_users_, has_pois_;
+  int user_key_, poi_key_;  // Columns of the impressions' schema, or -1.
+};
+
+}  // namespace larr

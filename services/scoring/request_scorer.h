@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scores one request with one bundle. Free of gRPC.
+//
+// Threads:    may be called concurrently, also on one bundle.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "larr/scoring/v1/scoring_service.pb.h"
+#include "services/scoring/request_encoder.h"
+
+namespace larr {
+
+class Bundle;
+
+// Fills `response` and returns what stood in by a default.
+//
+// REQUIRES: the request passed the bundle's checker
+// Errors:   those of Snapshot's reads; kInternal if LibTorch failed
+absl::StatusOr<MissingInputs> ScoreRequest(
+    const Bundle& bundle, const scoring::v1::ScoreRequest& request,
+    scoring::v1::ScoreResponse& response);
+
+}  // namespace larr

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The scoring server's metrics.
+//
+// Threads: safe.
+#pragma once
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
+#include <prometheus/registry.h>
+
+#include <map>
+
+#include "absl/status/status.h"
+#include "larr/scoring/v1/scoring_service.pb.h"
+#include "services/scoring/request_encoder.h"
+
+namespace larr {
+
+class ScoringMetrics {
+ public:
+  // `registry` outlives this.
+  explicit ScoringMetrics(prometheus::Registry& registry);
+
+  // A call of Score ended with `code` after `seconds`.
+  void CountCall(absl::StatusCode code, double seconds);
+  // A request was scored.
+  void CountScored(int candidates, const MissingInputs& missing);
+  // A bundle went live, or was refused.
+  void CountSwitch(const scoring::v1::ServingState& state);
+  void CountRefusedBundle();
+
+ private:
+  // By code; every code is there from the start.
+  std::map<absl::StatusCode, prometheus::Histogram*> durations_;
+  prometheus::Histogram& candidates_;
+  prometheus::Family<prometheus::Counter>& missing_entities_;
+  prometheus::Family<prometheus::Counter>& missing_texts_;
+  prometheus::Counter &missing_users_, &missing_pois_;
+  prometheus::Counter &missing_user_texts_, &missing_context_texts_,
+      &missing_poi_texts_;
+  prometheus::Family<prometheus::Counter>& switches_;
+  prometheus::Counter &switched_, &refused_;
+  prometheus::Gauge &switch_time_, &fencing_token_;
+  prometheus::Family<prometheus::Gauge>& info_;
+  prometheus::Gauge* live_ = nullptr;  // the child of info_ that is 1
+};
+
+}  // namespace larr

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/scoring/bundle_manager.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+
+#include "common/base/files.h"
+#include "common/config/text_proto.h"
+#include "tests/services/scoring/scoring_world.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+struct Fixture {
+  std::string alias() const {
+    return (dir.path() / "alias.textproto").string();
+  }
+  void Point(const std::string& to, const std::string& at,
+             int64_t token) const {
+    config::v1::ServingBundle bundle;
+    bundle.set_model_version("models/small/versions/" + std::to_string(token));
+    bundle.set_model_path(to);
+    bundle.set_snapshot_path(at);
+    bundle.set_fencing_token(token);
+    REQUIRE(WriteFileAtomically(alias(), ToTextProto(bundle)).ok());
+  }
+
+  testing::TempDir dir;
+  const testing::Artifacts& artifacts = testing::SharedArtifacts();
+  const std::string model = artifacts.model, other = artifacts.other,
+                    snapshot = artifacts.snapshot, foreign = artifacts.foreign;
+  prometheus::Registry registry;
+  ScoringMetrics metrics{registry};
+};
+
+// Waits until `condition` holds, at most 10 s.
+template <typename Condition>
+bool Eventually(Condition condition) {
+  for (int i = 0; i < 1000; ++i) {
+    if (condition()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+int64_t Token(const BundleManager& manager) {
+  const auto bundle = manager.current();
+  return bundle == nullptr ? -1 : bundle->state().fencing_token();
+}
+
+TEST_CASE("A switch changes what was named and keeps the rest", "[scoring]") {
+  Fixture f;
+  BundleManager manager("", f.metrics);
+  CHECK(manager.current() == nullptr);
+  CHECK_THAT(manager.WhyNothingIsServed(),
+             Catch::Contains("larrctl serving switch"));
+  CHECK(absl::IsInvalidArgument(manager.Switch(f.model, "").status()));
+
+  const auto first = manager.Switch(f.model, f.snapshot);
+  REQUIRE(first.ok());
+  CHECK(first->switch_time().seconds() > 0);
+  const auto second = manager.Switch(f.other, "");
+  REQUIRE(second.ok());
+  CHECK(second->model_path() == f.other);
+  CHECK(second->snapshot_path() == f.snapshot);
+  CHECK(second->model_version() != first->model_version());
+  CHECK(manager.current()->state().model_path() == f.other);
+}
+
+TEST_CASE("A bundle that fails a check leaves the old one live", "[scoring]") {
+  Fixture f;
+  BundleManager manager("", f.metrics);
+  REQUIRE(manager.Switch(f.model, f.snapshot).ok());
+  const auto live = manager.current();
+  const auto refused = manager.Switch("", f.foreign);
+  CHECK(absl::IsFailedPrecondition(refused.status()));
+  CHECK_THAT(std::string(refused.status().message()),
+             Catch::Contains("fingerprint"));
+  CHECK(absl::IsNotFound(manager.Switch("/nowhere", "").status()));
+  CHECK(manager.current() == live);
+}
+
+TEST_CASE("The old bundle lives as long as its last request", "[scoring]") {
+  Fixture f;
+  BundleManager manager("", f.metrics);
+  REQUIRE(manager.Switch(f.model, f.snapshot).ok());
+  std::weak_ptr<const Bundle> idle = manager.current();
+  REQUIRE(manager.Switch(f.other, "").ok());
+  CHECK(Eventually([&] { return idle.expired(); }));
+
+  auto busy = manager.current();
+  const std::weak_ptr<const Bundle> watched = busy;
+  REQUIRE(manager.Switch(f.model, "").ok());
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  CHECK_FALSE(watched.expired());
+  busy.reset();  // the manager's thread frees it, not this one
+  CHECK(Eventually([&] { return watched.expired(); }));
+}
+
+TEST_CASE("The manager follows the alias, never back in time", "[scoring]") {
+  Fixture f;
+  BundleManager manager(f.alias(), f.metrics);
+  CHECK(Eventually([&] {
+    return manager.WhyNothingIsServed().find(f.alias()) != std::string::npos;
+  }));
+  f.Point(f.model, f.snapshot, 5);
+  REQUIRE(Eventually([&] { return Token(manager) == 5; }));
+  CHECK(manager.current()->state().model_version() ==
+        "models/small/versions/5");
+
+  f.Point(f.other, f.snapshot, 4);
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  CHECK(Token(manager) == 5);
+
+  f.Point(f.other, f.foreign, 6);  // does not fit: the old one stays
+  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  CHECK(Token(manager) == 5);
+
+  f.Point(f.other, f.snapshot, 7);
+  REQUIRE(Eventually([&] { return Token(manager) == 7; }));
+
+  REQUIRE(manager.Switch(f.model, "").ok());  // by hand: until the next move
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  CHECK(Token(manager) == 0);
+  f.Point(f.other, f.snapshot, 8);
+  REQUIRE(Eventually([&] { return Token(manager) == 8; }));
+}
+
+TEST_CASE("A bundle that is not there yet is tried again", "[scoring]") {
+  Fixture f;
+  const std::string late = f.dir.path() / "late";
+  f.Point(late, f.snapshot, 1);
+  BundleManager manager(f.alias(), f.metrics);
+  CHECK(Eventually([&] {
+    return manager.WhyNothingIsServed().find("late") != std::string::npos;
+  }));
+  std::filesystem::copy(f.model, f.dir.path() / "copy");
+  std::filesystem::rename(f.dir.path() / "copy", late);
+  CHECK(Eventually([&] { return Token(manager) == 1; }));
+}
+
+}  // namespace
+}  // namespace larr

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/scoring/bundle.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "common/base/artifact_folder.h"
+#include "tests/services/scoring/scoring_world.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+using testing::ModelOptions;
+using testing::SnapshotOptions;
+
+struct Fixture {
+  absl::Status Load(const ModelOptions& model,
+                    const SnapshotOptions& snapshot) {
+    return Bundle::Load(
+               {world.MakeModel(dir.path(), "model", model).string(),
+                world.MakeSnapshot(dir.path(), "snapshot", snapshot).string()})
+        .status();
+  }
+  testing::TempDir dir;
+  testing::ScoringWorld world;
+};
+
+// Changes the last byte of a file, not its size.
+void FlipByte(const std::filesystem::path& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(-1, std::ios::end);
+  const char flipped = static_cast<char>(file.peek() ^ 1);
+  file.seekp(-1, std::ios::end);
+  file.put(flipped);
+}
+
+TEST_CASE("A bundle knows what it is", "[scoring]") {
+  const std::filesystem::path model = testing::SharedArtifacts().model;
+  const std::filesystem::path snapshot = testing::SharedArtifacts().snapshot;
+  const auto bundle = Bundle::Load({model.string(), snapshot.string(), "", 7});
+  REQUIRE(bundle.ok());
+  const auto& state = (*bundle)->state();
+  CHECK(state.model_version() == ReadArtifact(model)->digest());
+  CHECK(state.snapshot() == ReadArtifact(snapshot)->digest());
+  CHECK(state.model_path() == model.string());
+  CHECK(state.embedder_fingerprint() == "embedder-1");
+  CHECK(state.fencing_token() == 7);
+  CHECK_FALSE(state.has_switch_time());
+  (*bundle)->SetSwitchTime();
+  CHECK(state.switch_time().seconds() > 1'600'000'000);
+}
+
+TEST_CASE("Model and snapshot must fit each other", "[scoring]") {
+  Fixture fixture;
+  SECTION("fingerprints") {
+    const auto status = fixture.Load({}, {.fingerprint = "embedder-2"});
+    CHECK(absl::IsFailedPrecondition(status));
+    CHECK_THAT(std::string(status.message()),
+               Catch::Contains("embedder-1") && Catch::Contains("embedder-2"));
+  }
+  SECTION("widths") {
+    const auto status = fixture.Load({}, {.dim = 16});
+    CHECK(absl::IsFailedPrecondition(status));
+    CHECK_THAT(std::string(status.message()), Catch::Contains("width"));
+  }
+  SECTION("scene features, their order included") {
+    const auto status = fixture.Load(
+        {},
+        {.scene_features = {"weather", "POI_menu", "user_home", "POI_name"}});
+    CHECK(absl::IsFailedPrecondition(status));
+    CHECK_THAT(std::string(status.message()), Catch::Contains("POI_menu"));
+  }
+  SECTION("a model without texts takes any snapshot") {
+    CHECK(fixture.Load({.texts = false}, {.fingerprint = "other", .dim = 4})
+              .ok());
+  }
+}
+
+TEST_CASE("Damaged, missing and wrong folders are refused", "[scoring]") {
+  const testing::TempDir dir;
+  const auto model = dir.path() / "model", snapshot = dir.path() / "snapshot";
+  std::filesystem::copy(testing::SharedArtifacts().model, model);
+  std::filesystem::copy(testing::SharedArtifacts().snapshot, snapshot);
+  const auto load = [](const std::filesystem::path& m,
+                       const std::filesystem::path& s) {
+    return Bundle::Load({m.string(), s.string()}).status();
+  };
+  REQUIRE(load(model, snapshot).ok());
+  CHECK(absl::IsNotFound(load(dir.path() / "none", snapshot)));
+  CHECK(absl::IsNotFound(load(model, dir.path() / "none")));
+  CHECK(absl::IsInvalidArgument(load(snapshot, snapshot)));
+  CHECK(absl::IsInvalidArgument(load(model, model)));
+  SECTION("a changed weight") {
+    FlipByte(model / "model.safetensors");
+    CHECK(absl::IsDataLoss(load(model, snapshot)));
+  }
+  SECTION("a changed vector") {
+    for (const auto& entry : std::filesystem::directory_iterator(snapshot)) {
+      if (entry.path().extension() == ".sst") FlipByte(entry.path());
+    }
+    CHECK(absl::IsDataLoss(load(model, snapshot)));
+  }
+  SECTION("a missing file") {
+    std::filesystem::remove(model / "model.safetensors");
+    const auto status = load(model, snapshot);
+    CHECK(absl::IsDataLoss(status));
+    CHECK_THAT(std::string(status.message()),
+               Catch::Contains("model.safetensors"));
+  }
+}
+
+}  // namespace
+}  // namespace larr

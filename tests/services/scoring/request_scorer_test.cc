@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What is served equals what an offline evaluation computes from the raw rows
+// by the model's plain forward pass.
+#include "services/scoring/request_scorer.h"
+
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "services/scoring/bundle.h"
+#include "tests/services/scoring/offline_scorer.h"
+#include "tests/services/scoring/sample_request.h"
+#include "tests/services/scoring/scoring_world.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+using testing::Columns;
+using testing::Impression;
+using testing::ScoringWorld;
+
+// A random impression of everything that can be: unknown users and POIs,
+// values that are null, unknown or outside of their domain.
+Impression Random(const Columns& context, const std::string& user,
+                  std::mt19937& random) {
+  Impression impression{user, "p" + std::to_string(random() % 9), context};
+  if (random() % 4 != 0) {
+    impression.columns["distance"] = 0.25 * static_cast<double>(random() % 20);
+  }
+  return impression;
+}
+
+Columns RandomContext(std::mt19937& random) {
+  Columns context;
+  const char* rain[] = {"dry", "wet", "frogs"};
+  if (random() % 4 != 0) context["rain"] = rain[random() % 3];
+  if (random() % 4 != 0) {
+    context["temperature"] = static_cast<double>(random() % 40);
+  }
+  if (random() % 4 != 0) context["hour"] = static_cast<int64_t>(random() % 24);
+  if (random() % 2 != 0) context["event"] = "derby";
+  return context;
+}
+
+TEST_CASE("Served scores equal the offline evaluation's", "[scoring]") {
+  const testing::TempDir dir;
+  const ScoringWorld world;
+  const bool texts = GENERATE(true, false);
+  const auto model = world.MakeModel(dir.path(), "model", {.texts = texts});
+  const auto bundle = Bundle::Load(
+      {model.string(), world.MakeSnapshot(dir.path(), "snapshot").string()});
+  REQUIRE(bundle.ok());
+  const testing::OfflineScorer offline(world, model);
+  std::mt19937 random(7);
+  float largest = 0, smallest = 1;
+  for (int r = 0; r < 40; ++r) {
+    const Columns context = RandomContext(random);
+    const std::string user = "u" + std::to_string(1 + random() % 3);
+    std::vector<Impression> impressions;
+    scoring::v1::ScoreRequest request;
+    request.set_user_id(user);
+    for (const auto& [name, value] : context) {
+      (*request.mutable_context())[name] = ToProto(value);
+    }
+    for (uint32_t i = random() % 12; i < 12; ++i) {
+      impressions.push_back(Random(context, user, random));
+      auto& candidate = *request.add_candidates();
+      candidate.set_poi_id(impressions.back().poi);
+      const auto distance = impressions.back().columns.find("distance");
+      if (distance == impressions.back().columns.end()) continue;
+      (*candidate.mutable_values())["distance"] = ToProto(distance->second);
+    }
+    REQUIRE((*bundle)->checker().Check(request, 100).ok());
+    scoring::v1::ScoreResponse response;
+    REQUIRE(ScoreRequest(**bundle, request, response).ok());
+    REQUIRE(response.scores_size() == static_cast<int>(impressions.size()));
+    for (size_t i = 0; i < impressions.size(); ++i) {
+      const auto [ctr, ctcvr] = offline.Score(impressions[i]);
+      const auto& score = response.scores(static_cast<int>(i));
+      CHECK(std::abs(score.ctr() - ctr) < 1e-5);
+      CHECK(std::abs(score.ctcvr() - ctcvr) < 1e-5);
+      largest = std::max(largest, ctr);
+      smallest = std::min(smallest, ctr);
+    }
+  }
+  CHECK(largest - smallest > 1e-3);  // the scores do differ
+}
+
+TEST_CASE("A response says what it was made from", "[scoring]") {
+  const testing::TempDir dir;
+  const ScoringWorld world;
+  const auto bundle =
+      Bundle::Load({world.MakeModel(dir.path(), "model").string(),
+                    world.MakeSnapshot(dir.path(), "snapshot").string(),
+                    "models/small/versions/1"});
+  REQUIRE(bundle.ok());
+  scoring::v1::ScoreResponse response;
+  REQUIRE(ScoreRequest(**bundle, testing::SampleRequest(3), response).ok());
+  CHECK(response.model_version() == "models/small/versions/1");
+  CHECK(response.snapshot() == (*bundle)->state().snapshot());
+  CHECK(response.missing().pois() == 1);
+  CHECK(response.missing().users() == 0);
+}
+
+}  // namespace
+}  // namespace larr

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The program larr_scoring itself: started, asked by larrctl, stopped; and
+// what it is linked from.
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <cstdlib>
+#include <thread>
+
+#include "absl/strings/str_split.h"
+#include "common/base/files.h"
+#include "common/config/text_proto.h"
+#include "larr/config/v1/server.pb.h"
+#include "larr/config/v1/training.pb.h"
+#include "tests/services/scoring/scoring_world.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+std::string Bin(const std::string& program) {
+  return std::string(std::getenv("LARR_BIN_DIR")) + "/" + program;
+}
+
+struct Outcome {
+  int code = -1;
+  std::string out;  // and what was said on stderr
+};
+
+Outcome Shell(const std::string& command) {
+  Outcome outcome;
+  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
+  char buffer[4096];
+  while (const size_t n = fread(buffer, 1, sizeof(buffer), pipe)) {
+    outcome.out.append(buffer, n);
+  }
+  outcome.code = WEXITSTATUS(pclose(pipe));
+  return outcome;
+}
+
+// A running larr_scoring with ports of its own.
+class Program {
+ public:
+  Program(const std::filesystem::path& dir, config::v1::ScoringConfig config) {
+    const auto port_file = dir / "port";
+    config.mutable_server()->set_listen("127.0.0.1:0");
+    config.mutable_server()->set_port_file(port_file);
+    config.set_admin_listen("127.0.0.1:0");
+    const auto path = dir / "scoring.textproto";
+    REQUIRE(WriteFileAtomically(path, ToTextProto(config)).ok());
+    pid_ = fork();
+    if (pid_ == 0) {
+      execl(Bin("larr_scoring").c_str(), "larr_scoring", "--config",
+            path.c_str(), nullptr);
+      _exit(127);
+    }
+    for (int i = 0; i < 3000 && !std::filesystem::exists(port_file); ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+    const auto text = ReadFile(port_file);
+    REQUIRE(text.ok());
+    const std::vector<std::string> lines = absl::StrSplit(*text, '\n');
+    REQUIRE(lines.size() >= 2);
+    environment_ =
+        "LARR_SCORING=" + lines[0] + " LARR_SCORING_ADMIN=" + lines[1] + " ";
+  }
+  ~Program() {
+    if (pid_ > 0) kill(pid_, SIGKILL), waitpid(pid_, nullptr, 0);
+  }
+  Outcome Larrctl(const std::string& arguments) const {
+    return Shell(environment_ + Bin("larrctl") + " " + arguments);
+  }
+  // Sends SIGTERM; returns the exit code.
+  int Stop() {
+    kill(pid_, SIGTERM);
+    int status = 0;
+    waitpid(pid_, &status, 0);
+    pid_ = -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  std::string environment_;
+};
+
+TEST_CASE("larr_scoring serves, switches and stops", "[scoring]") {
+  const testing::TempDir dir;
+  const testing::ScoringWorld world;
+  config::v1::ScoringConfig config;
+  config.set_model_path(world.MakeModel(dir.path(), "model"));
+  config.set_snapshot_path(world.MakeSnapshot(dir.path(), "snapshot"));
+  const std::string other =
+      world.MakeModel(dir.path(), "other", {.seed = 2}).string();
+  Program program(dir.path(), config);
+
+  const std::string score =
+      "score --user u1 --context rain=dry --context temperature=17.5 "
+      "--poi p1,distance=1.5 --poi nowhere -o json";
+  const Outcome scored = program.Larrctl(score);
+  CHECK(scored.code == 0);
+  CHECK_THAT(scored.out, Catch::Contains("\"pois\":1"));
+  const Outcome bad = program.Larrctl("score --poi p1 --context wind=3");
+  CHECK(bad.code == 2);
+  CHECK_THAT(bad.out, Catch::Contains("context[\"wind\"]"));
+
+  const Outcome refused =
+      program.Larrctl("serving switch --model " + config.snapshot_path());
+  CHECK(refused.code == 2);
+  CHECK_THAT(refused.out, Catch::Contains("is a `snapshot`"));
+  CHECK(program.Larrctl("serving switch --model " + other).code == 0);
+  const Outcome status = program.Larrctl("serving status");
+  CHECK_THAT(status.out, Catch::Contains("model path   " + other));
+  CHECK(program.Larrctl(score).out != scored.out);
+  CHECK(program.Stop() == 0);
+}
+
+TEST_CASE("larr_scoring waits for its alias", "[scoring]") {
+  const testing::TempDir dir;
+  const testing::ScoringWorld world;
+  config::v1::ServingBundle bundle;
+  bundle.set_model_version("models/small/versions/1");
+  bundle.set_model_path(world.MakeModel(dir.path(), "model"));
+  bundle.set_snapshot_path(world.MakeSnapshot(dir.path(), "snapshot"));
+  bundle.set_fencing_token(1);
+  const auto alias = dir.path() / "champion.textproto";
+  config::v1::ScoringConfig config;
+  config.set_alias_file(alias);
+  Program program(dir.path(), config);
+  const Outcome early = program.Larrctl("score --poi p1");
+  CHECK(early.code == 3);
+  CHECK_THAT(early.out, Catch::Contains("no model is loaded"));
+  REQUIRE(WriteFileAtomically(alias, ToTextProto(bundle)).ok());
+  Outcome scored;
+  for (int i = 0; i < 100 && scored.code != 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    scored = program.Larrctl("score --poi p1");
+  }
+  CHECK_THAT(scored.out, Catch::Contains("models/small/versions/1"));
+  CHECK(program.Stop() == 0);
+}
+
+TEST_CASE("larr_scoring refuses a configuration that cannot work",
+          "[scoring]") {
+  const testing::TempDir dir;
+  const auto path = (dir.path() / "c.textproto").string();
+  const std::pair<const char*, const char*> cases[] = {
+      {"", "nothing to serve"},
+      {"alias_file: 'a' model_path: 'b'", "either alias_file"},
+      {"model_path: '/nowhere' snapshot_path: '/nowhere'", "/nowhere"},
+      {"modelpath: 'a'", "c.textproto"}};
+  for (const auto& [text, message] : cases) {
+    CAPTURE(text);
+    REQUIRE(WriteFileAtomically(path, text).ok());
+    const Outcome outcome = Shell(Bin("larr_scoring") + " --config " + path);
+    CHECK(outcome.code == 1);
+    CHECK_THAT(outcome.out, Catch::Contains(message));
+  }
+}
+
+TEST_CASE("The example of a configuration is right", "[scoring]") {
+  const auto config = LoadTextProto<config::v1::ScoringConfig>(
+      std::filesystem::path(std::getenv("LARR_SOURCE_DIR")) /
+      "deploy/config/scoring.textproto");
+  REQUIRE(config.ok());
+  CHECK(config->server().listen() == "127.0.0.1:7030");  // larrctl's defaults
+  CHECK(config->admin_listen() == "127.0.0.1:7031");
+}
+
+TEST_CASE("larr_scoring does not contain the language model", "[scoring]") {
+  const Outcome symbols = Shell("nm -C " + Bin("larr_scoring"));
+  REQUIRE(symbols.code == 0);
+  CHECK_THAT(symbols.out, Catch::Contains("larr::ScoringService::Score"));
+  for (const char* name : {"larr::Decoder", "larr::Tokenizer", "larr::Embedder",
+                           "larr_tokenizer", "tokenizers::", "parquet::"}) {
+    CAPTURE(name);
+    CHECK_THAT(symbols.out, !Catch::Contains(name));
+  }
+}
+
+}  // namespace
+}  // namespace larr

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The service over a real socket, with a real model and snapshot.
+#include "services/scoring/scoring_service.h"
+
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <thread>
+
+#include "tests/services/scoring/sample_request.h"
+#include "tests/services/scoring/scoring_server.h"
+
+namespace larr {
+namespace {
+
+using scoring::v1::ScoreRequest;
+using scoring::v1::ScoreResponse;
+using scoring::v1::ServingState;
+using testing::Artifacts;
+using testing::Server;
+
+TEST_CASE("Before a model is loaded calls are UNAVAILABLE", "[scoring]") {
+  const Server server;
+  const testing::ScoringWorld world;
+  ScoreResponse response;
+  const grpc::Status status = server.Score(testing::SampleRequest(2), response);
+  CHECK(status.error_code() == grpc::StatusCode::UNAVAILABLE);
+  CHECK_THAT(status.error_message(), Catch::Contains("serving switch"));
+  grpc::ClientContext context;
+  ServingState state;
+  CHECK(server.stub->GetServingState(&context, {}, &state).error_code() ==
+        grpc::StatusCode::UNAVAILABLE);
+}
+
+TEST_CASE("Requests are scored in their order over a socket", "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  const Server server;
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  ScoreResponse response, reversed;
+  ScoreRequest request = testing::SampleRequest(5);
+  REQUIRE(server.Score(request, response).ok());
+  REQUIRE(response.scores_size() == 5);
+  CHECK(response.missing().pois() == 1);
+  CHECK(response.snapshot() == state.snapshot());
+  request.mutable_candidates()->SwapElements(0, 4);
+  request.mutable_candidates()->SwapElements(1, 3);
+  REQUIRE(server.Score(request, reversed).ok());
+  for (int i = 0; i < 5; ++i) {
+    CHECK(response.scores(i).ctr() ==
+          Approx(reversed.scores(4 - i).ctr()).margin(1e-6));
+  }
+  CHECK(response.scores(0).ctr() != response.scores(1).ctr());
+
+  grpc::ClientContext context;
+  ServingState live;
+  REQUIRE(server.stub->GetServingState(&context, {}, &live).ok());
+  CHECK(live.model_path() == a.model);
+}
+
+TEST_CASE("A bad request is INVALID_ARGUMENT with its path", "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  const Server server({.max_candidates = 3});
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  ScoreResponse response;
+  ScoreRequest request = testing::SampleRequest(4);
+  grpc::Status status = server.Score(request, response);
+  CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK_THAT(status.error_message(), Catch::StartsWith("candidates: 4"));
+  request = testing::SampleRequest(3);
+  (*request.mutable_context())["hour"].set_string_value("noon");
+  status = server.Score(request, response);
+  CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK_THAT(status.error_message(), Catch::StartsWith("context[\"hour\"]"));
+  CHECK(response.scores_size() == 0);
+}
+
+TEST_CASE("Switching under load fails no request", "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  const Server server({.threads = 2});
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  // What each bundle answers; every answer must be one of them, whole.
+  const ScoreRequest request = testing::SampleRequest(20);
+  std::map<std::string, ScoreResponse> expected;
+  const std::pair<std::string, std::string> sources[] = {
+      {a.model, a.snapshot}, {a.other, a.snapshot}, {a.model, a.fresh}};
+  for (const auto& [model, snapshot] : sources) {
+    REQUIRE(server.Switch(model, snapshot, &state).ok());
+    ScoreResponse response;
+    REQUIRE(server.Score(request, response).ok());
+    expected[response.model_version() + response.snapshot()] = response;
+  }
+  REQUIRE(expected.size() == 3);
+
+  std::atomic<bool> stop = false;
+  std::atomic<int> failed = 0, mixed = 0, calls = 0;
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 4; ++c) {
+    clients.emplace_back([&] {
+      ScoreResponse response;
+      while (!stop) {
+        ++calls;
+        if (!server.Score(request, response).ok()) {
+          ++failed;
+          continue;
+        }
+        const auto& want =
+            expected[response.model_version() + response.snapshot()];
+        for (int i = 0; i < 20; ++i) {
+          const float difference =
+              response.scores(i).ctr() - want.scores(i).ctr();
+          if (std::abs(difference) > 1e-6) ++mixed;
+        }
+      }
+    });
+  }
+  for (int i = 0; i < 15; ++i) {
+    const auto& [model, snapshot] = sources[i % 3];
+    REQUIRE(server.Switch(model, snapshot, &state).ok());
+  }
+  stop = true;
+  for (std::thread& client : clients) client.join();
+  CHECK(failed == 0);
+  CHECK(mixed == 0);
+  CHECK(calls > 50);
+}
+
+TEST_CASE("What waits too long is dropped, what is too much refused",
+          "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  const Server server({.threads = 1, .queue_capacity = 1});
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  const ScoreRequest request = testing::SampleRequest(1000);
+  std::atomic<int> ok = 0, refused = 0, late = 0, other = 0;
+  std::vector<std::thread> clients;
+  for (int c = 0; c < 8; ++c) {
+    clients.emplace_back([&, c] {
+      ScoreResponse response;
+      for (int i = 0; i < 10; ++i) {
+        const auto status = server.Score(
+            request, response, std::chrono::milliseconds(c == 0 ? 1 : 20000));
+        switch (status.error_code()) {
+          case grpc::StatusCode::OK:
+            ++ok;
+            break;
+          case grpc::StatusCode::RESOURCE_EXHAUSTED:
+            ++refused;
+            break;
+          case grpc::StatusCode::DEADLINE_EXCEEDED:
+            ++late;
+            break;
+          default:
+            ++other;
+        }
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  CHECK(ok > 0);
+  CHECK(refused > 0);
+  CHECK(late > 0);
+  CHECK(other == 0);
+}
+
+}  // namespace
+}  // namespace larr
