@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the gRPC skins add to the core: checks, codes, pages and streams. The
+// What the gRPC skin adds to the core: checks, codes, pages and streams. The
 // rest is tested through the real program in tests/integration.
 #include "services/coordinator/coordinator_service.h"
 
@@ -10,7 +10,6 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
-#include "services/coordinator/registry_service.h"
 #include "services/coordinator/training_plan.h"
 #include "tests/testing/temp_dir.h"
 
@@ -18,16 +17,8 @@ namespace larr {
 namespace {
 
 using coordinator::v1::CoordinatorService;
-using coordinator::v1::GetModelRequest;
-using coordinator::v1::ListAliasMovesRequest;
-using coordinator::v1::ListAliasMovesResponse;
-using coordinator::v1::ListModelVersionsRequest;
-using coordinator::v1::ListModelVersionsResponse;
 using coordinator::v1::ListTrainingRunsRequest;
 using coordinator::v1::ListTrainingRunsResponse;
-using coordinator::v1::Model;
-using coordinator::v1::ModelRegistryService;
-using coordinator::v1::RollbackAliasRequest;
 using coordinator::v1::StreamStageLogRequest;
 using coordinator::v1::StreamStageLogResponse;
 using coordinator::v1::TrainingRun;
@@ -56,11 +47,8 @@ class ServiceTest {
     REQUIRE(coordinator_->CreateRun("b", spec).ok());
     grpc::ServerBuilder builder;
     builder.RegisterService(&runs_service_);
-    builder.RegisterService(&models_service_);
     server_ = builder.BuildAndStart();
-    const auto channel = server_->InProcessChannel({});
-    runs_ = CoordinatorService::NewStub(channel);
-    models_ = ModelRegistryService::NewStub(channel);
+    runs_ = CoordinatorService::NewStub(server_->InProcessChannel({}));
   }
 
  protected:
@@ -90,10 +78,8 @@ class ServiceTest {
       *Coordinator::Open({.artifact_root = dir_.path()},
                          {*store_, registry_, executor_, metrics_});
   CoordinatorServiceImpl runs_service_{*coordinator_, metrics_};
-  RegistryServiceImpl models_service_{registry_, *store_, metrics_};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<CoordinatorService::Stub> runs_;
-  std::unique_ptr<ModelRegistryService::Stub> models_;
 };
 
 TEST_CASE("Page sizes have a default and a limit", "[service]") {
@@ -168,34 +154,6 @@ TEST_CASE_METHOD(ServiceTest, "A stream ends with its client or its server",
   while (reader->Read(&run)) {
   }
   CHECK(reader->Finish().error_code() == grpc::StatusCode::UNAVAILABLE);
-}
-
-TEST_CASE_METHOD(ServiceTest, "The registry's calls say what is wrong",
-                 "[service]") {
-  const auto code = [&](auto method, auto request, auto response) {
-    grpc::ClientContext context;
-    return (models_.get()->*method)(&context, request, &response).error_code();
-  };
-  GetModelRequest get;
-  get.set_name("models/city");
-  CHECK(code(&ModelRegistryService::Stub::GetModel, get, Model()) ==
-        grpc::StatusCode::NOT_FOUND);
-  ListModelVersionsRequest versions;
-  CHECK(code(&ModelRegistryService::Stub::ListModelVersions, versions,
-             ListModelVersionsResponse()) ==
-        grpc::StatusCode::INVALID_ARGUMENT);
-  versions.set_parent("models/-");
-  CHECK(code(&ModelRegistryService::Stub::ListModelVersions, versions,
-             ListModelVersionsResponse()) == grpc::StatusCode::OK);
-  ListAliasMovesRequest moves;
-  moves.set_parent("models/-");
-  CHECK(code(&ModelRegistryService::Stub::ListAliasMoves, moves,
-             ListAliasMovesResponse()) == grpc::StatusCode::INVALID_ARGUMENT);
-  RollbackAliasRequest rollback;
-  rollback.set_model("models/city");
-  rollback.set_actor("ada");
-  CHECK(code(&ModelRegistryService::Stub::RollbackAlias, rollback, Model()) ==
-        grpc::StatusCode::NOT_FOUND);
 }
 
 }  // namespace
