@@ -2,9 +2,7 @@
 //
 // The program larr_scoring itself: started, asked by larrctl, stopped; and
 // what it is linked from.
-#include <signal.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -17,6 +15,7 @@
 #include "larr/config/v1/server.pb.h"
 #include "larr/config/v1/training.pb.h"
 #include "tests/services/scoring/scoring_world.h"
+#include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
@@ -43,50 +42,41 @@ Outcome Shell(const std::string& command) {
 }
 
 // A running larr_scoring with ports of its own.
-class Program {
+class Scoring {
  public:
-  Program(const std::filesystem::path& dir, config::v1::ScoringConfig config) {
+  Scoring(const std::filesystem::path& dir, config::v1::ScoringConfig config) {
     const auto port_file = dir / "port";
     config.mutable_server()->set_listen("127.0.0.1:0");
     config.mutable_server()->set_port_file(port_file);
     config.set_admin_listen("127.0.0.1:0");
     const auto path = dir / "scoring.textproto";
     REQUIRE(WriteFileAtomically(path, ToTextProto(config)).ok());
-    pid_ = fork();
-    if (pid_ == 0) {
-      execl(Bin("larr_scoring").c_str(), "larr_scoring", "--config",
-            path.c_str(), nullptr);
-      _exit(127);
-    }
-    for (int i = 0; i < 3000 && !std::filesystem::exists(port_file); ++i) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    }
-    const auto text = ReadFile(port_file);
-    REQUIRE(text.ok());
-    const std::vector<std::string> lines = absl::StrSplit(*text, '\n');
+    program_ = std::make_unique<testing::Program>(
+        std::vector<std::string>{Bin("larr_scoring"), "--config", path},
+        dir / "scoring.log");
+    REQUIRE_FALSE(testing::WaitForAddress(*program_, port_file).empty());
+    const std::vector<std::string> lines =
+        absl::StrSplit(*ReadFile(port_file), '\n');
     REQUIRE(lines.size() >= 2);
     environment_ =
         "LARR_SCORING=" + lines[0] + " LARR_SCORING_ADMIN=" + lines[1] + " ";
   }
-  ~Program() {
-    if (pid_ > 0) kill(pid_, SIGKILL), waitpid(pid_, nullptr, 0);
-  }
   Outcome Larrctl(const std::string& arguments) const {
     return Shell(environment_ + Bin("larrctl") + " " + arguments);
   }
-  // Sends SIGTERM; returns the exit code.
-  int Stop() {
-    kill(pid_, SIGTERM);
-    int status = 0;
-    waitpid(pid_, &status, 0);
-    pid_ = -1;
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  }
+  testing::Program& program() { return *program_; }
 
  private:
-  pid_t pid_ = -1;
+  std::unique_ptr<testing::Program> program_;
   std::string environment_;
 };
+
+// Threads of a process.
+size_t ThreadCount(pid_t pid) {
+  const std::filesystem::directory_iterator tasks(
+      "/proc/" + std::to_string(pid) + "/task");
+  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
+}
 
 TEST_CASE("larr_scoring serves, switches and stops", "[scoring]") {
   const testing::TempDir dir;
@@ -96,27 +86,34 @@ TEST_CASE("larr_scoring serves, switches and stops", "[scoring]") {
   config.set_snapshot_path(world.MakeSnapshot(dir.path(), "snapshot"));
   const std::string other =
       world.MakeModel(dir.path(), "other", {.seed = 2}).string();
-  Program program(dir.path(), config);
+  Scoring scoring(dir.path(), config);
 
   const std::string score =
       "score --user u1 --context rain=dry --context temperature=17.5 "
       "--poi p1,distance=1.5 --poi nowhere -o json";
-  const Outcome scored = program.Larrctl(score);
+  const Outcome scored = scoring.Larrctl(score);
   CHECK(scored.code == 0);
   CHECK_THAT(scored.out, Catch::Contains("\"pois\":1"));
-  const Outcome bad = program.Larrctl("score --poi p1 --context wind=3");
+  // LibTorch computes on the thread that scores, and makes none of its own.
+  std::string many = "score";
+  for (int i = 0; i < 1000; ++i) many += " --poi p1";
+  CHECK(scoring.Larrctl(many).code == 0);
+  const size_t threads = ThreadCount(scoring.program().pid());
+  CHECK(scoring.Larrctl(many).code == 0);
+  CHECK(ThreadCount(scoring.program().pid()) <= threads);
+  const Outcome bad = scoring.Larrctl("score --poi p1 --context wind=3");
   CHECK(bad.code == 2);
   CHECK_THAT(bad.out, Catch::Contains("context[\"wind\"]"));
 
   const Outcome refused =
-      program.Larrctl("serving switch --model " + config.snapshot_path());
+      scoring.Larrctl("serving switch --model " + config.snapshot_path());
   CHECK(refused.code == 2);
   CHECK_THAT(refused.out, Catch::Contains("is a `snapshot`"));
-  CHECK(program.Larrctl("serving switch --model " + other).code == 0);
-  const Outcome status = program.Larrctl("serving status");
+  CHECK(scoring.Larrctl("serving switch --model " + other).code == 0);
+  const Outcome status = scoring.Larrctl("serving status");
   CHECK_THAT(status.out, Catch::Contains("model path   " + other));
-  CHECK(program.Larrctl(score).out != scored.out);
-  CHECK(program.Stop() == 0);
+  CHECK(scoring.Larrctl(score).out != scored.out);
+  CHECK(scoring.program().Terminate() == 0);
 }
 
 TEST_CASE("larr_scoring waits for its alias", "[scoring]") {
@@ -130,18 +127,18 @@ TEST_CASE("larr_scoring waits for its alias", "[scoring]") {
   const auto alias = dir.path() / "champion.textproto";
   config::v1::ScoringConfig config;
   config.set_alias_file(alias);
-  Program program(dir.path(), config);
-  const Outcome early = program.Larrctl("score --poi p1");
+  Scoring scoring(dir.path(), config);
+  const Outcome early = scoring.Larrctl("score --poi p1");
   CHECK(early.code == 3);
   CHECK_THAT(early.out, Catch::Contains("no model is loaded"));
   REQUIRE(WriteFileAtomically(alias, ToTextProto(bundle)).ok());
   Outcome scored;
-  for (int i = 0; i < 100 && scored.code != 0; ++i) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    scored = program.Larrctl("score --poi p1");
-  }
+  CHECK(testing::Eventually([&] {
+    scored = scoring.Larrctl("score --poi p1");
+    return scored.code == 0;
+  }));
   CHECK_THAT(scored.out, Catch::Contains("models/small/versions/1"));
-  CHECK(program.Stop() == 0);
+  CHECK(scoring.program().Terminate() == 0);
 }
 
 TEST_CASE("larr_scoring refuses a configuration that cannot work",
