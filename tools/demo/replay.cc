@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/demo/replay.h"
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+#include "common/dataset/dataset_spec.h"
+#include "common/dataset/impression_stream.h"
+#include "common/dataset/parquet_reader.h"
+#include "common/rpc/grpc_status.h"
+#include "larr/config/v1/server.pb.h"
+#include "larr/scoring/v1/scoring_service.grpc.pb.h"
+#include "tools/demo/training.h"
+
+namespace larr::demo {
+namespace {
+
+using coordinator::v1::TrainingRun;
+using scoring::v1::ScoreResponse;
+using scoring::v1::ScoringService;
+
+// A row of the evaluation's scores.
+struct OfflineScore {
+  std::string poi_id;
+  double ctr = 0;
+  double ctcvr = 0;
+};
+
+absl::StatusOr<std::vector<OfflineScore>> ReadScores(
+    const std::filesystem::path& path, const std::string& model,
+    const std::string& date) {
+  LARR_ASSIGN_OR_RETURN(const auto file, ParquetFile::Open(path));
+  std::vector<OfflineScore> scores;
+  for (int g = 0; g < file.row_groups(); ++g) {
+    LARR_ASSIGN_OR_RETURN(
+        const RowGroup group,
+        file.Read(g, {"date", "poi_id", model + "_ctr", model + "_ctcvr"}));
+    for (int64_t i = 0; i < group.rows(); ++i) {
+      if (group.column(0).String(i) != date) continue;
+      scores.push_back({std::string(group.column(1).String(i)),
+                        group.column(2).Number(i), group.column(3).Number(i)});
+    }
+  }
+  return scores;
+}
+
+// Puts the values of an impression where a request has them.
+void FillValues(const SpecSchemas& schemas, const Impression& row,
+                scoring::v1::ScoreRequest& request) {
+  auto& candidate = *request.add_candidates();
+  candidate.set_poi_id(row.poi_id);
+  for (int c = 0; c < schemas.impressions.size(); ++c) {
+    auto& values = schemas.impressions_context[c] ? *request.mutable_context()
+                                                  : *candidate.mutable_values();
+    values[schemas.impressions.name(c)] = ToProto(row.values[c]);
+  }
+}
+
+// What came back, beside what was expected.
+struct Comparison {
+  std::vector<double> served, offline;  // CTR
+  std::vector<bool> clicks;
+  double max_abs_diff = 0;
+  std::vector<double> milliseconds;  // By request.
+  int64_t defaults = 0;  // Users, POIs and texts that a default stood in for.
+  std::string model_version;
+};
+
+absl::Status Compare(const LoggedRequest& logged, const ScoreResponse& response,
+                     Comparison& all) {
+  if (response.scores_size() != logged.request.candidates_size()) {
+    return absl::DataLossError(fmt::format("{} candidates got {} scores",
+                                           logged.request.candidates_size(),
+                                           response.scores_size()));
+  }
+  for (int i = 0; i < response.scores_size(); ++i) {
+    const auto& score = response.scores(i);
+    all.served.push_back(score.ctr());
+    all.offline.push_back(logged.ctr[i]);
+    all.clicks.push_back(logged.clicks[i]);
+    all.max_abs_diff =
+        std::max({all.max_abs_diff, std::abs(score.ctr() - logged.ctr[i]),
+                  std::abs(score.ctcvr() - logged.ctcvr[i])});
+  }
+  all.defaults += response.missing().users() + response.missing().pois() +
+                  response.missing().texts();
+  all.model_version = response.model_version();
+  return absl::OkStatus();
+}
+
+double Quantile(std::vector<double> values, double q) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(q *
+                                    static_cast<double>(values.size() - 1))];
+}
+
+}  // namespace
+
+double Auc(std::span<const double> scores, const std::vector<bool>& labels) {
+  std::vector<size_t> order(scores.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::sort(order.begin(), order.end(),
+            [&](size_t a, size_t b) { return scores[a] < scores[b]; });
+  double pairs = 0, negatives = 0, positives = 0;
+  for (size_t i = 0; i < order.size();) {
+    double tied_positives = 0, tied_negatives = 0;
+    const double score = scores[order[i]];
+    for (; i < order.size() && scores[order[i]] == score; ++i) {
+      ++(labels[order[i]] ? tied_positives : tied_negatives);
+    }
+    pairs += tied_positives * (negatives + 0.5 * tied_negatives);
+    positives += tied_positives;
+    negatives += tied_negatives;
+  }
+  return pairs / (positives * negatives);
+}
+
+absl::StatusOr<std::vector<LoggedRequest>> LoadLastDay(const Demo& demo,
+                                                       const TrainingRun& run) {
+  LARR_ASSIGN_OR_RETURN(const Dataset dataset,
+                        OpenDataset(demo.training().dataset()));
+  const std::string date = kLastDay;
+  LARR_ASSIGN_OR_RETURN(
+      const auto scores,
+      ReadScores(ArtifactOf(run, "evaluate") / "scores.parquet",
+                 ServedModel(demo), date));
+  LARR_ASSIGN_OR_RETURN(auto stream, ImpressionStream::Open(
+                                         dataset, {.part = larr::Part::kTest}));
+  std::vector<LoggedRequest> requests;
+  std::string request_id;
+  size_t next = 0;
+  for (Impression row;;) {
+    LARR_ASSIGN_OR_RETURN(const bool more, stream.Next(row));
+    if (!more) break;
+    if (row.date != date) continue;
+    if (next == scores.size() || scores[next].poi_id != row.poi_id) {
+      return absl::DataLossError(fmt::format(
+          "row {} of {} in scores.parquet is not the log's: remove {} and run "
+          "again",
+          next, date, demo.path("").string()));
+    }
+    if (requests.empty() || row.request_id != request_id) {
+      requests.emplace_back();
+      requests.back().request.set_user_id(row.user_id);
+      request_id = row.request_id;
+    }
+    LoggedRequest& request = requests.back();
+    FillValues(dataset.schemas(), row, request.request);
+    request.clicks.push_back(row.click != 0);
+    request.ctr.push_back(scores[next].ctr);
+    request.ctcvr.push_back(scores[next].ctcvr);
+    ++next;
+  }
+  return requests;
+}
+
+config::v1::ScoringConfig ScoringSettings(const Demo& demo,
+                                          const TrainingRun& run) {
+  config::v1::ScoringConfig config;
+  config.mutable_server()->set_listen("127.0.0.1:0");
+  config.mutable_server()->set_port_file(
+      (demo.path("config") / "scoring.port").string());
+  config.set_admin_listen("127.0.0.1:0");
+  if (run.model_version().empty()) {
+    config.set_model_path(
+        ArtifactOf(run, "align/" + ServedModel(demo)).string());
+    config.set_snapshot_path(ArtifactOf(run, "embed").string());
+    return config;
+  }
+  // models/{model}/versions/{version}
+  const size_t begin = run.model_version().find('/') + 1;
+  const std::string model = run.model_version().substr(
+      begin, run.model_version().find('/', begin) - begin);
+  config.set_alias_file(
+      (demo.path("artifacts") / "aliases" / model / "champion.textproto")
+          .string());
+  return config;
+}
+
+absl::StatusOr<Server> StartScoring(const Demo& demo, const TrainingRun& run) {
+  const auto config = ScoringSettings(demo, run);
+  const auto path = demo.path("config") / "scoring.textproto";
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(path, ToTextProto(config)));
+  return Server::Start(demo.program("larr_scoring"), path,
+                       config.server().port_file(), demo.log("scoring"));
+}
+
+absl::StatusOr<Json> ReplayLastDay(const Demo& demo, const TrainingRun& run) {
+  using Clock = std::chrono::steady_clock;
+  LARR_ASSIGN_OR_RETURN(const auto requests, LoadLastDay(demo, run));
+  LARR_ASSIGN_OR_RETURN(Server server, StartScoring(demo, run));
+  const auto stub = ScoringService::NewStub(grpc::CreateChannel(
+      server.address(), grpc::InsecureChannelCredentials()));
+  Comparison all;
+  const auto begin = Clock::now();
+  for (const LoggedRequest& logged : requests) {
+    LARR_RETURN_IF_ERROR(CheckInterrupt());
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(10));
+    ScoreResponse response;
+    const auto sent = Clock::now();
+    const grpc::Status status =
+        stub->Score(&context, logged.request, &response);
+    if (!status.ok()) {
+      LARR_RETURN_IF_ERROR(server.Check());
+      return FromGrpc(status);
+    }
+    const std::chrono::duration<double, std::milli> time = Clock::now() - sent;
+    all.milliseconds.push_back(time.count());
+    LARR_RETURN_IF_ERROR(Compare(logged, response, all));
+  }
+  const std::chrono::duration<double> seconds = Clock::now() - begin;
+  Json json = {{"scores", all.served.size()},
+               {"max_abs_diff", all.max_abs_diff},
+               {"ctr_auc", Auc(all.served, all.clicks)},
+               {"offline_ctr_auc", Auc(all.offline, all.clicks)},
+               {"requests", requests.size()},
+               {"p50_milliseconds", Quantile(all.milliseconds, 0.5)},
+               {"p99_milliseconds", Quantile(all.milliseconds, 0.99)},
+               {"scores_per_second",
+                static_cast<double>(all.served.size()) / seconds.count()},
+               {"defaults", all.defaults},
+               {"model_version", all.model_version}};
+  fmt::print(
+      "{} scores of {} requests over gRPC: largest difference to the offline "
+      "scores {:.2g}, AUC {:.6f} (offline {:.6f}), p50 {:.2f} ms\n",
+      all.served.size(), requests.size(), all.max_abs_diff,
+      json["ctr_auc"].get<double>(), json["offline_ctr_auc"].get<double>(),
+      json["p50_milliseconds"].get<double>());
+  return json;
+}
+
+}  // namespace larr::demo

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The second point of the demo: the last test day once more, as requests to
+// the scoring server, and whether its answers are the offline scores.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "larr/config/v1/server.pb.h"
+#include "larr/coordinator/v1/coordinator_service.pb.h"
+#include "larr/scoring/v1/scoring_service.pb.h"
+#include "tools/demo/child_process.h"
+#include "tools/demo/demo.h"
+
+namespace larr::demo {
+
+// A request of the log, and what the evaluation said about its candidates.
+struct LoggedRequest {
+  scoring::v1::ScoreRequest request;
+  std::vector<bool> clicks;
+  std::vector<double> ctr;
+  std::vector<double> ctcvr;
+};
+
+// The requests of the last day, in the order of the log.
+// Errors: kDataLoss  the evaluation's rows are not those of the log
+absl::StatusOr<std::vector<LoggedRequest>> LoadLastDay(
+    const Demo& demo, const coordinator::v1::TrainingRun& run);
+
+// Serves what the run published; the admin port is open. Ports are free ones.
+config::v1::ScoringConfig ScoringSettings(
+    const Demo& demo, const coordinator::v1::TrainingRun& run);
+absl::StatusOr<Server> StartScoring(const Demo& demo,
+                                    const coordinator::v1::TrainingRun& run);
+
+// Sends the last day's requests one after another.
+absl::StatusOr<Json> ReplayLastDay(const Demo& demo,
+                                   const coordinator::v1::TrainingRun& run);
+
+// Area under the ROC curve, ties counting half. NaN if a class is missing.
+double Auc(std::span<const double> scores, const std::vector<bool>& labels);
+
+}  // namespace larr::demo
