@@ -32,7 +32,9 @@ Decoder::Decoder(const LlmConfig& config, const LlmWeights& weights,
       weights_(weights),
       rotary_(MakeRotaryTable(config.max_positions, config.head_dim,
                               config.rope_theta)),
-      frozen_(config, std::span(weights.layers).first(frozen_layers), 2048) {
+      frozen_(config,
+              {weights.layers.begin(), weights.layers.begin() + frozen_layers},
+              2048) {
   const auto split = [&](const Tensor& table) {
     return VocabularyTable{Leaf(table, 0, first_special),
                            Leaf(table, first_special, table.size(0))};

@@ -32,19 +32,20 @@ constexpr int64_t kRowsOfTask = 64;
 }  // namespace
 
 FrozenLayers::FrozenLayers(const LlmConfig& config,
-                           std::span<const LayerWeights> layers, int64_t tokens)
+                           std::vector<LayerWeights> layers, int64_t tokens)
     : config_(config),
       rotary_(MakeRotaryTable(config.max_positions, config.head_dim,
                               config.rope_theta)) {
   const torch::NoGradGuard no_grad;
   if (!layers.empty()) dtype_ = layers.front().qkv.scalar_type();
-  for (const LayerWeights& layer : layers) {
+  for (LayerWeights& layer : layers) {
     layers_.push_back({layer.input_norm.detach().to(torch::kFloat32),
                        PackedLinear(layer.qkv, {}, tokens),
                        PackedLinear(layer.output, {}, tokens),
                        layer.post_norm.detach().to(torch::kFloat32),
                        PackedLinear(layer.gate_up, {}, tokens),
                        PackedLinear(layer.down, {}, tokens)});
+    layer = {};
   }
 }
 

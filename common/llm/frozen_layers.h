@@ -12,7 +12,6 @@
 
 #include <torch/torch.h>
 
-#include <span>
 #include <vector>
 
 #include "common/llm/llm_config.h"
@@ -26,7 +25,9 @@ namespace larr {
 class FrozenLayers {
  public:
   // Layers [0, count). `tokens` is the usual size of a batch.
-  FrozenLayers(const LlmConfig& config, std::span<const LayerWeights> layers,
+  // Each layer is let go of as soon as it is packed, so that weights which
+  // nobody else holds are not in memory twice.
+  FrozenLayers(const LlmConfig& config, std::vector<LayerWeights> layers,
                int64_t tokens);
 
   int64_t count() const { return static_cast<int64_t>(layers_.size()); }

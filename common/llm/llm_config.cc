@@ -142,9 +142,11 @@ absl::StatusOr<LlmConfig> ParseLlmConfig(const std::string& json,
   }
 }
 
-std::string LlmConfigJson(const LlmConfig& config) {
-  Json json = Json::parse(config.json);
+std::string LlmConfigJson(const LlmConfig& config, const std::string& dtype) {
+  auto json = nlohmann::ordered_json::parse(config.json);
   json["vocab_size"] = config.vocab_size;
+  json.erase("torch_dtype");  // transformers 4's name of it
+  json["dtype"] = dtype;
   return json.dump(2) + "\n";
 }
 

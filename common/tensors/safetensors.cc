@@ -191,9 +191,12 @@ absl::Status SafetensorsFile::ParseHeader() {
   const Json header = Json::parse(begin, begin + length, nullptr, false);
   if (!header.is_object()) return damaged("the header is not a JSON object");
   const size_t data = 8 + length;
-  std::vector<std::pair<size_t, size_t>> pieces;
   for (const auto& [name, value] : header.items()) {
-    if (name == "__metadata__") continue;
+    if (name == "__metadata__") {
+      for (const auto& [key, text] : value.items())
+        metadata_[key] = text.is_string() ? text.get<std::string>() : "";
+      continue;
+    }
     const auto wrong = [&](const std::string& what) {
       return damaged(fmt::format("tensor '{}': {}", name, what));
     };
@@ -231,21 +234,29 @@ absl::Status SafetensorsFile::ParseHeader() {
     }
     entry.begin = data + offsets[0];
     entry.end = data + offsets[1];
-    pieces.emplace_back(offsets[0], offsets[1]);
     entries_.emplace(name, std::move(entry));
   }
+  return CheckTiling(data);
+}
+
+absl::Status SafetensorsFile::CheckTiling(size_t data_begin) const {
+  std::vector<std::pair<size_t, size_t>> pieces;
+  for (const auto& [name, entry] : entries_)
+    pieces.emplace_back(entry.begin, entry.end);
   std::sort(pieces.begin(), pieces.end());
-  size_t next = 0;
+  size_t next = data_begin;
   for (const auto& [from, to] : pieces) {
     if (from != next) {
-      return damaged(fmt::format(
-          "tensors overlap or leave a gap at byte {} of the data", next));
+      return absl::DataLossError(
+          fmt::format("{}: tensors overlap or leave a gap at byte {}",
+                      path_.string(), next));
     }
     next = to;
   }
-  if (next != mapping_->size - data) {
-    return damaged(fmt::format("{} bytes follow the last tensor",
-                               mapping_->size - data - next));
+  if (next != mapping_->size) {
+    return absl::DataLossError(
+        fmt::format("{}: {} bytes follow the last tensor", path_.string(),
+                    mapping_->size - next));
   }
   return absl::OkStatus();
 }

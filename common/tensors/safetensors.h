@@ -41,6 +41,10 @@ class SafetensorsFile {
   // Sorted.
   std::vector<std::string> names() const;
   bool Contains(std::string_view name) const;
+  // The header's `__metadata__`.
+  const std::map<std::string, std::string>& metadata() const {
+    return metadata_;
+  }
 
   // The tensor on the mapped bytes themselves (copied only if the file put
   // them at an address that its dtype cannot have).
@@ -63,11 +67,13 @@ class SafetensorsFile {
   };
   SafetensorsFile() = default;
   absl::Status ParseHeader();
+  absl::Status CheckTiling(size_t data_begin) const;
 
   std::filesystem::path path_;
   // Shared with every tensor of View().
   std::shared_ptr<Mapping> mapping_;
   std::map<std::string, Entry, std::less<>> entries_;
+  std::map<std::string, std::string> metadata_;
 };
 
 // Writes the tensors aside, syncs, and renames into place. Largest element

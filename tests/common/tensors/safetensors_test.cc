@@ -46,6 +46,7 @@ TEST_CASE("What was written is read back, bit for bit") {
     CHECK(file->names().size() == tensors.size());
     CHECK(file->Contains("f16"));
     CHECK(!file->Contains("f17"));
+    CHECK(file->metadata().at("format") == "pt");
     for (const auto& [name, tensor] : tensors) read[name] = *file->View(name);
   }
   for (const auto& [name, tensor] : tensors) {  // the mapping outlives the file

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/llm/checkpoint.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <algorithm>
+#include <set>
+
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/tensors/safetensors.h"
+#include "common/tensors/torch_status.h"
+
+namespace larr {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kEmbedder[] = "larr.json";
+constexpr char kProjectionFile[] = "projection.safetensors";
+constexpr char kProjection[] = "projection.weight";
+
+// Small files that `transformers` reads beside those that we write ourselves.
+constexpr const char* kCopied[] = {"tokenizer_config.json",
+                                   "special_tokens_map.json",
+                                   "generation_config.json"};
+
+absl::Status CopyCompanions(const fs::path& from, const fs::path& to) {
+  for (const char* name : kCopied) {
+    if (!fs::exists(from / name)) continue;
+    LARR_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(from / name));
+    LARR_RETURN_IF_ERROR(WriteFileAtomically(to / name, bytes));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status WriteHead(const fs::path& folder, const EmbedderHead& head) {
+  auto config = head.config;
+  config.set_projection_tensor(kProjection);
+  config.set_embedding_dim(static_cast<int32_t>(head.projection.size(0)));
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  (void)google::protobuf::util::MessageToJsonString(config, &json, options);
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(folder / kEmbedder, json));
+  return WriteSafetensors(
+      folder / kProjectionFile,
+      {{kProjection, head.projection.detach().to(torch::kFloat32)}});
+}
+
+}  // namespace
+
+torch::ScalarType DtypeOf(config::v1::Precision precision) {
+  return precision == config::v1::FP32 ? torch::kFloat32 : torch::kBFloat16;
+}
+
+absl::StatusOr<Checkpoint> ReadCheckpoint(const fs::path& folder,
+                                          torch::ScalarType dtype) {
+  LARR_ASSIGN_OR_RETURN(auto config, ReadLlmConfig(folder / "config.json"));
+  LARR_ASSIGN_OR_RETURN(auto tokenizer,
+                        Tokenizer::Open(folder / "tokenizer.json"));
+  if (tokenizer.vocab_size() > config.vocab_size) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: tokenizer.json has {} tokens, but config.json's `vocab_size` is "
+        "{}; the two are of different models",
+        folder.string(), tokenizer.vocab_size(), config.vocab_size));
+  }
+  LARR_ASSIGN_OR_RETURN(auto weights, ReadLlmWeights(folder, config, dtype));
+  return Checkpoint{std::move(config), std::move(weights), std::move(tokenizer),
+                    folder};
+}
+
+absl::StatusOr<EmbedderHead> ReadEmbedderHead(const fs::path& folder,
+                                              int64_t hidden_size) {
+  if (!fs::exists(folder / kEmbedder)) {
+    return absl::FailedPreconditionError(fmt::format(
+        "{}: has no {}: it is a language model, not an embedder; take the "
+        "folder that the contrast stage wrote",
+        folder.string(), kEmbedder));
+  }
+  LARR_ASSIGN_OR_RETURN(const std::string json, ReadFile(folder / kEmbedder));
+  EmbedderHead head;
+  const auto parsed =
+      google::protobuf::util::JsonStringToMessage(json, &head.config);
+  if (!parsed.ok() || head.config.embedding_dim() < 1 ||
+      head.config.max_tokens() < 2) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: {}", (folder / kEmbedder).string(),
+                    parsed.ok() ? "`embedding_dim` must be positive and "
+                                  "`max_tokens` at least 2"
+                                : parsed.ToString()));
+  }
+  LARR_ASSIGN_OR_RETURN(const auto file,
+                        SafetensorsFile::Open(folder / kProjectionFile));
+  const int64_t shape[] = {head.config.embedding_dim(), hidden_size};
+  LARR_ASSIGN_OR_RETURN(
+      const auto view,
+      file.View(head.config.projection_tensor(), shape, torch::kFloat32));
+  head.projection = view.clone();
+  return head;
+}
+
+std::vector<std::string> SlotTokens(std::span<const std::string> slots) {
+  std::vector<std::string> tokens;
+  for (const auto& slot : slots) {
+    tokens.push_back("<" + slot + ">");
+    tokens.push_back("</" + slot + ">");
+  }
+  return tokens;
+}
+
+absl::StatusOr<int64_t> AddSlots(std::span<const std::string> slots,
+                                 uint64_t seed, Checkpoint& checkpoint) {
+  const auto tokens = SlotTokens(slots);
+  const int64_t before = checkpoint.tokenizer.vocab_size();
+  LARR_RETURN_IF_ERROR(checkpoint.tokenizer.AddSpecialTokens(tokens));
+  const int64_t after = checkpoint.tokenizer.vocab_size();
+  int64_t lowest = after;
+  for (const auto& token : tokens) {
+    const auto id = checkpoint.tokenizer.IdOf(token);
+    if (!id.has_value()) {
+      return absl::InvalidArgumentError(
+          fmt::format("{}: the tokenizer does not take the special token '{}'",
+                      checkpoint.folder.string(), token));
+    }
+    lowest = std::min<int64_t>(lowest, *id);
+  }
+  const std::set<std::string> distinct(tokens.begin(), tokens.end());
+  if (after - lowest != static_cast<int64_t>(distinct.size())) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: special tokens of the dataset lie among other tokens from id {} "
+        "on; start from a model without them",
+        checkpoint.folder.string(), lowest));
+  }
+  if (after == before) return lowest;
+  return GuardTorch("adding special tokens", [&]() -> absl::StatusOr<int64_t> {
+    ResizeVocabulary(std::max(after, checkpoint.config.vocab_size), before,
+                     seed, checkpoint.config, checkpoint.weights);
+    return lowest;
+  });
+}
+
+absl::Status WriteCheckpoint(const fs::path& folder,
+                             const Checkpoint& checkpoint,
+                             torch::ScalarType dtype,
+                             const EmbedderHead* head) {
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(
+      folder / "config.json",
+      LlmConfigJson(checkpoint.config,
+                    dtype == torch::kBFloat16 ? "bfloat16" : "float32")));
+  LARR_RETURN_IF_ERROR(checkpoint.tokenizer.Save(folder / "tokenizer.json"));
+  LARR_RETURN_IF_ERROR(CopyCompanions(checkpoint.folder, folder));
+  LARR_RETURN_IF_ERROR(
+      WriteLlmWeights(folder, checkpoint.config, checkpoint.weights, dtype));
+  return head == nullptr ? absl::OkStatus() : WriteHead(folder, *head);
+}
+
+absl::StatusOr<std::string> EmbedderFingerprint(
+    const fs::path& folder, config::v1::Precision precision) {
+  LARR_ASSIGN_OR_RETURN(const auto config,
+                        ReadLlmConfig(folder / "config.json"));
+  LARR_ASSIGN_OR_RETURN(const auto head,
+                        ReadEmbedderHead(folder, config.hidden_size));
+  std::vector<std::string> names;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const auto& path = entry.path();
+    if (path.extension() == ".safetensors" ||
+        path.filename() == "tokenizer.json" || path.filename() == "config.json")
+      names.push_back(path.filename().string());
+  }
+  std::sort(names.begin(), names.end());
+  std::string text =
+      fmt::format("max_tokens {}\nprecision {}\n", head.config.max_tokens(),
+                  DtypeOf(precision) == torch::kFloat32 ? "fp32" : "bf16");
+  for (const auto& slot : head.config.slots())
+    text += fmt::format("slot {}\n", slot);
+  for (const auto& name : names) {
+    LARR_ASSIGN_OR_RETURN(const auto hash, Sha256File(folder / name));
+    text += fmt::format("{} {}\n", name, hash);
+  }
+  return Sha256(text);
+}
+
+void CutTokens(int64_t max, TokenIds& ids) {
+  if (static_cast<int64_t>(ids.size()) <= max) return;
+  ids[max - 1] = ids.back();
+  ids.resize(max);
+}
+
+}  // namespace larr

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/llm/embedder.h"
+
+#include <fmt/format.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <future>
+#include <numeric>
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "common/llm/checkpoint.h"
+#include "common/llm/frozen_layers.h"
+#include "common/llm/packed_batch.h"
+#include "common/tensors/torch_status.h"
+
+namespace larr {
+namespace {
+
+using Tokenized = absl::StatusOr<std::vector<TokenIds>>;
+
+// Texts that are sorted together, and tokenised while those before them run.
+constexpr size_t kChunk = 2048;
+
+}  // namespace
+
+struct Embedder::Impl {
+  // In the order of use: the layers take the weights over.
+  Impl(Checkpoint checkpoint, EmbedderHead head_in, std::string print,
+       const EmbedderOptions& options_in)
+      : config(std::move(checkpoint.config)),
+        tokenizer(std::move(checkpoint.tokenizer)),
+        embedding(checkpoint.weights.embedding),
+        norm(checkpoint.weights.norm.to(torch::kFloat32)),
+        head(std::move(head_in)),
+        fingerprint(std::move(print)),
+        options(options_in),
+        layers(config, std::move(checkpoint.weights.layers),
+               options_in.tokens_per_batch) {}
+
+  Tokenized Tokenize(std::span<const std::string> texts, size_t first) const;
+  torch::Tensor Run(std::span<const TokenIds> texts) const;
+  absl::Status EmbedChunk(size_t first, const std::vector<TokenIds>& texts,
+                          const Sink& sink) const;
+
+  const LlmConfig config;
+  const Tokenizer tokenizer;
+  const torch::Tensor embedding;
+  const torch::Tensor norm;
+  const EmbedderHead head;
+  const std::string fingerprint;
+  const EmbedderOptions options;
+  const FrozenLayers layers;
+};
+
+Tokenized Embedder::Impl::Tokenize(std::span<const std::string> texts,
+                                   size_t first) const {
+  auto ids = tokenizer.Encode(texts);
+  if (!ids.ok()) {
+    return absl::InvalidArgumentError(
+        fmt::format("texts from {} on: {}", first, ids.status().ToString()));
+  }
+  for (size_t i = 0; i < ids->size(); ++i) {
+    if ((*ids)[i].empty()) {
+      return absl::InvalidArgumentError(
+          fmt::format("text {} is empty", first + i));
+    }
+    CutTokens(std::min<int64_t>(head.config.max_tokens(), config.max_positions),
+              (*ids)[i]);
+  }
+  return ids;
+}
+
+// [texts, dim] float32.
+torch::Tensor Embedder::Impl::Run(std::span<const TokenIds> texts) const {
+  const PackedBatch batch = Pack(texts);
+  auto x = torch::embedding(embedding, batch.ids).to(torch::kFloat32);
+  layers.Run(batch, x, /*last_only=*/true);
+  x = x.index_select(0, batch.last);
+  x = x * torch::rsqrt(x.square().mean(-1, true) + config.norm_epsilon) * norm;
+  return at::linear(x, head.projection);
+}
+
+absl::Status Embedder::Impl::EmbedChunk(size_t first,
+                                        const std::vector<TokenIds>& texts,
+                                        const Sink& sink) const {
+  std::vector<size_t> order(texts.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return texts[a].size() > texts[b].size();
+  });
+  const auto dim = static_cast<size_t>(head.config.embedding_dim());
+  std::vector<float> vectors(texts.size() * dim);
+  int64_t tokens = 0;
+  for (size_t from = 0; from < order.size();) {
+    std::vector<TokenIds> batch;
+    int64_t size = 0;
+    for (size_t i = from; i < order.size(); ++i) {
+      const auto& ids = texts[order[i]];
+      size += static_cast<int64_t>(ids.size());
+      if (!batch.empty() && size > options.tokens_per_batch) break;
+      tokens += static_cast<int64_t>(ids.size());
+      batch.push_back(ids);
+    }
+    LARR_RETURN_IF_ERROR(GuardTorch("embedding", [&] {
+      const torch::InferenceMode inference;
+      const auto out = Run(batch).contiguous();
+      for (size_t i = 0; i < batch.size(); ++i) {
+        const float* row = out.const_data_ptr<float>() + i * dim;
+        std::copy(row, row + dim, vectors.begin() + order[from + i] * dim);
+      }
+      return absl::OkStatus();
+    }));
+    from += batch.size();
+  }
+  return sink({static_cast<int64_t>(first), vectors, tokens});
+}
+
+absl::StatusOr<Embedder> Embedder::Open(const std::filesystem::path& folder,
+                                        const EmbedderOptions& options) {
+  if (options.threads > 0) at::set_num_threads(options.threads);
+  LARR_ASSIGN_OR_RETURN(auto print,
+                        EmbedderFingerprint(folder, options.precision));
+  LARR_ASSIGN_OR_RETURN(auto checkpoint,
+                        ReadCheckpoint(folder, DtypeOf(options.precision)));
+  LARR_ASSIGN_OR_RETURN(
+      auto head, ReadEmbedderHead(folder, checkpoint.config.hidden_size));
+  return GuardTorch(
+      "packing the weights of " + folder.string(),
+      [&]() -> absl::StatusOr<Embedder> {
+        return Embedder(std::make_unique<Impl>(
+            std::move(checkpoint), std::move(head), std::move(print), options));
+      });
+}
+
+Embedder::Embedder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Embedder::Embedder(Embedder&&) noexcept = default;
+Embedder& Embedder::operator=(Embedder&&) noexcept = default;
+Embedder::~Embedder() = default;
+
+int Embedder::dim() const { return impl_->head.config.embedding_dim(); }
+const std::string& Embedder::fingerprint() const { return impl_->fingerprint; }
+
+absl::Status Embedder::Embed(std::span<const std::string> texts,
+                             const Sink& sink) {
+  const auto tokenize = [&](size_t first) {
+    return std::async(std::launch::async, [this, texts, first] {
+      return impl_->Tokenize(
+          texts.subspan(first, std::min(kChunk, texts.size() - first)), first);
+    });
+  };
+  if (texts.empty()) return absl::OkStatus();
+  auto next = tokenize(0);
+  for (size_t first = 0; first < texts.size(); first += kChunk) {
+    LARR_ASSIGN_OR_RETURN(const auto ids, next.get());
+    if (first + kChunk < texts.size()) next = tokenize(first + kChunk);
+    LARR_RETURN_IF_ERROR(impl_->EmbedChunk(first, ids, sink));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace larr

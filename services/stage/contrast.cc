@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/contrast.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <cmath>
+#include <span>
+
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+#include "common/llm/losses.h"
+#include "common/tensors/torch_status.h"
+#include "services/stage/contrast_sampler.h"
+#include "services/stage/llm_stage.h"
+
+namespace larr::stage {
+namespace {
+
+using config::v1::ContrastConfig;
+
+constexpr int64_t kEmbeddingDim = 128;  // as in the paper
+
+absl::Status CheckSettings(const ContrastConfig& config) {
+  LARR_RETURN_IF_ERROR(CheckTraining("contrast", config.steps(),
+                                     config.pairs_per_step(),
+                                     config.max_tokens(), config.optimizer()));
+  const auto wrong = [](const char* field, double value, const char* expected) {
+    return absl::InvalidArgumentError(fmt::format(
+        "contrast.{} is {}; it must be {}", field, value, expected));
+  };
+  if (config.steps() > 0 && config.pairs_per_step() < 2)
+    return wrong("pairs_per_step", config.pairs_per_step(), "at least 2");
+  if (!(config.temperature() > 0))
+    return wrong("temperature", config.temperature(), "positive");
+  if (config.keyword_dropout() < 0 || config.keyword_dropout() >= 1)
+    return wrong("keyword_dropout", config.keyword_dropout(), "in [0, 1)");
+  if (config.same_value_fraction() < 0 || config.same_value_fraction() > 1)
+    return wrong("same_value_fraction", config.same_value_fraction(),
+                 "in [0, 1]");
+  for (const double weight :
+       {config.user_user_weight(), config.poi_poi_weight(),
+        config.user_poi_weight()}) {
+    if (weight < 0) return wrong("*_weight", weight, "0 or more");
+  }
+  return absl::OkStatus();
+}
+
+double WeightOf(const ContrastConfig& config, PairKind kind) {
+  switch (kind) {
+    case PairKind::kUserUser:
+      return config.user_user_weight();
+    case PairKind::kPoiPoi:
+      return config.poi_poi_weight();
+    default:
+      return config.user_poi_weight();
+  }
+}
+
+absl::StatusOr<ContrastData> ReadData(const std::filesystem::path& corpus) {
+  ContrastData data;
+  LARR_ASSIGN_OR_RETURN(data.users, ReadEntities(corpus, "users.parquet"));
+  LARR_ASSIGN_OR_RETURN(data.pois, ReadEntities(corpus, "pois.parquet"));
+  LARR_ASSIGN_OR_RETURN(data.pairs, ReadPairs(corpus));
+  LARR_ASSIGN_OR_RETURN(data.known_orders, ReadKnownOrders(corpus));
+  return data;
+}
+
+// The kinds of pair that the settings weigh and the data has.
+absl::StatusOr<std::vector<PairKind>> ActiveKinds(
+    const ContrastConfig& config, const ContrastSampler& sampler) {
+  std::vector<PairKind> kinds;
+  for (const PairKind kind : kPairKinds) {
+    if (WeightOf(config, kind) <= 0) continue;
+    if (sampler.Has(kind)) {
+      kinds.push_back(kind);
+    } else {
+      spdlog::warn("the corpus has no such pairs kind={}", PairKindName(kind));
+    }
+  }
+  if (kinds.empty() && config.steps() > 0) {
+    return absl::InvalidArgumentError(
+        "no pair to learn from: of user_user_weight, poi_poi_weight and "
+        "user_poi_weight at least one must be positive for a kind of pair that "
+        "the corpus has; or set contrast.steps to 0");
+  }
+  return kinds;
+}
+
+// Texts to vectors and losses, with gradients.
+class PairModel {
+ public:
+  PairModel(const ContrastConfig& config, const Tokenizer& tokenizer,
+            const Decoder& decoder, torch::Tensor projection)
+      : config_(config),
+        tokenizer_(tokenizer),
+        decoder_(decoder),
+        projection_(std::move(projection)) {}
+
+  // The loss of one kind of pair (eq. 14, 16 or 20). Adds to `result`.
+  absl::StatusOr<torch::Tensor> Loss(PairKind kind, const PairBatch& pairs,
+                                     StepResult& result) const {
+    const auto count = static_cast<int64_t>(pairs.a.size());
+    std::vector<std::string> texts = pairs.a;
+    texts.insert(texts.end(), pairs.b.begin(), pairs.b.end());
+    LARR_ASSIGN_OR_RETURN(auto ids, tokenizer_.Encode(texts));
+    for (auto& text : ids) CutTokens(config_.max_tokens(), text);
+    const PackedBatch batch = Pack(ids);
+    result.tokens += batch.tokens();
+    const auto last = decoder_.Hidden(batch).index_select(0, batch.last);
+    const auto vectors = at::linear(last.to(torch::kFloat32), projection_);
+    const auto a = vectors.narrow(0, 0, count);
+    const auto b = vectors.narrow(0, count, count);
+    const auto excluded =
+        torch::tensor(at::ArrayRef<uint8_t>(pairs.excluded), torch::kUInt8)
+            .view({count, count})
+            .to(torch::kBool);
+    const auto loss = SymmetricInfoNce(a, b, excluded, config_.temperature());
+    const std::string name = PairKindName(kind);
+    result.values[name + "_loss"] = loss.item<double>();
+    result.values[name + "_accuracy"] = PairAccuracy(a, b, excluded);
+    return loss;
+  }
+
+ private:
+  const ContrastConfig& config_;
+  const Tokenizer& tokenizer_;
+  const Decoder& decoder_;
+  const torch::Tensor projection_;
+};
+
+torch::Tensor InitialProjection(int64_t hidden, uint64_t seed) {
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
+  return torch::randn({kEmbeddingDim, hidden}, generator, torch::kFloat32) /
+         std::sqrt(static_cast<double>(hidden));
+}
+
+absl::Status TrainAndWrite(StageContext& context,
+                           const ContrastSampler& sampler,
+                           const std::vector<std::string>& slots,
+                           int64_t first_special, Checkpoint& checkpoint) {
+  const auto& spec = context.config.spec();
+  const ContrastConfig& config = spec.contrast();
+  LARR_ASSIGN_OR_RETURN(const auto digests,
+                        InputDigests(context, {"corpus", "pretrain"}));
+  LARR_ASSIGN_OR_RETURN(const auto kinds, ActiveKinds(config, sampler));
+  EmbedderHead head;
+  head.config.mutable_slots()->Add(slots.begin(), slots.end());
+  head.config.set_max_tokens(config.max_tokens());
+  head.projection =
+      InitialProjection(checkpoint.config.hidden_size, spec.seed());
+
+  Decoder decoder(checkpoint.config, checkpoint.weights, first_special,
+                  config.frozen_layers());
+  // The head is not read, and the embedding learns only if all layers do.
+  auto trained = decoder.Train(config.frozen_layers() == 0);
+  std::erase_if(trained, [](const TrainedTensor& tensor) {
+    return tensor.name.starts_with("head.");
+  });
+  head.projection.requires_grad_(true);
+  trained.push_back({"projection", head.projection, /*is_new=*/true});
+  Optimizer optimizer(trained, config.optimizer(), config.steps());
+  Trainer trainer(
+      MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
+                         ToTextProto(config), digests),
+      optimizer);
+  LARR_RETURN_IF_ERROR(trainer.Restore());
+  const PairModel model(config, checkpoint.tokenizer, decoder, head.projection);
+  const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
+    StepResult result;
+    for (const PairKind kind : kinds) {  // eq. 21, one term at a time
+      LARR_ASSIGN_OR_RETURN(
+          const auto loss, model.Loss(kind, sampler.Batch(kind, step), result));
+      const double weight = WeightOf(config, kind);
+      (loss * weight).backward();
+      optimizer.Accumulate();
+      result.loss += weight * loss.item<double>();
+    }
+    return result;
+  };
+  LARR_RETURN_IF_ERROR(RunTrainer(context, config.steps(), body, trainer));
+  config::v1::ArtifactManifest manifest;
+  manifest.mutable_parents()->insert(digests.begin(), digests.end());
+  manifest.set_config(ToTextProto(config));
+  return WriteTrained(context, checkpoint, DtypeOf(config.precision()), &head,
+                      trainer, {}, std::move(manifest));
+}
+
+}  // namespace
+
+absl::Status RunContrast(StageContext& context) {
+  const auto& spec = context.config.spec();
+  LARR_RETURN_IF_ERROR(CheckSettings(spec.contrast()));
+  at::set_num_threads(context.threads());
+  LARR_ASSIGN_OR_RETURN(const auto corpus, context.Input("corpus"));
+  LARR_ASSIGN_OR_RETURN(const auto pretrain, context.Input("pretrain"));
+  LARR_ASSIGN_OR_RETURN(
+      const auto dataset,
+      LoadTextProto<config::v1::DatasetSpec>(corpus / "dataset.textproto"));
+  LARR_ASSIGN_OR_RETURN(auto data, ReadData(corpus));
+  LARR_ASSIGN_OR_RETURN(const auto sampler,
+                        ContrastSampler::Create(dataset, spec.contrast(),
+                                                std::move(data), spec.seed()));
+  LARR_ASSIGN_OR_RETURN(
+      auto checkpoint,
+      ReadCheckpoint(pretrain, DtypeOf(spec.contrast().precision())));
+  LARR_RETURN_IF_ERROR(CheckFrozenLayers(
+      "contrast", spec.contrast().frozen_layers(), checkpoint.config));
+  const auto slots = SlotsOf(dataset);
+  LARR_ASSIGN_OR_RETURN(const int64_t first_special,
+                        AddSlots(slots, spec.seed(), checkpoint));
+  return GuardTorch("contrastive training", [&] {
+    return TrainAndWrite(context, sampler, slots, first_special, checkpoint);
+  });
+}
+
+}  // namespace larr::stage

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The contrast stage (paper section 3.2): the language model becomes an
+// embedder. Batches are those of contrast_sampler.h, the loss is eq. 21.
+//
+// Input:  `corpus`, `pretrain`.
+// Output: a checkpoint folder with `larr.json` and the projection, its
+//         manifest with the embedder fingerprint for `spec.embed.precision`,
+//         and `training.json`: curve: step, loss, and for each kind of pair
+//         its loss and the share of texts whose own partner is nearest in the
+//         batch; tokens_per_second.
+#pragma once
+
+#include "absl/status/status.h"
+#include "services/stage/stage.h"
+
+namespace larr::stage {
+
+// Errors: kInvalidArgument  a setting is missing or out of range, or the corpus
+//                           has no pair of any kind;  those of common/llm
+absl::Status RunContrast(StageContext& context);
+
+}  // namespace larr::stage

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The files of a corpus artifact in memory, as stages 1 and 2 read them. What
+// they mean is written in corpus.h.
+//
+// Errors: kNotFound  a file is missing;  kInvalidArgument  a column is missing
+//         or has another type;  kDataLoss  a file is damaged
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+
+namespace larr::stage {
+
+struct CorpusDescription {
+  std::string x;
+  std::string y;
+  bool held_out = false;
+};
+
+// A user or a POI as of a day.
+struct CorpusEntity {
+  std::string id;
+  std::string date;
+  std::vector<std::string> texts;  // One for each keyword of the side, or "".
+  std::string same_value;          // POIs only.
+};
+
+struct CorpusPair {
+  std::string user_id;
+  std::string poi_id;
+  std::string date;
+  std::vector<std::string> context;
+};
+
+absl::StatusOr<std::vector<CorpusDescription>> ReadDescriptions(
+    const std::filesystem::path& corpus);
+// `file` is `users.parquet` or `pois.parquet`.
+absl::StatusOr<std::vector<CorpusEntity>> ReadEntities(
+    const std::filesystem::path& corpus, const std::string& file);
+absl::StatusOr<std::vector<CorpusPair>> ReadPairs(
+    const std::filesystem::path& corpus);
+// (user, POI) of every order that training may know.
+absl::StatusOr<std::vector<std::pair<std::string, std::string>>>
+ReadKnownOrders(const std::filesystem::path& corpus);
+
+}  // namespace larr::stage

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/llm_stage.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+
+#include "common/base/artifact_folder.h"
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+
+namespace larr::stage {
+namespace {
+
+absl::Status Wrong(const std::string& field, double value,
+                   const std::string& expected) {
+  return absl::InvalidArgumentError(
+      fmt::format("{} is {}; it must be {}", field, value, expected));
+}
+
+}  // namespace
+
+std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset) {
+  std::vector<std::string> slots;
+  for (const auto& keyword : dataset.keywords())
+    slots.push_back(keyword.name());
+  return slots;
+}
+
+absl::Status CheckTraining(const std::string& stage, int64_t steps,
+                           int32_t batch, int32_t max_tokens,
+                           const config::v1::LlmOptimizer& optimizer) {
+  const auto check = [&](bool good, const char* field, double value,
+                         const char* expected) {
+    return good ? absl::OkStatus()
+                : Wrong(fmt::format("{}.{}", stage, field), value, expected);
+  };
+  LARR_RETURN_IF_ERROR(
+      check(steps >= 0, "steps", static_cast<double>(steps), "0 or more"));
+  LARR_RETURN_IF_ERROR(
+      check(max_tokens >= 2, "max_tokens", max_tokens, "at least 2"));
+  if (steps == 0) return absl::OkStatus();
+  LARR_RETURN_IF_ERROR(
+      check(batch >= 1,
+            stage == "contrast" ? "pairs_per_step" : "descriptions_per_step",
+            batch, "positive"));
+  const double rate = optimizer.learning_rate();
+  LARR_RETURN_IF_ERROR(
+      check(rate > 0, "optimizer.learning_rate", rate, "positive"));
+  const double new_rate = optimizer.new_parameter_learning_rate();
+  LARR_RETURN_IF_ERROR(check(new_rate > 0,
+                             "optimizer.new_parameter_learning_rate", new_rate,
+                             "positive"));
+  LARR_RETURN_IF_ERROR(check(optimizer.warmup_steps() >= 0,
+                             "optimizer.warmup_steps", optimizer.warmup_steps(),
+                             "0 or more"));
+  LARR_RETURN_IF_ERROR(check(optimizer.weight_decay() >= 0,
+                             "optimizer.weight_decay", optimizer.weight_decay(),
+                             "0 or more"));
+  return check(optimizer.clip_norm() >= 0, "optimizer.clip_norm",
+               optimizer.clip_norm(), "0 or more");
+}
+
+absl::Status CheckFrozenLayers(const std::string& stage, int32_t frozen,
+                               const LlmConfig& config) {
+  if (frozen >= 0 && frozen <= config.layers) return absl::OkStatus();
+  return Wrong(
+      stage + ".frozen_layers", frozen,
+      fmt::format("within [0, {}], the model's layers", config.layers));
+}
+
+absl::StatusOr<std::map<std::string, std::string>> InputDigests(
+    const StageContext& context, const std::vector<std::string>& roles) {
+  std::map<std::string, std::string> digests;
+  for (const auto& role : roles) {
+    LARR_ASSIGN_OR_RETURN(const auto folder, context.Input(role));
+    LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(folder));
+    digests[role] = manifest.digest();
+  }
+  return digests;
+}
+
+TrainerOptions MakeTrainerOptions(
+    const StageContext& context, int64_t steps, int64_t checkpoint_steps,
+    const std::string& settings,
+    const std::map<std::string, std::string>& digests) {
+  std::string identity =
+      fmt::format("seed {}\nbase {}\n{}", context.config.spec().seed(),
+                  context.config.spec().base_model(), settings);
+  for (const auto& [role, digest] : digests)
+    identity += fmt::format("{} {}\n", role, digest);
+  TrainerOptions options;
+  options.steps = steps;
+  options.checkpoint_steps = checkpoint_steps;
+  options.checkpoint =
+      std::filesystem::path(context.config.work()) / "training.safetensors";
+  options.identity = Sha256(identity);
+  return options;
+}
+
+absl::Status RunTrainer(StageContext& context, int64_t steps,
+                        const Trainer::Body& body, Trainer& trainer) {
+  const auto start = std::chrono::steady_clock::now();
+  int64_t tokens = 0;
+  const double seconds_before = trainer.notes().value("seconds", 0.0);
+  const int64_t tokens_before = trainer.notes().value("tokens", int64_t{0});
+  return trainer.Run(body, [&](int64_t step, const StepResult& result,
+                               double throughput) {
+    const std::chrono::duration<double> seconds =
+        std::chrono::steady_clock::now() - start;
+    tokens += result.tokens;
+    trainer.notes()["seconds"] = seconds_before + seconds.count();
+    trainer.notes()["tokens"] = tokens_before + tokens;
+    context.progress.Report(step, steps, result.loss, throughput, "tokens/s");
+  });
+}
+
+absl::Status WriteTrained(const StageContext& context,
+                          const Checkpoint& checkpoint, torch::ScalarType dtype,
+                          const EmbedderHead* head, const Trainer& trainer,
+                          nlohmann::ordered_json report,
+                          config::v1::ArtifactManifest manifest) {
+  const double seconds = trainer.notes().value("seconds", 0.0);
+  const auto tokens = trainer.notes().value("tokens", int64_t{0});
+  report["steps"] = trainer.step();
+  report["tokens"] = tokens;
+  report["seconds"] = seconds;
+  report["tokens_per_second"] =
+      seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+  report["curve"] = trainer.curve();
+  LARR_ASSIGN_OR_RETURN(auto writer,
+                        ArtifactWriter::Create(context.config.output()));
+  LARR_RETURN_IF_ERROR(WriteCheckpoint(writer.path(), checkpoint, dtype, head));
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
+                                           report.dump(1) + "\n"));
+  if (head != nullptr) {
+    LARR_ASSIGN_OR_RETURN(
+        *manifest.mutable_embedder_fingerprint(),
+        EmbedderFingerprint(writer.path(),
+                            context.config.spec().embed().precision()));
+  }
+  manifest.set_kind("checkpoint");
+  return writer.Finish(std::move(manifest)).status();
+}
+
+}  // namespace larr::stage

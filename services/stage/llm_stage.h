@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the two stages that train the language model share: how they start,
+// how they go through their steps, and how they end.
+#pragma once
+
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "common/llm/checkpoint.h"
+#include "common/llm/trainer.h"
+#include "larr/config/v1/dataset.pb.h"
+#include "services/stage/stage.h"
+
+namespace larr::stage {
+
+// Names of the dataset's keywords: the slots, in the spec's order.
+std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset);
+
+// Refuses settings of a stage that do not make sense; `stage` names it.
+absl::Status CheckTraining(const std::string& stage, int64_t steps,
+                           int32_t batch, int32_t max_tokens,
+                           const config::v1::LlmOptimizer& optimizer);
+absl::Status CheckFrozenLayers(const std::string& stage, int32_t frozen,
+                               const LlmConfig& config);
+
+// Digests of input artifacts by role.
+absl::StatusOr<std::map<std::string, std::string>> InputDigests(
+    const StageContext& context, const std::vector<std::string>& roles);
+
+// A stage's checkpoint file in its work folder, refused after a change of
+// `settings` or of the inputs.
+TrainerOptions MakeTrainerOptions(
+    const StageContext& context, int64_t steps, int64_t checkpoint_steps,
+    const std::string& settings,
+    const std::map<std::string, std::string>& digests);
+
+// Runs the trainer's remaining steps, telling `context.progress` of each.
+absl::Status RunTrainer(StageContext& context, int64_t steps,
+                        const Trainer::Body& body, Trainer& trainer);
+
+// Writes the artifact: checkpoint, `training.json` (curve, throughput, and
+// what `report` holds already), manifest. `head` may be null.
+absl::Status WriteTrained(const StageContext& context,
+                          const Checkpoint& checkpoint, torch::ScalarType dtype,
+                          const EmbedderHead* head, const Trainer& trainer,
+                          nlohmann::ordered_json report,
+                          config::v1::ArtifactManifest manifest);
+
+}  // namespace larr::stage
