@@ -62,6 +62,7 @@ class Trainer {
   const nlohmann::json& curve() const { return curve_; }
   // What the caller wants to keep with a checkpoint.
   nlohmann::json& notes() { return notes_; }
+  const nlohmann::json& notes() const { return notes_; }
 
  private:
   absl::Status RunStep(const Body& body, const Report& report);

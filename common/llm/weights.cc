@@ -51,20 +51,16 @@ absl::StatusOr<std::vector<std::filesystem::path>> WeightFiles(
                                            folder.string(), kFile, kIndex));
   }
   LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(folder / kIndex));
-  std::set<std::string> names;
+  std::set<std::filesystem::path> files;
   try {
-    for (const auto& [tensor, file] :
-         nlohmann::json::parse(text).at("weight_map").items())
-      names.insert(file.get<std::string>());
+    const auto index = nlohmann::json::parse(text);
+    for (const auto& file : index.at("weight_map"))
+      files.insert(folder / file.get<std::string>());
   } catch (const nlohmann::json::exception& error) {
     return absl::InvalidArgumentError(
         fmt::format("{}: {}", (folder / kIndex).string(), error.what()));
   }
-  return std::vector<std::filesystem::path>([&] {
-    std::vector<std::filesystem::path> files;
-    for (const auto& name : names) files.push_back(folder / name);
-    return files;
-  }());
+  return std::vector(files.begin(), files.end());
 }
 
 // Buffers that old checkpoints carry and that follow from the config.

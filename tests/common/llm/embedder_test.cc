@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/llm/embedder.h"
+
+#include <torch/torch.h>
+
+#include <catch2/catch.hpp>
+#include <random>
+
+#include "common/llm/checkpoint.h"
+#include "tests/common/llm/golden.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+using config::v1::Precision;
+using testing::Value;
+
+// The tiny model as an embedder of two slots.
+class TinyEmbedder {
+ public:
+  TinyEmbedder() {
+    auto checkpoint =
+        Value(ReadCheckpoint(testing::TinyFolder(), torch::kFloat32));
+    const std::vector<std::string> slots = {"weather", "history"};
+    Value(AddSlots(slots, 1, checkpoint));
+    EmbedderHead head;
+    head.config.set_max_tokens(100);
+    torch::manual_seed(5);
+    head.projection = torch::randn({128, 64}) / 8;
+    REQUIRE(
+        WriteCheckpoint(dir_.path(), checkpoint, torch::kFloat32, &head).ok());
+  }
+  const std::filesystem::path& path() const { return dir_.path(); }
+
+  torch::Tensor Embed(const std::vector<std::string>& texts,
+                      Precision precision, int64_t tokens_per_batch) const {
+    auto embedder =
+        Value(Embedder::Open(path(), {precision, tokens_per_batch, 0}));
+    REQUIRE(embedder.dim() == 128);
+    torch::Tensor out = torch::empty({0, 128});
+    const auto status =
+        embedder.Embed(texts, [&](const Embedder::Result& result) {
+          CHECK(result.first == out.size(0));
+          const auto rows = static_cast<int64_t>(result.vectors.size()) / 128;
+          out = torch::cat(
+              {out, torch::tensor(at::ArrayRef<float>(result.vectors.data(),
+                                                      result.vectors.size()))
+                        .view({rows, 128})});
+          return absl::OkStatus();
+        });
+    INFO(status.ToString());
+    REQUIRE(status.ok());
+    return out;
+  }
+
+ private:
+  testing::TempDir dir_;
+};
+
+std::vector<std::string> Texts(size_t count) {
+  std::mt19937 random(11);
+  std::vector<std::string> texts;
+  for (size_t i = 0; i < count; ++i) {
+    const bool weather = random() % 2 == 0;
+    std::string text = weather ? "<weather>" : "<history>";
+    for (size_t w = random() % 20; w > 0; --w) text += "noodle "[random() % 7];
+    texts.push_back(text + (weather ? "</weather>" : "</history>"));
+  }
+  return texts;
+}
+
+TEST_CASE("Vectors are the projected last states, in the order of the texts") {
+  const TinyEmbedder tiny;
+  const auto texts = Texts(40);
+  const auto vectors = tiny.Embed(texts, config::v1::FP32, 200);
+  REQUIRE(vectors.size(0) == 40);
+
+  const auto checkpoint = Value(ReadCheckpoint(tiny.path(), torch::kFloat32));
+  const auto head = Value(ReadEmbedderHead(tiny.path(), 64));
+  const Decoder plain(checkpoint.config, checkpoint.weights, 269, 0);
+  const torch::NoGradGuard no_grad;
+  const auto ids = Value(checkpoint.tokenizer.Encode(texts));
+  const PackedBatch batch = Pack(ids);
+  const auto expected = at::linear(
+      plain.Hidden(batch).index_select(0, batch.last), head.projection);
+  CHECK(testing::MaxDifference(vectors, expected) < 1e-4);
+  CHECK(testing::MinCosine(vectors, expected) > 0.99999);
+  CHECK(testing::MinCosine(tiny.Embed(texts, config::v1::BF16, 200), expected) >
+        0.99);
+}
+
+TEST_CASE("A vector does not depend on its neighbours") {
+  const TinyEmbedder tiny;
+  const auto texts = Texts(3000);  // more than are sorted together
+  for (const auto& [precision, cosine] :
+       {std::pair(config::v1::FP32, 0.99999),
+        std::pair(config::v1::BF16, 0.9995)}) {
+    const auto together = tiny.Embed(texts, precision, 4096);
+    auto reversed = texts;
+    std::reverse(reversed.begin(), reversed.end());
+    const auto apart = tiny.Embed(reversed, precision, 150).flip(0);
+    CHECK(testing::MinCosine(together, apart) > cosine);
+  }
+}
+
+TEST_CASE("Long texts are cut, bad ones are named") {
+  const TinyEmbedder tiny;
+  const std::string long_text =
+      "<weather>" + std::string(500, 'x') + "</weather>";
+  CHECK(tiny.Embed({long_text}, config::v1::FP32, 64).size(0) == 1);
+  CHECK(tiny.Embed({}, config::v1::FP32, 64).size(0) == 0);
+
+  auto embedder = Value(Embedder::Open(tiny.path(), {config::v1::FP32}));
+  const auto sink = [](const Embedder::Result&) { return absl::OkStatus(); };
+  const std::vector<std::string> empty = {"a", ""};
+  CHECK_THAT(embedder.Embed(empty, sink).ToString(),
+             Catch::Contains("text 1 is empty"));
+  const std::vector<std::string> broken = {"a", "\xff"};
+  CHECK(absl::IsInvalidArgument(embedder.Embed(broken, sink)));
+  const std::vector<std::string> good = {"a"};
+  CHECK(absl::IsAborted(embedder.Embed(good, [](const Embedder::Result&) {
+    return absl::AbortedError("enough");
+  })));
+  CHECK(absl::IsFailedPrecondition(
+      Embedder::Open(testing::TinyFolder(), {}).status()));
+}
+
+}  // namespace
+}  // namespace larr

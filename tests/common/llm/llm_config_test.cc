@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/llm/llm_config.h"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "tests/common/llm/golden.h"
+
+namespace larr {
+namespace {
+
+nlohmann::json Base() {
+  return {{"model_type", "llama"},      {"vocab_size", 100},
+          {"hidden_size", 64},          {"intermediate_size", 96},
+          {"num_hidden_layers", 2},     {"num_attention_heads", 4},
+          {"num_key_value_heads", 2},   {"max_position_embeddings", 512},
+          {"rms_norm_eps", 1e-5},       {"rope_theta", 5000.0},
+          {"tie_word_embeddings", true}};
+}
+
+TEST_CASE("A config of the Llama family is read") {
+  const auto config =
+      testing::Value(ParseLlmConfig(Base().dump(), "config.json"));
+  CHECK(config.vocab_size == 100);
+  CHECK(config.head_dim == 16);
+  CHECK(config.kv_heads == 2);
+  CHECK(config.rope_theta == 5000.0);
+  CHECK(config.norm_epsilon == 1e-5);
+  CHECK(config.tied_head);
+
+  auto newer = Base();  // as transformers 5 writes it
+  newer.erase("rope_theta");
+  newer["rope_parameters"] = {{"rope_type", "default"}, {"rope_theta", 7.0}};
+  CHECK(testing::Value(ParseLlmConfig(newer.dump(), "x")).rope_theta == 7.0);
+}
+
+TEST_CASE("A config is written back with its own fields") {
+  auto json = Base();
+  json["bos_token_id"] = 1;
+  json["torch_dtype"] = "float16";
+  auto config = testing::Value(ParseLlmConfig(json.dump(), "x"));
+  config.vocab_size = 120;
+  const auto back = nlohmann::json::parse(LlmConfigJson(config, "bfloat16"));
+  CHECK(back["bos_token_id"] == 1);
+  CHECK(back["vocab_size"] == 120);
+  CHECK(back["dtype"] == "bfloat16");
+  CHECK(!back.contains("torch_dtype"));
+}
+
+TEST_CASE("What the decoder does not compute is refused by field") {
+  const auto refused = [](const char* field, const nlohmann::json& value) {
+    auto json = Base();
+    json[field] = value;
+    const auto status = ParseLlmConfig(json.dump(), "m/config.json").status();
+    INFO(field << ": " << status.ToString());
+    CHECK(absl::IsInvalidArgument(status));
+    CHECK_THAT(status.ToString(),
+               Catch::Contains("m/config.json: `" + std::string(field) + "`"));
+  };
+  refused("model_type", "mamba");
+  refused("hidden_act", "gelu");
+  refused("attention_bias", true);
+  refused("mlp_bias", true);
+  refused("rope_scaling", {{"rope_type", "llama3"}});
+  refused("quantization_config", {{"bits", 4}});
+  refused("num_key_value_heads", 3);
+  refused("hidden_size", -1);
+  refused("head_dim", 15);
+  refused("vocab_size", "many");
+  auto missing = Base();
+  missing.erase("intermediate_size");
+  CHECK_THAT(ParseLlmConfig(missing.dump(), "x").status().ToString(),
+             Catch::Contains("`intermediate_size` is missing"));
+  CHECK(absl::IsInvalidArgument(ParseLlmConfig("{", "x").status()));
+  CHECK(absl::IsNotFound(ReadLlmConfig("/nowhere/config.json").status()));
+}
+
+}  // namespace
+}  // namespace larr

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/llm/losses.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "tests/common/llm/golden.h"
+
+namespace larr {
+namespace {
+
+using torch::Tensor;
+
+TEST_CASE("A language batch predicts y alone, each token from the row before") {
+  const std::vector<Description> descriptions = {
+      {{1, 2, 3, 4, 5}, 3}, {{7, 8}, 0}, {{9}, 1}};
+  const LanguageBatch batch = MakeLanguageBatch(descriptions);
+  CHECK(batch.batch.tokens() == 8);
+  CHECK(torch::equal(batch.targets, torch::tensor({4, 5, 8}, torch::kInt64)));
+  // The tokens that stand in those rows.
+  CHECK(torch::equal(batch.batch.ids.index_select(0, batch.rows),
+                     torch::tensor({3, 4, 7}, torch::kInt64)));
+}
+
+TEST_CASE("The head's loss and gradients are those of cross entropy") {
+  torch::manual_seed(1);
+  const auto leaf = [](Tensor x) { return x.requires_grad_(true); };
+  // More rows than are held at once.
+  const Tensor hidden = leaf(torch::randn({600, 8}));
+  const VocabularyTable head{leaf(torch::randn({30, 8})),
+                             leaf(torch::randn({5, 8}))};
+  const Tensor targets = torch::randint(0, 35, {600});
+  const Tensor loss = NextTokenLoss(hidden, head, targets);
+  (loss * 0.5).backward();
+
+  const Tensor h = leaf(hidden.detach().clone());
+  const Tensor known = leaf(head.known.detach().clone());
+  const Tensor special = leaf(head.special.detach().clone());
+  const Tensor expected = torch::nn::functional::cross_entropy(
+      at::linear(h, torch::cat({known, special})), targets,
+      torch::nn::functional::CrossEntropyFuncOptions().reduction(torch::kSum));
+  (expected * 0.5).backward();
+  CHECK(loss.item<float>() == Approx(expected.item<float>()));
+  CHECK(testing::MaxDifference(hidden.grad(), h.grad()) < 1e-5);
+  CHECK(testing::MaxDifference(head.known.grad(), known.grad()) < 1e-4);
+  CHECK(testing::MaxDifference(head.special.grad(), special.grad()) < 1e-4);
+}
+
+TEST_CASE("Rows of the vocabulary that do not learn get no gradient") {
+  const Tensor hidden = torch::randn({4, 8}).requires_grad_(true);
+  const VocabularyTable head{torch::randn({30, 8}),
+                             torch::randn({5, 8}).requires_grad_(true)};
+  NextTokenLoss(hidden, head, torch::tensor({1, 2, 31, 34})).backward();
+  CHECK(!head.known.grad().defined());
+  CHECK(head.special.grad().defined());
+}
+
+// Eq. 12-14 written out.
+double Definition(const Tensor& a, const Tensor& b, const Tensor& excluded,
+                  double temperature) {
+  const auto cosine = [&](int64_t i, int64_t j) {
+    return torch::cosine_similarity(a[i], b[j], 0).item<double>();
+  };
+  const int64_t n = a.size(0);
+  double total = 0;
+  for (int64_t i = 0; i < n; ++i) {
+    double rows = 0, columns = 0;
+    for (int64_t j = 0; j < n; ++j) {
+      if (i == j || !excluded[i][j].item<bool>())
+        rows += std::exp(cosine(i, j) / temperature);
+      if (i == j || !excluded[j][i].item<bool>())
+        columns += std::exp(cosine(j, i) / temperature);
+    }
+    const double own = std::exp(cosine(i, i) / temperature);
+    total -= (std::log(own / rows) + std::log(own / columns)) / 2;
+  }
+  return total / static_cast<double>(n);
+}
+
+TEST_CASE("InfoNCE is its definition, excluded pairs left out") {
+  torch::manual_seed(2);
+  const Tensor a = torch::randn({6, 5}), b = torch::randn({6, 5});
+  Tensor excluded = torch::zeros({6, 6}, torch::kBool);
+  CHECK(SymmetricInfoNce(a, b, excluded, 0.3).item<double>() ==
+        Approx(Definition(a, b, excluded, 0.3)).epsilon(1e-5));
+  excluded[1][4] = true;
+  excluded[3][3] = true;  // the diagonal is not read
+  CHECK(SymmetricInfoNce(a, b, excluded, 0.3).item<double>() ==
+        Approx(Definition(a, b, excluded, 0.3)).epsilon(1e-5));
+  // With every negative excluded nothing is left to tell apart.
+  CHECK(SymmetricInfoNce(a, b, torch::ones({6, 6}, torch::kBool), 0.3)
+            .item<double>() == Approx(0).margin(1e-6));
+}
+
+TEST_CASE("An excluded pair has no gradient") {
+  const Tensor a = torch::eye(2).requires_grad_(true);
+  const Tensor b = torch::ones({2, 2});
+  Tensor excluded = torch::zeros({2, 2}, torch::kBool);
+  excluded[0][1] = true;
+  excluded[1][0] = true;
+  SymmetricInfoNce(a, b, excluded, 0.1).backward();
+  CHECK(a.grad().abs().max().item<float>() < 1e-6);
+}
+
+TEST_CASE("Accuracy counts partners that are nearest") {
+  const Tensor a = torch::eye(4);
+  const Tensor none = torch::zeros({4, 4}, torch::kBool);
+  CHECK(PairAccuracy(a, a, none) == 1.0);
+  CHECK(PairAccuracy(a, a.roll(1, 0), none) == 0.0);
+}
+
+}  // namespace
+}  // namespace larr

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/contrast_sampler.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <set>
+
+#include "common/config/text_proto.h"
+#include "tests/services/stage/tiny_corpus.h"
+
+namespace larr::stage {
+namespace {
+
+using testing::Slot;
+
+config::v1::DatasetSpec Dataset() {
+  return *ParseTextProto<config::v1::DatasetSpec>(testing::kTinyDataset);
+}
+
+// 12 users and POIs, 6 to a city; user i ordered at POI i.
+ContrastData Data() {
+  ContrastData data;
+  for (int i = 0; i < 12; ++i) {
+    const std::string n = std::to_string(i);
+    data.users.push_back(
+        {"u" + n, "d", {Slot("profile", n), Slot("history", n)}, ""});
+    data.pois.push_back(
+        {"p" + n,
+         "d",
+         {Slot("POI_name", n), Slot("POI_place", n), "", Slot("POI_tags", n)},
+         i < 6 ? "Rome" : "Oslo"});
+    data.pairs.push_back({"u" + n, "p" + n, "d", {Slot("weather", "hot")}});
+    data.known_orders.emplace_back("u" + n, "p" + n);
+  }
+  return data;
+}
+
+config::v1::ContrastConfig Config(double dropout, double same_value) {
+  config::v1::ContrastConfig config;
+  config.set_pairs_per_step(5);
+  config.set_keyword_dropout(dropout);
+  config.set_same_value_fraction(same_value);
+  config.set_same_value_column("city");
+  return config;
+}
+
+ContrastSampler Sampler(ContrastData data, double dropout,
+                        double same_value = 0) {
+  auto sampler = ContrastSampler::Create(Dataset(), Config(dropout, same_value),
+                                         std::move(data), 1);
+  INFO(sampler.status().ToString());
+  REQUIRE(sampler.ok());
+  return *std::move(sampler);
+}
+
+// The number that all slots of a text of Data() are about.
+std::string Number(const std::string& text) {
+  const auto begin = text.find('>') + 1;
+  return text.substr(begin, text.find('<', begin) - begin);
+}
+
+TEST_CASE("Partners are of the same entity, slots of their own group") {
+  const auto sampler = Sampler(Data(), 0);
+  for (int64_t step = 0; step < 20; ++step) {
+    const auto users = sampler.Batch(PairKind::kUserUser, step);
+    REQUIRE(users.a.size() == 5);
+    CHECK(std::set(users.a.begin(), users.a.end()).size() == 5);
+    for (size_t i = 0; i < 5; ++i) {
+      CHECK(Number(users.a[i]) == Number(users.b[i]));
+      CHECK(users.a[i].starts_with("<profile>"));
+      CHECK(users.b[i].starts_with("<history>"));
+    }
+    const auto pois = sampler.Batch(PairKind::kPoiPoi, step);
+    for (size_t i = 0; i < 5; ++i) {
+      CHECK(pois.b[i] == Slot("POI_tags", Number(pois.a[i])));
+      CHECK_THAT(pois.a[i], Catch::Contains("<POI_name>"));
+      CHECK_THAT(pois.a[i], Catch::Contains("<POI_place>"));
+    }
+    const auto orders = sampler.Batch(PairKind::kUserPoi, step);
+    for (size_t i = 0; i < 5; ++i) {
+      for (const char* slot : {"<profile>", "<history>", "<weather>hot<"})
+        CHECK_THAT(orders.a[i], Catch::Contains(slot));
+      for (const char* slot : {"<POI_name>", "<POI_place>", "<POI_tags>"})
+        CHECK_THAT(orders.b[i], Catch::Contains(slot));
+    }
+  }
+}
+
+TEST_CASE("A batch follows from its step; every slot ends some text") {
+  const auto sampler = Sampler(Data(), 0.3), again = Sampler(Data(), 0.3);
+  std::set<std::string> last, alone;
+  for (int64_t step = 0; step < 60; ++step) {
+    const auto batch = sampler.Batch(PairKind::kUserPoi, step);
+    CHECK(batch.a == again.Batch(PairKind::kUserPoi, step).a);
+    for (const auto* side : {&batch.a, &batch.b}) {
+      for (const auto& text : *side) {
+        REQUIRE(!text.empty());
+        const auto end = text.rfind("</");
+        last.insert(text.substr(end));
+        if (text.find("</") == end) alone.insert(text.substr(end));
+      }
+    }
+  }
+  const std::set<std::string> all = {"</profile>",   "</history>",
+                                     "</weather>",   "</POI_name>",
+                                     "</POI_place>", "</POI_tags>"};
+  CHECK(last == all);
+  CHECK(alone == all);
+}
+
+bool Excluded(const PairBatch& batch, size_t i, size_t j) {
+  return batch.excluded[i * batch.a.size() + j] != 0;
+}
+
+TEST_CASE("What is no negative is excluded") {
+  auto data = Data();
+  data.known_orders.emplace_back("u0", "p1");   // ordered there before, too
+  data.pairs.push_back({"u2", "p3", "d", {}});  // user 2 and POI 3 again
+  data.users[5].texts = data.users[4].texts;    // a twin
+  const auto sampler = Sampler(std::move(data), 0);
+  int known = 0, same_user = 0, same_poi = 0, twins = 0;
+  for (int64_t step = 0; step < 400; ++step) {
+    const auto batch = sampler.Batch(PairKind::kUserPoi, step);
+    for (size_t i = 0; i < batch.a.size(); ++i) {
+      CHECK(!Excluded(batch, i, i));
+      for (size_t j = 0; j < batch.a.size(); ++j) {
+        if (i == j) continue;
+        const auto has = [&](const std::string& text, const char* part) {
+          return text.find(part) != std::string::npos;
+        };
+        const bool u0 = has(batch.a[i], "<profile>0<");
+        const bool p1 = has(batch.b[j], "<POI_name>1<");
+        const bool u2 =
+            has(batch.a[i], "<profile>2<") && has(batch.a[j], "<profile>2<");
+        const bool p3 =
+            has(batch.b[i], "<POI_name>3<") && has(batch.b[j], "<POI_name>3<");
+        const bool twins_text = batch.a[i] == batch.a[j];
+        known += u0 && p1;
+        same_user += u2;
+        same_poi += p3;
+        twins += twins_text;
+        CHECK(Excluded(batch, i, j) == ((u0 && p1) || u2 || p3 || twins_text));
+      }
+    }
+  }
+  CHECK(known > 0);
+  CHECK(same_user > 0);
+  CHECK(same_poi > 0);
+  CHECK(twins > 0);
+}
+
+TEST_CASE("Batches of one value come as often as asked") {
+  const auto sampler = Sampler(Data(), 0, 0.5);
+  int pure = 0;
+  for (int64_t step = 0; step < 400; ++step) {
+    const auto batch = sampler.Batch(PairKind::kUserPoi, step);
+    int rome = 0;
+    for (const auto& text : batch.b) {
+      const auto name = text.find("<POI_name>");
+      rome += std::stoi(text.substr(name + 10)) < 6;
+    }
+    pure += rome == 0 || rome == static_cast<int>(batch.b.size());
+  }
+  // Half of them, and a mixed batch is of one city by chance with 1.5 %.
+  CHECK(pure > 160);
+  CHECK(pure < 250);
+}
+
+TEST_CASE("Datasets without a kind of pair say so") {
+  auto data = Data();
+  data.users.clear();
+  data.pairs.clear();
+  const auto sampler = Sampler(std::move(data), 0);
+  CHECK(!sampler.Has(PairKind::kUserUser));
+  CHECK(sampler.Has(PairKind::kPoiPoi));
+  CHECK(!sampler.Has(PairKind::kUserPoi));
+
+  data = Data();
+  data.pairs[3].date = "another";
+  const auto status =
+      ContrastSampler::Create(Dataset(), Config(0, 0), data, 1).status();
+  CHECK(absl::IsDataLoss(status));
+  CHECK_THAT(status.ToString(), Catch::Contains("'u3' as of another"));
+}
+
+}  // namespace
+}  // namespace larr::stage
