@@ -204,6 +204,13 @@ absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
     CheckCalibration(config,
                      ValidationMetric(evaluate_path, name, "calibration"),
                      "CTR", gate);
+    const auto description = LoadTextProto<CtrModelDescription>(
+        std::filesystem::path(model_path) / "model.textproto");
+    if (description.ok() && description->has_order_task()) {
+      CheckCalibration(
+          config, ValidationMetric(evaluate_path, name, "ctcvr_calibration"),
+          "CTCVR", gate);
+    }
   }
   gate.CopyTo(decision);
   return decision;

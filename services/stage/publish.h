@@ -10,7 +10,8 @@
 //                was trained against
 //   auc          validation CTR AUC >= the champion's - max_auc_loss
 //   calibration  mean prediction / mean label of validation rows is within
-//                1 -/+ max_calibration_error
+//                1 -/+ max_calibration_error, for CTR and, where the model
+//                predicts it, for CTCVR
 //
 // Its artifact is `publish.textproto`, a PublishDecision with one sentence for
 // each check. A refusal is a result, not an error: the stage succeeds, and the

@@ -131,6 +131,32 @@ TEST_CASE("A miscalibrated model is refused", "[publish]") {
   CHECK(Refusals(run.config()).empty());
 }
 
+TEST_CASE("A model of orders must be calibrated for them, too", "[publish]") {
+  const testing::TempDir dir;
+  FinishedRun run(dir.path());
+  const std::string model =
+      run.Write("align-larr", "model.textproto",
+                "name: \"larr\" has_order_task: true", {}, "fingerprint-1");
+  const std::string snapshot =
+      run.Write("embed", "data", "vectors", {}, "fingerprint-1");
+  const auto write_metrics = [&](const std::string& more) {
+    run.Write("evaluate", "metrics.json",
+              R"({"models": {"larr": {"validation": {"ctr_auc": 0.75,)"
+              R"("calibration": 1.0)" +
+                  more + "}}}}",
+              {{"align/larr", model}, {"embed", snapshot}}, "");
+  };
+  write_metrics(R"(, "ctcvr_calibration": 0.95)");
+  CHECK(Refusals(run.config()).empty());
+  write_metrics(R"(, "ctcvr_calibration": 0.85)");
+  CHECK(Refusals(run.config()) ==
+        "Refused: mean predicted CTCVR over the mean label is 0.8500; 0.9000 "
+        "to 1.1000 is allowed.");
+  write_metrics("");
+  CHECK(Refusals(run.config()).find("CTCVR over the mean label is nan") !=
+        std::string::npos);
+}
+
 TEST_CASE("A changed byte, another snapshot or missing metrics are refused",
           "[publish]") {
   const testing::TempDir dir;
