@@ -74,7 +74,7 @@ grpc::Status CoordinatorServiceImpl::Answer(const char* method,
 grpc::Status CoordinatorServiceImpl::Answer(const char* method,
                                             absl::StatusOr<TrainingRun> run,
                                             TrainingRun* response) {
-  if (run.ok()) *response = *std::move(run);
+  if (run.ok()) run->Swap(response);
   return Answer(method, run.status());
 }
 

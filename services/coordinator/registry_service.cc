@@ -54,7 +54,7 @@ grpc::Status RegistryServiceImpl::AnswerMove(const char* method,
                                              absl::StatusOr<Model> model,
                                              Model* response) {
   if (model.ok()) {
-    *response = *std::move(model);
+    model->Swap(response);
     const absl::Status synced = registry_.SyncAliasFiles();
     if (!synced.ok()) {
       // The move stands; the coordinator's loop tries the file again.
@@ -69,7 +69,7 @@ grpc::Status RegistryServiceImpl::GetModel(grpc::ServerContext*,
                                            const GetModelRequest* request,
                                            Model* response) {
   auto model = registry_.GetModel(request->name());
-  if (model.ok()) *response = *std::move(model);
+  if (model.ok()) model->Swap(response);
   return Answer("GetModel", model.status());
 }
 

@@ -94,7 +94,10 @@ absl::Status Run(const std::string& path) {
     context.progress.Report(step, steps, 1.0 / step, 20, "steps/s");
   }
   if (Has(behaviour, "fail")) return absl::InternalError("told to fail");
-  if (Has(behaviour, "die-always")) raise(SIGSEGV);
+  if (Has(behaviour, "die-always")) {
+    signal(SIGSEGV, SIG_DFL);  // A sanitizer would make an exit of it.
+    raise(SIGSEGV);
+  }
   if (Has(behaviour, "die") && !std::filesystem::exists(work / "died")) {
     std::ofstream(work / "died") << "once";
     raise(SIGKILL);
