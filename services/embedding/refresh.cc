@@ -28,7 +28,7 @@ using config::v1::Side;
 // Texts looked up in the base at once.
 constexpr size_t kLookupTexts = 1024;
 // Texts encoded and made durable at once: about as much as a kill can cost.
-constexpr size_t kChunkTexts = 256;
+constexpr size_t kChunkTexts = 128;
 
 struct Text {
   std::string id;

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The embedding server: texts to vectors, and a dataset's texts to a snapshot.
+// Settings: larr.config.v1.EmbeddingConfig.
+#include <spdlog/spdlog.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <string>
+
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+#include "common/rpc/grpc_server.h"
+#include "common/telemetry/logging.h"
+#include "services/embedding/embedding_service.h"
+#include "services/embedding/job_runner.h"
+#include "services/embedding/llm_encoder.h"
+
+namespace larr {
+namespace {
+
+// The object graph in the order it is built. It is torn down in reverse.
+absl::Status RunEmbedding(const std::string& path) {
+  LARR_ASSIGN_OR_RETURN(const auto config,
+                        LoadTextProto<config::v1::EmbeddingConfig>(path));
+  LARR_ASSIGN_OR_RETURN(
+      const auto encoder,
+      OpenLlmEncoder(config.checkpoint(), config.embed(), config.threads()));
+  const auto metrics = std::make_shared<prometheus::Registry>();
+  LARR_ASSIGN_OR_RETURN(
+      const auto runner,
+      JobRunner::Start(config, *encoder, RefreshMetrics(*metrics)));
+  EmbeddingService service(*runner, *encoder, *metrics);
+  GrpcServerOptions options;
+  options.services = {&service};
+  options.metrics = metrics;
+  options.on_drain = [&] { runner->Stop(); };
+  return ServeUntilSignal(config.server(), std::move(options));
+}
+
+}  // namespace
+}  // namespace larr
+
+int main(int argc, char** argv) {
+  CLI::App app("Serves embeddings of texts, and refreshes snapshots.");
+  std::string path;
+  app.add_option("--config", path, "Path of an EmbeddingConfig text proto.")
+      ->required();
+  CLI11_PARSE(app, argc, argv);
+  larr::InitLogging("embedding");
+  const absl::Status status = larr::RunEmbedding(path);
+  if (status.ok()) return EXIT_SUCCESS;
+  spdlog::critical("embedding stopped: {}", status.ToString());
+  return EXIT_FAILURE;
+}
