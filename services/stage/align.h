@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Stage 3 (paper 3.3): trains one recommender, `spec.align[align_name]`.
+//
+//   1. One pass over the training rows learns vocabularies, bucket edges and
+//      means; for LARR, each slot's mean and scale from the distinct texts of
+//      the first `shuffle_rows` rows.
+//   2. Adam over batches in a seeded order; text vectors come from the `embed`
+//      snapshot by text id, as they were on each row's own day.
+//   3. Metrics on the validation rows.
+//
+// Writes a `ctr_model` artifact: the model (common/ctr/model_io.h), and
+// `training.json` with rows, steps, seconds, throughput, the loss curve (means
+// over `loss_every` steps) and the validation metrics.
+//
+// Work folder: `description.textproto` after step 1; `checkpoint.safetensors`
+//              and `curve.json` during step 2. A stage that was killed goes on
+//              at the last checkpoint and ends with the same weights.
+// Errors:      kInvalidArgument names the setting; otherwise those of dataset,
+//              snapshot and files.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "services/stage/stage.h"
+
+namespace larr::stage {
+
+absl::Status RunAlign(StageContext& context);
+
+}  // namespace larr::stage

@@ -1,0 +1,29 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Scores the validation and test rows by every model of the run. Writes
+//
+//   metrics.json    {"dataset", "bootstrap_samples", "pois",
+//                    "models": {name: {"validation", "test", "missing"}},
+//                    "bayes": {"validation", "test"}}
+//   scores.parquet  one row for each test impression, in the dataset's order:
+//                   date, request_id, user_id, poi_id, click, order, position
+//                   (0, 1, ... within its request), and <name>_ctr and
+//                   <name>_ctcvr of each model
+//
+// `validation` and `test` are MetricsJson with "slices" by the POI's training
+// impressions: `cold` has none; `frequent` are the most shown POIs that had
+// half of them together; `rare` are the others. `missing` says how AUC on
+// validation rows falls when all that is known about the user or the POI, or
+// every text, is replaced by its trained default. `bayes` is the hidden truth
+// scored as a model is, where the dataset knows it.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include "services/stage/stage.h"
+
+namespace larr::stage {
+
+absl::Status RunEvaluate(StageContext& context);
+
+}  // namespace larr::stage

@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/evaluate.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "common/base/artifact_folder.h"
+#include "common/ctr/metrics.h"
+#include "common/dataset/parquet_reader.h"
+#include "services/stage/align.h"
+#include "tests/services/stage/ctr_fixture.h"
+
+namespace larr::stage {
+namespace {
+
+using config::v1::StageConfig;
+using testing::CtrFixture;
+
+// Both models trained; returns the settings of their evaluation.
+StageConfig TrainBoth(const CtrFixture& fixture) {
+  StageConfig evaluate = fixture.Config(StageConfig::EVALUATE);
+  for (const std::string name : {"ple", "larr"}) {
+    StageConfig config = fixture.Config(StageConfig::ALIGN);
+    config.set_align_name(name);
+    StageContext context = fixture.Context(config, name);
+    REQUIRE(RunAlign(context).ok());
+    (*evaluate.mutable_inputs())["align/" + name] = fixture.path() / name;
+  }
+  return evaluate;
+}
+
+std::vector<double> Column(const RowGroup& group, int column) {
+  std::vector<double> values;
+  for (int64_t i = 0; i < group.rows(); ++i)
+    values.push_back(group.column(column).Number(i));
+  return values;
+}
+
+TEST_CASE("metrics and scores of every model") {
+  const CtrFixture fixture;
+  StageContext context = fixture.Context(TrainBoth(fixture), "evaluate");
+  REQUIRE(RunEvaluate(context).ok());
+  const auto manifest = VerifyArtifact(fixture.path() / "evaluate").value();
+  REQUIRE(manifest.kind() == "evaluate");
+  for (const char* role : {"embed", "align/ple", "align/larr"})
+    REQUIRE(manifest.parents().contains(role));
+
+  const auto json = fixture.Json("evaluate/metrics.json");
+  REQUIRE_FALSE(json.contains("bayes"));
+  for (const char* name : {"ple", "larr"}) {
+    const auto& model = json["models"][name];
+    for (const char* part : {"validation", "test"}) {
+      CAPTURE(name, part);
+      REQUIRE(model[part]["rows"] == 60);
+      REQUIRE(model[part]["ctr_auc_interval"].size() == 2);
+      // Item p4 is in no table, but it was shown: no item is cold.
+      REQUIRE(model[part]["slices"]["cold"]["rows"] == 0);
+      int64_t rows = 0;
+      for (const auto& slice : model[part]["slices"])
+        rows += slice["rows"].get<int64_t>();
+      REQUIRE(rows == 60);
+    }
+    REQUIRE(model["missing"]["user"]["ctr_auc"].is_number());
+    REQUIRE(model["missing"]["poi"]["ctr_auc"].is_number());
+  }
+  // The stage that trained saw the same validation rows.
+  REQUIRE(json["models"]["larr"]["validation"]["ctr_auc"] ==
+          fixture.Json("larr/training.json")["validation"]["ctr_auc"]);
+  REQUIRE(json["models"]["larr"]["missing"]["texts"]["rows"] == 60);
+  // Whether a row is clicked follows from the user's number.
+  REQUIRE(json["models"]["ple"]["missing"]["user"]["ctr_auc"] <
+          json["models"]["ple"]["validation"]["ctr_auc"]);
+  REQUIRE_FALSE(json["models"]["ple"]["missing"].contains("texts"));
+
+  auto file =
+      ParquetFile::Open(fixture.path() / "evaluate/scores.parquet").value();
+  const RowGroup group =
+      file.Read(0, {"date", "request_id", "poi_id", "click", "position",
+                    "larr_ctr", "larr_ctcvr", "ple_ctr", "ple_ctcvr"})
+          .value();
+  REQUIRE(group.rows() == 60);
+  REQUIRE(group.column(0).String(0) == "2024-01-06");
+  REQUIRE(group.column(1).String(4) == "r5-1");
+  REQUIRE(group.column(2).String(4) == "p4");
+  REQUIRE(group.column(4).Integer(4) == 1);
+  std::vector<uint8_t> clicks;
+  for (const double click : Column(group, 3))
+    clicks.push_back(static_cast<uint8_t>(click));
+  REQUIRE(Auc(Column(group, 5), clicks) ==
+          Approx(json["models"]["larr"]["test"]["ctr_auc"].get<double>()));
+  REQUIRE(Auc(Column(group, 7), clicks) ==
+          Approx(json["models"]["ple"]["test"]["ctr_auc"].get<double>()));
+}
+
+TEST_CASE("a model of another embedder is refused") {
+  CtrFixture fixture;
+  StageConfig config = TrainBoth(fixture);
+  fixture.WriteSnapshot("other", "another print");
+  (*config.mutable_inputs())["embed"] = fixture.path() / "other";
+  StageContext context = fixture.Context(config, "evaluate");
+  REQUIRE(RunEvaluate(context).code() == absl::StatusCode::kFailedPrecondition);
+}
+
+TEST_CASE("a model that was not trained is asked for by role") {
+  const CtrFixture fixture;
+  StageContext context =
+      fixture.Context(fixture.Config(StageConfig::EVALUATE), "evaluate");
+  const absl::Status status = RunEvaluate(context);
+  REQUIRE(status.code() == absl::StatusCode::kInvalidArgument);
+  REQUIRE_THAT(std::string(status.message()), Catch::Contains("align/ple"));
+}
+
+}  // namespace
+}  // namespace larr::stage
