@@ -54,9 +54,10 @@ absl::Status CopyCity(const Demo& demo) {
 
 // Two texts of a POI in new words.
 void Edit(const std::string& column, ParquetWriter::Cell& cell) {
-  auto& text = std::get<std::string>(cell);
-  if (column == "menu") text = "chef's tasting plate, " + text;
-  if (column == "introduction") text += " New menu this week.";
+  auto* text = std::get_if<std::string>(&cell);
+  if (text == nullptr) return;
+  if (column == "menu") *text = "chef's tasting plate, " + *text;
+  if (column == "introduction") *text += " New menu this week.";
 }
 
 // Writes the partition of the next day: the last one with other texts for the
