@@ -26,6 +26,7 @@
 #include "common/tensors/torch_status.h"
 #include "services/stage/ctr_batcher.h"
 #include "services/stage/ctr_metrics_json.h"
+#include "services/stage/loss_curve.h"
 
 namespace larr::stage {
 namespace {
@@ -39,7 +40,6 @@ using nlohmann::ordered_json;
 constexpr char kDescription[] = "description.textproto";
 constexpr char kCheckpoint[] = "checkpoint.safetensors";
 constexpr char kCurve[] = "curve.json";
-constexpr int64_t kLossEvery = 10;
 constexpr int64_t kScoreRows = 4096;
 
 double SecondsSince(Clock::time_point start) {
@@ -57,12 +57,17 @@ struct Align {
   uint64_t seed() const { return context.config.spec().seed(); }
   bool has_texts() const { return snapshot != nullptr; }
 
+  // With `max_rows` each epoch must see the same rows, so in the same order.
+  uint64_t EpochSeed(int64_t epoch) const {
+    return seed() + (config.max_rows() > 0 ? 0 : static_cast<uint64_t>(epoch));
+  }
+
   // The training rows of an epoch, the first `skip` left out.
   absl::StatusOr<ImpressionStream> TrainingRows(int64_t epoch,
                                                 int64_t skip) const {
     return ImpressionStream::Open(
         dataset, {.part = Part::kTrain,
-                  .seed = seed() + static_cast<uint64_t>(epoch),
+                  .seed = EpochSeed(epoch),
                   .shuffle_rows = config.shuffle_rows(),
                   .skip_rows = skip,
                   .max_rows = config.max_rows()});
@@ -221,46 +226,6 @@ class BatchQueue {
   std::future<absl::StatusOr<CtrBatch>> next_;
 };
 
-// The losses so far, in means over kLossEvery steps.
-class LossCurve {
- public:
-  void Add(int64_t step, const StepLoss& loss, int64_t total_steps) {
-    ++count_;
-    sum_.total += loss.total;
-    sum_.ctr += loss.ctr;
-    sum_.ctcvr += loss.ctcvr;
-    sum_.alignment += loss.alignment;
-    if (step % kLossEvery != 0 && step != total_steps) return;
-    const auto n = static_cast<double>(count_);
-    points_.push_back({{"step", step},
-                       {"loss", sum_.total / n},
-                       {"ctr", sum_.ctr / n},
-                       {"ctcvr", sum_.ctcvr / n},
-                       {"alignment", sum_.alignment / n}});
-    sum_ = {};
-    count_ = 0;
-  }
-  bool complete() const { return count_ == 0; }
-  double last() const { return points_.back()["loss"].get<double>(); }
-  const ordered_json& points() const { return points_; }
-
-  // Drops what came after `step`: it will come again.
-  absl::Status Load(const std::filesystem::path& path, int64_t step) {
-    LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-    const auto json = ordered_json::parse(text, nullptr, false);
-    if (!json.is_array())
-      return absl::DataLossError(path.string() + " is damaged; remove it");
-    for (const auto& point : json)
-      if (point["step"].get<int64_t>() <= step) points_.push_back(point);
-    return absl::OkStatus();
-  }
-
- private:
-  ordered_json points_ = ordered_json::array();
-  StepLoss sum_;
-  int64_t count_ = 0;
-};
-
 struct Trained {
   LossCurve curve;
   int64_t steps = 0;
@@ -270,8 +235,7 @@ struct Trained {
 
 absl::Status Checkpoint(const Align& align, const Trainer& trainer,
                         const LossCurve& curve) {
-  LARR_RETURN_IF_ERROR(
-      WriteFileAtomically(align.work / kCurve, curve.points().dump()));
+  LARR_RETURN_IF_ERROR(curve.Save(align.work / kCurve));
   return trainer.Save(align.work / kCheckpoint);
 }
 
@@ -292,8 +256,8 @@ absl::StatusOr<Trained> Train(Align& align,
   trained.steps = batches.steps_per_epoch() * align.config.epochs();
   // Checkpoints fall on points of the curve, so that it is the same again.
   const int64_t checkpoint_steps =
-      (align.config.checkpoint_steps() + kLossEvery - 1) / kLossEvery *
-      kLossEvery;
+      (align.config.checkpoint_steps() + LossCurve::kEvery - 1) /
+      LossCurve::kEvery * LossCurve::kEvery;
   if (trainer.step() < trained.steps)
     LARR_RETURN_IF_ERROR(batches.SeekTo(trainer.step()));
   const auto start = Clock::now();
@@ -302,10 +266,9 @@ absl::StatusOr<Trained> Train(Align& align,
     LARR_ASSIGN_OR_RETURN(const CtrBatch batch, batches.Next());
     LARR_ASSIGN_OR_RETURN(const StepLoss loss, trainer.Step(batch));
     rows += batch.rows();
-    trained.curve.Add(trainer.step(), loss, trained.steps);
     trained.seconds = SecondsSince(start);
     trained.throughput = static_cast<double>(rows) / trained.seconds;
-    if (trained.curve.complete())
+    if (trained.curve.Add(trainer.step(), loss, trained.steps))
       align.context.progress.Report(trainer.step(), trained.steps,
                                     trained.curve.last(), trained.throughput,
                                     "samples/s");
@@ -388,7 +351,7 @@ absl::Status Run(StageContext& context) {
                   {"train_seconds", trained.seconds},
                   {"throughput", trained.throughput},
                   {"unit", "samples/s"},
-                  {"loss_every", kLossEvery},
+                  {"loss_every", LossCurve::kEvery},
                   {"loss", trained.curve.points()},
                   {"validation", validation}});
 }
