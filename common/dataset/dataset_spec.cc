@@ -249,17 +249,17 @@ absl::Status CheckSpec(const DatasetSpec& spec) {
 
 // Absolute paths and the files behind them.
 absl::Status FindFiles(const fs::path& folder, Dataset& dataset) {
-  const auto find = [&](std::string& path, std::vector<DataFile>& files) {
+  const auto find = [&](std::string& path,
+                        std::vector<DataFile>& files) -> absl::Status {
     path = (folder / path).lexically_normal().string();
-    auto found = ListDataFiles(path);
-    if (found.ok()) files = *std::move(found);
-    return found.status();
+    LARR_ASSIGN_OR_RETURN(files, ListDataFiles(path));
+    return absl::OkStatus();
   };
   DatasetSpec& spec = dataset.spec;
   LARR_RETURN_IF_ERROR(
       find(*spec.mutable_impressions()->mutable_path(), dataset.impressions));
   const auto find_entities = [&](EntityTable* entity,
-                                 std::vector<DataFile>& files) {
+                                 std::vector<DataFile>& files) -> absl::Status {
     if (!entity->from_impressions()) {
       return find(*entity->mutable_path(), files);
     }

@@ -135,8 +135,7 @@ absl::Status ParquetWriter::Flush() {
     LARR_RETURN_IF_ERROR(impl_->Check(array.status()));
     arrays.push_back(std::move(*array));
   }
-  const auto table =
-      arrow::Table::Make(impl_->schema, std::move(arrays), impl_->rows);
+  const auto table = arrow::Table::Make(impl_->schema, arrays, impl_->rows);
   LARR_RETURN_IF_ERROR(
       impl_->Check(impl_->writer->WriteTable(*table, kGroupRows)));
   impl_->rows = 0;

@@ -19,7 +19,6 @@
 namespace larr {
 namespace {
 
-using config::v1::Side;
 using config::v1::TabularFeature;
 
 constexpr double kSuspiciousAuc = 0.9;

@@ -35,6 +35,35 @@ bool IsKeywordName(const std::string& name) {
   });
 }
 
+// What does not depend on the template: values, or edges and their labels.
+absl::Status CheckDomain(const std::string& keyword,
+                         const ColumnDomain& domain) {
+  const auto& edges = domain.edges();
+  const bool buckets = !edges.empty();
+  if (buckets &&
+      (domain.labels_size() != edges.size() + 1 || !domain.values().empty())) {
+    return Invalid(
+        "keyword {}: the domain of `{}` has {} edges, so it needs {} labels "
+        "and no values; it has {} labels and {} values",
+        keyword, domain.column(), edges.size(), edges.size() + 1,
+        domain.labels_size(), domain.values_size());
+  }
+  if (!std::is_sorted(edges.begin(), edges.end(), std::less_equal<>())) {
+    return Invalid("keyword {}: the edges of `{}` are not ascending", keyword,
+                   domain.column());
+  }
+  const auto& texts = buckets ? domain.labels() : domain.values();
+  const std::set<std::string> distinct(texts.begin(), texts.end());
+  // Two buckets may say the same.
+  if (texts.empty() || distinct.count("") > 0 ||
+      (!buckets && static_cast<int>(distinct.size()) != texts.size())) {
+    return Invalid(
+        "keyword {}: the domain of `{}` needs distinct, non-empty values",
+        keyword, domain.column());
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 std::string TextId(std::string_view text) {
@@ -160,28 +189,7 @@ absl::Status TextRenderer::AddDomains(const KeywordProto& proto,
           "template, once",
           name, proto_domain.column());
     }
-    if (buckets && (domain.texts.size() != domain.edges.size() + 1 ||
-                    !proto_domain.values().empty())) {
-      return Invalid(
-          "keyword {}: the domain of `{}` has {} edges, so it needs {} labels "
-          "and no values; it has {} labels and {} values",
-          name, proto_domain.column(), domain.edges.size(),
-          domain.edges.size() + 1, domain.texts.size(),
-          proto_domain.values_size());
-    }
-    if (!std::is_sorted(domain.edges.begin(), domain.edges.end(),
-                        std::less_equal<>())) {
-      return Invalid("keyword {}: the edges of `{}` are not ascending", name,
-                     proto_domain.column());
-    }
-    const std::set<std::string> distinct(domain.texts.begin(),
-                                         domain.texts.end());
-    if (domain.texts.empty() || distinct.count("") ||
-        (!buckets && distinct.size() != domain.texts.size())) {
-      return Invalid(
-          "keyword {}: the domain of `{}` needs distinct, non-empty values",
-          name, proto_domain.column());
-    }
+    LARR_RETURN_IF_ERROR(CheckDomain(name, proto_domain));
     texts *= domain.texts.size() + 1;
     if (texts > kMaxContextTexts) {
       return Invalid(
