@@ -119,10 +119,15 @@ absl::StatusOr<std::unique_ptr<SnapshotBuilder>> SnapshotBuilder::Open(
     return absl::UnavailableError(
         fmt::format("creating {}: {}", folder.string(), error.message()));
   }
-  LARR_ASSIGN_OR_RETURN(auto pending,
-                        SnapshotDb::Open(folder, SnapshotDb::Mode::kPending));
+  auto pending = SnapshotDb::Open(folder, SnapshotDb::Mode::kPending);
+  if (absl::IsDataLoss(pending.status())) {
+    return absl::DataLossError(
+        fmt::format("{}; remove {} to encode its texts again",
+                    std::string(pending.status().message()), folder.string()));
+  }
+  LARR_RETURN_IF_ERROR(pending.status());
   std::unique_ptr<SnapshotBuilder> builder(
-      new SnapshotBuilder(work, info, base, std::move(pending)));
+      new SnapshotBuilder(work, info, base, *std::move(pending)));
   LARR_RETURN_IF_ERROR(builder->Prepare());
   return builder;
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
+#include <fstream>
 #include <limits>
 #include <random>
 #include <set>
@@ -173,6 +174,19 @@ TEST_CASE("Pending vectors of another embedder are dropped, not published",
   REQUIRE(other.ok());
   CHECK(FindTexts(**other, {1}).front() == StoredIn::kNowhere);
   CHECK((*other)->tokens() == 0);
+}
+
+TEST_CASE("A damaged work folder is refused with the way out", "[store]") {
+  const testing::TempDir dir;
+  REQUIRE(AddTexts(*OpenBuilder(dir.path() / "work"), {1}, kDim).ok());
+  const fs::path pending = dir.path() / "work" / "pending";
+  std::ofstream(pending / "CURRENT") << "garbage";
+  const auto status =
+      SnapshotBuilder::Open(dir.path() / "work", InfoOf("fp", kDim), nullptr)
+          .status();
+  CHECK(absl::IsDataLoss(status));
+  CHECK(std::string(status.message()).find("remove " + pending.string()) !=
+        std::string::npos);
 }
 
 TEST_CASE("A base of another embedder is refused, naming both", "[store]") {
