@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <thread>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
@@ -26,6 +27,8 @@ namespace {
 using coordinator::v1::TrainingRun;
 using scoring::v1::ScoreResponse;
 using scoring::v1::ScoringService;
+
+constexpr std::chrono::seconds kLoadTime(60);  // Of a bundle, hashes included.
 
 // A row of the evaluation's scores.
 struct OfflineScore {
@@ -73,6 +76,28 @@ struct Comparison {
   int64_t defaults = 0;  // Users, POIs and texts that a default stood in for.
   std::string model_version;
 };
+
+// A scoring server answers before its first model is loaded and verified.
+absl::Status AwaitModel(Server& server) {
+  const auto stub = ScoringService::NewStub(grpc::CreateChannel(
+      server.address(), grpc::InsecureChannelCredentials()));
+  const auto give_up = std::chrono::steady_clock::now() + kLoadTime;
+  while (true) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + kLoadTime);
+    scoring::v1::ServingState state;
+    const absl::Status status =
+        FromGrpc(stub->GetServingState(&context, {}, &state));
+    if (status.ok() && !state.model_path().empty()) return status;
+    LARR_RETURN_IF_ERROR(CheckInterrupt());
+    LARR_RETURN_IF_ERROR(server.Check());
+    if (std::chrono::steady_clock::now() > give_up)
+      return absl::UnavailableError(
+          fmt::format("no model was live after {} s: {}", kLoadTime.count(),
+                      status.ToString()));
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+}
 
 absl::Status Compare(const LoggedRequest& logged, const ScoreResponse& response,
                      Comparison& all) {
@@ -189,8 +214,12 @@ absl::StatusOr<Server> StartScoring(const Demo& demo, const TrainingRun& run) {
   const auto config = ScoringSettings(demo, run);
   const auto path = demo.path("config") / "scoring.textproto";
   LARR_RETURN_IF_ERROR(WriteFileAtomically(path, ToTextProto(config)));
-  return Server::Start(demo.program("larr_scoring"), path,
-                       config.server().port_file(), demo.log("scoring"));
+  LARR_ASSIGN_OR_RETURN(
+      Server server,
+      Server::Start(demo.program("larr_scoring"), path,
+                    config.server().port_file(), demo.log("scoring")));
+  LARR_RETURN_IF_ERROR(AwaitModel(server));
+  return server;
 }
 
 absl::StatusOr<Json> ReplayLastDay(const Demo& demo, const TrainingRun& run) {
