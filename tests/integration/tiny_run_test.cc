@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A tiny training run through the real programs: simulated city, tiny Llama,
+// every stage. Two runs of one spec: one is left alone, in the other each
+// process is killed with kill -9 in the midst of its work, and the coordinator,
+// too. Both must come to the same models and the same numbers.
+#include <fmt/format.h>
+#include <grpcpp/create_channel.h>
+#include <signal.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <memory>
+#include <set>
+
+#include "common/base/artifact_folder.h"
+#include "common/base/files.h"
+#include "common/config/text_proto.h"
+#include "examples/city/generator.h"
+#include "larr/config/v1/server.pb.h"
+#include "larr/coordinator/v1/coordinator_service.grpc.pb.h"
+#include "tests/testing/program.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+using config::v1::CoordinatorConfig;
+using config::v1::ServingBundle;
+using config::v1::TrainingSpec;
+using coordinator::v1::CoordinatorService;
+using coordinator::v1::CreateTrainingRunRequest;
+using coordinator::v1::GetTrainingRunRequest;
+using coordinator::v1::StageRun;
+using coordinator::v1::TrainingRun;
+
+// Steps are many and small, so that there is a midst to kill in.
+constexpr char kSpec[] = R"(
+  corpus { held_out_fraction: 0.1 }
+  pretrain {
+    steps: 30 descriptions_per_step: 4 max_tokens: 96 checkpoint_steps: 5
+    precision: FP32
+    optimizer { learning_rate: 1e-3 new_parameter_learning_rate: 1e-3
+                warmup_steps: 2 clip_norm: 1 }
+  }
+  contrast {
+    steps: 30 pairs_per_step: 4 max_tokens: 96 checkpoint_steps: 5
+    precision: FP32 temperature: 0.05
+    user_user_weight: 1 poi_poi_weight: 1 user_poi_weight: 1
+    keyword_dropout: 0.3
+    optimizer { learning_rate: 1e-3 new_parameter_learning_rate: 1e-3
+                warmup_steps: 2 clip_norm: 1 }
+  }
+  embed { tokens_per_batch: 512 precision: FP32 }
+  align {
+    name: "ple" batch_size: 50 checkpoint_steps: 5 learning_rate: 0.01
+    architecture { kind: PLE embedding_width: 4 expert_widths: [ 16, 8 ]
+                   tower_width: 8 }
+  }
+  align {
+    name: "larr" batch_size: 50 checkpoint_steps: 5 learning_rate: 0.01
+    alignment_weight: 0.05
+    architecture { kind: LARR embedding_width: 4 expert_widths: [ 16, 8 ]
+                   tower_width: 8 encoder_ffn_width: 32 }
+  }
+  evaluate { bootstrap_samples: 5 }
+  publish { max_auc_loss: 1 max_calibration_error: 1 }
+  threads: 1
+  seed: 7
+)";
+
+class TinyRunTest {
+ public:
+  TinyRunTest() {
+    const std::filesystem::path source = std::getenv("LARR_SOURCE_DIR");
+    spec_ = *ParseTextProto<TrainingSpec>(kSpec);
+    spec_.set_dataset(path("city/dataset.textproto"));
+    spec_.set_base_model(source / "tests/golden/tiny_llama");
+    REQUIRE(city::GenerateCity(
+                {.seed = 1, .pois = 144, .users = 60, .impressions = 8000},
+                path("city"), [](const std::string&, int64_t) {})
+                .ok());
+    CoordinatorConfig config;
+    config.mutable_server()->set_listen("127.0.0.1:0");
+    config.mutable_server()->set_port_file(path("port"));
+    config.set_state_dir(path("state"));
+    config.set_artifact_root(path("artifacts"));
+    config.set_stage_program(STAGE);
+    config.set_cpu_slots(2);
+    REQUIRE(WriteFileAtomically(path("config"), ToTextProto(config)).ok());
+    StartCoordinator();
+  }
+  ~TinyRunTest() {
+    for (const auto& entry :
+         std::filesystem::recursive_directory_iterator(path("state"))) {
+      if (const int pid = PidIn(entry.path()); pid > 0) kill(-pid, SIGKILL);
+    }
+  }
+
+ protected:
+  std::string path(const std::string& name) const { return dir_.path() / name; }
+
+  void StartCoordinator() {
+    program_.reset();
+    std::filesystem::remove(path("port"));
+    program_ = std::make_unique<testing::Program>(
+        std::vector<std::string>{COORDINATOR, "--config", path("config")},
+        path("coordinator.log"));
+    runs_ = CoordinatorService::NewStub(
+        grpc::CreateChannel(testing::WaitForAddress(*program_, path("port")),
+                            grpc::InsecureChannelCredentials()));
+  }
+
+  void Create(const std::string& id) {
+    CreateTrainingRunRequest request;
+    request.set_training_run_id(id);
+    *request.mutable_training_run()->mutable_spec() = spec_;
+    TrainingRun run;
+    grpc::ClientContext context;
+    const grpc::Status status =
+        runs_->CreateTrainingRun(&context, request, &run);
+    INFO(status.error_message());
+    REQUIRE(status.ok());
+  }
+
+  TrainingRun Get(const std::string& id) {
+    GetTrainingRunRequest request;
+    request.set_name("trainingRuns/" + id);
+    TrainingRun run;
+    grpc::ClientContext context;
+    REQUIRE(runs_->GetTrainingRun(&context, request, &run).ok());
+    return run;
+  }
+
+  static bool IsFinished(const TrainingRun& run) {
+    return run.state() != TrainingRun::QUEUED &&
+           run.state() != TrainingRun::RUNNING;
+  }
+
+  // The process that a process file names; 0 for another file.
+  static int PidIn(const std::filesystem::path& file) {
+    int attempt = 0, pid = 0;
+    if (file.string().find("/processes/") == std::string::npos) return 0;
+    return std::ifstream(file) >> attempt >> pid ? pid : 0;
+  }
+
+  // Kills the stage once it has reported a few steps. True if it was killed.
+  bool KillInTheMidst(const std::string& id, const StageRun& stage) {
+    std::string name = stage.id();
+    std::replace(name.begin(), name.end(), '/', '-');
+    const auto progress = ReadFile(
+        path("artifacts/runs/" + id + "/" + name + ".work/progress.jsonl"));
+    if (!progress.ok() ||
+        std::count(progress->begin(), progress->end(), '\n') < 2 ||
+        std::filesystem::exists(path("artifacts/runs/" + id + "/" + name))) {
+      return false;
+    }
+    const int pid = PidIn(path("state/processes/" + id + "/" + name + ".work"));
+    return pid > 0 && kill(pid, SIGKILL) == 0;
+  }
+
+  // Hashes of a stage's weights; what else it writes may tell the time.
+  std::map<std::string, std::string> Weights(const std::string& id,
+                                             const std::string& stage) {
+    const auto manifest =
+        VerifyArtifact(path("artifacts/runs/" + id + "/" + stage));
+    INFO(manifest.status().ToString());
+    REQUIRE(manifest.ok());
+    std::map<std::string, std::string> hashes;
+    for (const auto& file : manifest->files()) {
+      if (file.path().ends_with(".safetensors")) {
+        hashes[file.path()] = file.sha256();
+      }
+    }
+    REQUIRE_FALSE(hashes.empty());
+    return hashes;
+  }
+
+  testing::TempDir dir_;
+  TrainingSpec spec_;
+  std::unique_ptr<testing::Program> program_;
+  std::unique_ptr<CoordinatorService::Stub> runs_;
+};
+
+TEST_CASE_METHOD(TinyRunTest,
+                 "A run through every stage, killed or not, gives one result",
+                 "[integration]") {
+  Create("calm");
+  Create("stormy");
+  std::set<std::string> killed;
+  bool coordinator_killed = false;
+  REQUIRE(testing::Eventually(
+      [&] {
+        const TrainingRun stormy = Get("stormy");
+        for (const StageRun& stage : stormy.stages()) {
+          if (stage.state() != StageRun::RUNNING ||
+              killed.contains(stage.id()) || !KillInTheMidst("stormy", stage)) {
+            continue;
+          }
+          killed.insert(stage.id());
+          if (stage.id() != "contrast") continue;
+          StartCoordinator();  // Kills the present one.
+          coordinator_killed = true;
+        }
+        return IsFinished(stormy) && IsFinished(Get("calm"));
+      },
+      std::chrono::seconds(200)));
+  const TrainingRun calm = Get("calm"), stormy = Get("stormy");
+  INFO(calm.ShortDebugString() << stormy.ShortDebugString());
+  REQUIRE(calm.state() == TrainingRun::SUCCEEDED);
+  REQUIRE(stormy.state() == TrainingRun::SUCCEEDED);
+  CHECK(coordinator_killed);
+  for (const char* stage :
+       {"pretrain", "contrast", "align/ple", "align/larr"}) {
+    INFO(stage);
+    CHECK(killed.contains(stage));
+  }
+  for (const StageRun& stage : stormy.stages()) {
+    INFO(stage.id());
+    CHECK(stage.restarts() == static_cast<int>(killed.count(stage.id())));
+  }
+
+  for (const char* stage :
+       {"pretrain", "contrast", "align-ple", "align-larr"}) {
+    INFO(stage);
+    CHECK(Weights("calm", stage) == Weights("stormy", stage));
+  }
+  CHECK(*ReadFile(path("artifacts/runs/calm/evaluate/metrics.json")) ==
+        *ReadFile(path("artifacts/runs/stormy/evaluate/metrics.json")));
+  CHECK(VerifyArtifact(path("artifacts/runs/stormy/embed"))
+            ->embedder_fingerprint() ==
+        VerifyArtifact(path("artifacts/runs/calm/contrast"))
+            ->embedder_fingerprint());
+
+  // Both were published; whichever came last is served.
+  CHECK(calm.model_version() != stormy.model_version());
+  const auto bundle = LoadTextProto<ServingBundle>(
+      path("artifacts/aliases/city/champion.textproto"));
+  REQUIRE(bundle.ok());
+  CHECK(bundle->model_version() == "models/city/versions/2");
+  CHECK(bundle->fencing_token() == 2);
+}
+
+}  // namespace
+}  // namespace larr
