@@ -145,6 +145,8 @@ const CtrLayout& Scorer::layout() const {
 absl::StatusOr<ScorerOutput> Scorer::Score(const ScorerInput& input) const {
   return GuardTorch("scoring", [&]() -> absl::StatusOr<ScorerOutput> {
     const c10::InferenceMode inference;
+    // oneDNN asks OpenMP, whose setting is the thread's own: take over Open's.
+    at::internal::lazy_init_num_threads();
     const CtrLayout& layout = this->layout();
     const int64_t n = input.candidates;
     CtrBatch batch;

@@ -65,12 +65,12 @@ struct Align {
   // The training rows of an epoch, the first `skip` left out.
   absl::StatusOr<ImpressionStream> TrainingRows(int64_t epoch,
                                                 int64_t skip) const {
-    return ImpressionStream::Open(
-        dataset, {.part = Part::kTrain,
-                  .seed = EpochSeed(epoch),
-                  .shuffle_rows = config.shuffle_rows(),
-                  .skip_rows = skip,
-                  .max_rows = config.max_rows()});
+    return ImpressionStream::Open(dataset,
+                                  {.part = Part::kTrain,
+                                   .seed = EpochSeed(epoch),
+                                   .shuffle_rows = config.shuffle_rows(),
+                                   .skip_rows = skip,
+                                   .max_rows = config.max_rows()});
   }
 };
 

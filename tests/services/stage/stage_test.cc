@@ -27,8 +27,8 @@ TEST_CASE("Progress goes on after a restart, even behind a torn line",
           "[stage]") {
   const testing::TempDir dir;
   const auto path = dir.path() / "progress.jsonl";
-  REQUIRE(WriteFileAtomically(
-              path, "{\"step\":1,\"elapsed\":7.5}\n{\"step\":2,\"ela")
+  REQUIRE(WriteFileAtomically(path,
+                              "{\"step\":1,\"elapsed\":7.5}\n{\"step\":2,\"ela")
               .ok());
   ProgressWriter progress(dir.path());
   progress.Report(3, 9, 1.25, 800, "tokens/s");
