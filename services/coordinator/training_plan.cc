@@ -89,7 +89,7 @@ absl::Status CheckLanguageModel(const TrainingSpec& spec) {
        1 << 24},
       {"publish.max_auc_loss", spec.publish().max_auc_loss(), 0, 1},
       {"publish.max_calibration_error", spec.publish().max_calibration_error(),
-       0, 1},
+       0, 1000},
   }));
   if (pretrain.steps() > 0) {
     LARR_RETURN_IF_ERROR(CheckRanges(
