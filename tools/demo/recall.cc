@@ -82,7 +82,9 @@ absl::StatusOr<Json> Search(EmbeddingService::Stub& stub,
                             const Listings& listings, const city::City& city,
                             const std::string& cuisine) {
   embedding::v1::SearchPoisRequest request;
-  request.set_scene_text("a user travelling in " + city.region);
+  // A scene as the embedder knows it: a context text between its tokens.
+  request.set_scene_text("<situation>travelling on vacation in " + city.region +
+                         "</situation>");
   request.set_top_k(kTop);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() +
@@ -124,7 +126,7 @@ absl::StatusOr<Json> SearchRegions(const Demo& demo,
   const auto stub = EmbeddingService::NewStub(grpc::CreateChannel(
       embedding.address(), grpc::InsecureChannelCredentials()));
   Json regions = Json::array();
-  Json sums;
+  Json sums = Json::object();
   for (const city::City& city : world.cities) {
     LARR_RETURN_IF_ERROR(CheckInterrupt());
     LARR_ASSIGN_OR_RETURN(Json region, Search(*stub, listings, city,
