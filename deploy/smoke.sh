@@ -48,7 +48,7 @@ expect() {
 make_data() {
   rm -rf "$out"
   mkdir -p "$LARR_DATA"
-  build/bin/larr_city --out "$LARR_DATA/dataset" --pois 60 --users 80 --impressions 6000 2>/dev/null
+  build/bin/larr_city --out "$LARR_DATA/dataset" --pois 60 --users 80 --impressions 40000 2>/dev/null
   cp -r tests/golden/tiny_llama "$LARR_DATA/model"
   cat >"$LARR_DATA/training.textproto" <<'SPEC'
 dataset: "/data/dataset/dataset.textproto"
@@ -60,9 +60,13 @@ contrast {
   optimizer { learning_rate: 1e-4 new_parameter_learning_rate: 1e-3 warmup_steps: 1 }
 }
 embed { tokens_per_batch: 4096 precision: BF16 as_of_date: "2025-04-11" }
-align { name: "larr" architecture { kind: LARR } batch_size: 256 }
+align {
+  name: "larr" batch_size: 128 learning_rate: 3e-3 epochs: 3
+  architecture { kind: LARR embedding_width: 8 expert_widths: [64, 32] encoder_ffn_width: 64 }
+}
 evaluate { bootstrap_samples: 10 }
 publish { max_calibration_error: 1 }
+threads: 1
 seed: 1
 SPEC
 }
@@ -94,11 +98,15 @@ expect larrctl serving status
 larrctl serving status
 before=$answer
 
-score() { larrctl score --user 1 --poi 1 --poi 2 --poi 3 --poi no-such-poi; }
+score() {
+  larrctl score --user u000001 --poi p000001,distance_km=0.5 --poi p000002 --poi no-such-poi \
+    --context temperature=12.5 --context 'rain=light rain' --context day_type=weekend \
+    --context hour=19 --context 'situation=at home' --context city=Guangzhou
+}
 say "scores"
 expect score
 echo "$answer"
-grep -q '1 POIs' <<<"$answer" || fail "the unknown POI was not counted"
+[[ $answer == *"0 user, 1 POIs; 0 texts"* ]] || fail "not just the unknown POI is missing"
 
 say "a refresh to the newest day, and scoring on its snapshot"
 expect larrctl embed list
