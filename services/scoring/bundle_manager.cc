@@ -51,6 +51,11 @@ std::string BundleManager::WhyNothingIsServed() const {
   return fmt::format("no model is loaded yet: {} is being read", alias_path_);
 }
 
+std::string BundleManager::refusal() const {
+  const std::lock_guard lock(mutex_);
+  return failure_;
+}
+
 void BundleManager::SetFailure(const absl::Status& status) {
   const std::lock_guard lock(mutex_);
   failure_ = std::string(status.message());

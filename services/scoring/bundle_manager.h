@@ -44,6 +44,9 @@ class BundleManager {
   // For callers of a server that has nothing to serve: the reason and the fix.
   std::string WhyNothingIsServed() const;
 
+  // Why the newest bundle was refused; empty if it is live.
+  std::string refusal() const;
+
   // Loads a bundle and makes it live; an empty path keeps the live one's.
   // Errors: kInvalidArgument  a path is empty and nothing is live
   //         otherwise those of Bundle::Load

@@ -74,6 +74,7 @@ grpc::ServerUnaryReactor* ScoringService::GetServingState(
         ToGrpc(absl::UnavailableError(bundles_.WhyNothingIsServed())));
   } else {
     *response = bundle->state();
+    response->set_refusal(bundles_.refusal());
     reactor->Finish(grpc::Status::OK);
   }
   return reactor;

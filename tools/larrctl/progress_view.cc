@@ -11,7 +11,7 @@
 namespace larr::ctl {
 namespace {
 
-constexpr int kBarWidth = 24;
+constexpr int kBarWidth = 16;
 
 std::string Number(double value) {
   return value >= 100 ? fmt::format("{:.0f}", value)
@@ -93,15 +93,15 @@ std::string Describe(const ProgressItem& item, bool with_bar) {
     text += with_bar ? Bar(item.done, item.total, kBarWidth)
                      : fmt::format("{} %", 100 * item.done / item.total);
   }
+  if (running && SecondsLeft(item) >= 0) {
+    text += fmt::format("  {} left", DurationText(SecondsLeft(item)));
+  }
   if (item.total > 0) text += fmt::format("  {}/{}", item.done, item.total);
   if (item.throughput > 0) {
     text += fmt::format("  {} {}", Number(item.throughput), item.unit);
   }
   if (item.loss != 0) text += fmt::format("  loss {}", Number(item.loss));
   text += fmt::format("  {}", DurationText(item.elapsed_seconds));
-  if (running && SecondsLeft(item) >= 0) {
-    text += fmt::format("  {} left", DurationText(SecondsLeft(item)));
-  }
   return text;
 }
 

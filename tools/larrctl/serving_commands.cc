@@ -23,6 +23,9 @@ void Print(const Session& session, const ServingState& state) {
       TimeText(state.switch_time()),
       DurationText(SecondsBetween(state.switch_time(), {})),
       state.fencing_token());
+  if (!state.refusal().empty()) {
+    fmt::print("refused      {}\n", state.refusal());
+  }
 }
 
 absl::Status Status(const Session& session) {

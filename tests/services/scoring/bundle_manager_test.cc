@@ -6,7 +6,7 @@
 
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
-#include "tests/services/scoring/scoring_world.h"
+#include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {

@@ -5,7 +5,7 @@
 #include <fstream>
 
 #include "common/base/artifact_folder.h"
-#include "tests/services/scoring/scoring_world.h"
+#include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
@@ -18,7 +18,7 @@ struct Fixture {
   absl::Status Load(const ModelOptions& model,
                     const SnapshotOptions& snapshot) {
     return Bundle::Load(
-               {world.MakeModel(dir.path(), "model", model).string(),
+               {testing::MakeModel(world, dir.path(), "model", model).string(),
                 world.MakeSnapshot(dir.path(), "snapshot", snapshot).string()})
         .status();
   }

@@ -5,15 +5,23 @@
 
 #include "tests/services/scoring/sample_request.h"
 #include "tests/services/scoring/scoring_world.h"
+#include "tests/testing/temp_dir.h"
 
 namespace larr {
 namespace {
 
 using testing::ScoringWorld;
 
+// Made once a process.
+std::filesystem::path SharedSnapshot() {
+  static const testing::TempDir dir;
+  static const auto folder = ScoringWorld().MakeSnapshot(dir.path(), "s");
+  return folder;
+}
+
 struct Fixture {
   Fixture() {
-    auto opened = Snapshot::Open(testing::SharedArtifacts().snapshot);
+    auto opened = Snapshot::Open(SharedSnapshot());
     REQUIRE(opened.ok());
     snapshot = *std::move(opened);
   }

@@ -10,7 +10,7 @@
 #include "services/scoring/bundle.h"
 #include "tests/services/scoring/offline_scorer.h"
 #include "tests/services/scoring/sample_request.h"
-#include "tests/services/scoring/scoring_world.h"
+#include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
@@ -47,7 +47,8 @@ TEST_CASE("Served scores equal the offline evaluation's", "[scoring]") {
   const testing::TempDir dir;
   const ScoringWorld world;
   const bool texts = GENERATE(true, false);
-  const auto model = world.MakeModel(dir.path(), "model", {.texts = texts});
+  const auto model =
+      testing::MakeModel(world, dir.path(), "model", {.texts = texts});
   const auto bundle = Bundle::Load(
       {model.string(), world.MakeSnapshot(dir.path(), "snapshot").string()});
   REQUIRE(bundle.ok());
@@ -91,7 +92,7 @@ TEST_CASE("A response says what it was made from", "[scoring]") {
   const testing::TempDir dir;
   const ScoringWorld world;
   const auto bundle =
-      Bundle::Load({world.MakeModel(dir.path(), "model").string(),
+      Bundle::Load({testing::MakeModel(world, dir.path(), "model").string(),
                     world.MakeSnapshot(dir.path(), "snapshot").string(),
                     "models/small/versions/1"});
   REQUIRE(bundle.ok());

@@ -14,7 +14,7 @@
 #include "common/config/text_proto.h"
 #include "larr/config/v1/server.pb.h"
 #include "larr/config/v1/training.pb.h"
-#include "tests/services/scoring/scoring_world.h"
+#include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"
 
@@ -82,10 +82,10 @@ TEST_CASE("larr_scoring serves, switches and stops", "[scoring]") {
   const testing::TempDir dir;
   const testing::ScoringWorld world;
   config::v1::ScoringConfig config;
-  config.set_model_path(world.MakeModel(dir.path(), "model"));
+  config.set_model_path(testing::MakeModel(world, dir.path(), "model"));
   config.set_snapshot_path(world.MakeSnapshot(dir.path(), "snapshot"));
   const std::string other =
-      world.MakeModel(dir.path(), "other", {.seed = 2}).string();
+      testing::MakeModel(world, dir.path(), "other", {.seed = 2}).string();
   Scoring scoring(dir.path(), config);
 
   const std::string score =
@@ -109,9 +109,13 @@ TEST_CASE("larr_scoring serves, switches and stops", "[scoring]") {
       scoring.Larrctl("serving switch --model " + config.snapshot_path());
   CHECK(refused.code == 2);
   CHECK_THAT(refused.out, Catch::Contains("is a `snapshot`"));
+  CHECK_THAT(scoring.Larrctl("serving status").out,
+             Catch::Contains("model path   " + config.model_path()) &&
+                 Catch::Contains("refused      "));
   CHECK(scoring.Larrctl("serving switch --model " + other).code == 0);
   const Outcome status = scoring.Larrctl("serving status");
-  CHECK_THAT(status.out, Catch::Contains("model path   " + other));
+  CHECK_THAT(status.out, Catch::Contains("model path   " + other) &&
+                             !Catch::Contains("refused"));
   CHECK(scoring.Larrctl(score).out != scored.out);
   CHECK(scoring.program().Terminate() == 0);
 }
@@ -121,7 +125,7 @@ TEST_CASE("larr_scoring waits for its alias", "[scoring]") {
   const testing::ScoringWorld world;
   config::v1::ServingBundle bundle;
   bundle.set_model_version("models/small/versions/1");
-  bundle.set_model_path(world.MakeModel(dir.path(), "model"));
+  bundle.set_model_path(testing::MakeModel(world, dir.path(), "model"));
   bundle.set_snapshot_path(world.MakeSnapshot(dir.path(), "snapshot"));
   bundle.set_fencing_token(1);
   const auto alias = dir.path() / "champion.textproto";

@@ -14,7 +14,7 @@
 #include "common/rpc/grpc_server.h"
 #include "services/scoring/scoring_admin_service.h"
 #include "services/scoring/scoring_service.h"
-#include "tests/services/scoring/scoring_world.h"
+#include "tests/services/scoring/scoring_artifacts.h"
 
 namespace larr::testing {
 

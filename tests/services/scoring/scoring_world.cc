@@ -4,9 +4,7 @@
 #include <catch2/catch.hpp>
 #include <set>
 
-#include "common/base/artifact_folder.h"
 #include "common/config/text_proto.h"
-#include "common/ctr/model_io.h"
 #include "common/features/text_renderer.h"
 #include "common/store/snapshot_builder.h"
 #include "tests/testing/snapshot_fixture.h"
@@ -191,22 +189,6 @@ config::v1::CtrModelDescription ScoringWorld::Description(
   return description;
 }
 
-std::filesystem::path ScoringWorld::MakeModel(
-    const std::filesystem::path& dir, const std::string& name,
-    const ModelOptions& options) const {
-  const auto description = Description(options);
-  const auto model = NewCtrModel(description, options.seed);
-  REQUIRE(model.ok());
-  auto writer = ArtifactWriter::Create(dir / name);
-  REQUIRE(writer.ok());
-  REQUIRE(SaveCtrModel(writer->path(), description, **model).ok());
-  config::v1::ArtifactManifest manifest;
-  manifest.set_kind(options.kind);
-  manifest.set_embedder_fingerprint(description.embedder_fingerprint());
-  REQUIRE(writer->Finish(manifest).ok());
-  return dir / name;
-}
-
 bool ScoringWorld::IsStored(const std::string& text) {
   return !text.empty() && text.find(kUnstoredName) == std::string::npos;
 }
@@ -259,11 +241,6 @@ std::filesystem::path ScoringWorld::MakeSnapshot(
   const auto manifest = (*builder)->Publish(dir / name, {});
   REQUIRE(manifest.ok());
   return dir / name;
-}
-
-const Artifacts& SharedArtifacts() {
-  static const Artifacts artifacts;
-  return artifacts;
 }
 
 }  // namespace larr::testing

@@ -12,7 +12,6 @@
 
 #include "common/features/row.h"
 #include "larr/config/v1/model.pb.h"
-#include "tests/testing/temp_dir.h"
 
 namespace larr::testing {
 
@@ -42,10 +41,7 @@ class ScoringWorld {
   const config::v1::DatasetSpec& spec() const { return spec_; }
   config::v1::CtrModelDescription Description(const ModelOptions&) const;
 
-  // Write an artifact and return its folder, `dir / name`.
-  std::filesystem::path MakeModel(const std::filesystem::path& dir,
-                                  const std::string& name,
-                                  const ModelOptions& options = {}) const;
+  // Writes a snapshot and returns its folder, `dir / name`.
   std::filesystem::path MakeSnapshot(const std::filesystem::path& dir,
                                      const std::string& name,
                                      const SnapshotOptions& options = {}) const;
@@ -64,20 +60,5 @@ class ScoringWorld {
  private:
   config::v1::DatasetSpec spec_;
 };
-
-// Artifacts that tests only read, made once a process: two LARR models, two
-// snapshots of the same texts with other vectors, and one of another embedder.
-struct Artifacts {
-  TempDir dir;
-  ScoringWorld world;
-  std::string model = world.MakeModel(dir.path(), "model");
-  std::string other = world.MakeModel(dir.path(), "other", {.seed = 2});
-  std::string snapshot = world.MakeSnapshot(dir.path(), "snapshot");
-  std::string fresh =
-      world.MakeSnapshot(dir.path(), "fresh", {.shift_vectors = true});
-  std::string foreign =
-      world.MakeSnapshot(dir.path(), "foreign", {.fingerprint = "embedder-2"});
-};
-const Artifacts& SharedArtifacts();
 
 }  // namespace larr::testing

@@ -47,11 +47,11 @@ TEST_CASE("The time left follows the speed so far", "[larrctl]") {
 
 TEST_CASE("A line tells state, steps, speed, loss and times", "[larrctl]") {
   CHECK(Describe(Pretrain(10), true) ==
-        "RUNNING  [############------------]  50 %  10/20  812 tokens/s  "
-        "loss 2.31  00:00:40  00:00:40 left");
+        "RUNNING  [########--------]  50 %  00:00:40 left  10/20  812 tokens/s"
+        "  loss 2.31  00:00:40");
   CHECK(Describe(Pretrain(10), false) ==
-        "RUNNING  50 %  10/20  812 tokens/s  loss 2.31  00:00:40  "
-        "00:00:40 left");
+        "RUNNING  50 %  00:00:40 left  10/20  812 tokens/s  loss 2.31  "
+        "00:00:40");
   ProgressItem item = Pretrain(20);
   item.state = "SUCCEEDED";
   CHECK(Describe(item, true) ==
@@ -76,7 +76,7 @@ TEST_CASE("A terminal is redrawn in place", "[larrctl]") {
   const std::string text =
       Written(true, {{"title", {Pretrain(1)}}, {"title", {Pretrain(10)}}});
   CHECK_THAT(text, Catch::Contains("\x1b[2F\x1b[0J"));  // title and one line
-  CHECK_THAT(text, Catch::Contains("  pretrain  RUNNING  [############"));
+  CHECK_THAT(text, Catch::Contains("  pretrain  RUNNING  [########--"));
 }
 
 TEST_CASE("Runs and jobs become progress", "[larrctl]") {

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/services/scoring/scoring_artifacts.h"
+
+#include <catch2/catch.hpp>
+
+#include "common/base/artifact_folder.h"
+#include "common/ctr/model_io.h"
+
+namespace larr::testing {
+
+std::filesystem::path MakeModel(const ScoringWorld& world,
+                                const std::filesystem::path& dir,
+                                const std::string& name,
+                                const ModelOptions& options) {
+  const auto description = world.Description(options);
+  const auto model = NewCtrModel(description, options.seed);
+  REQUIRE(model.ok());
+  auto writer = ArtifactWriter::Create(dir / name);
+  REQUIRE(writer.ok());
+  REQUIRE(SaveCtrModel(writer->path(), description, **model).ok());
+  config::v1::ArtifactManifest manifest;
+  manifest.set_kind(options.kind);
+  manifest.set_embedder_fingerprint(description.embedder_fingerprint());
+  REQUIRE(writer->Finish(manifest).ok());
+  return dir / name;
+}
+
+const Artifacts& SharedArtifacts() {
+  static const Artifacts artifacts;
+  return artifacts;
+}
+
+}  // namespace larr::testing
