@@ -234,6 +234,7 @@ absl::StatusOr<Json> ChangeCatalogue(const Demo& demo, const TrainingRun& run) {
   return Json{
       {"texts_total", after.texts_total()},
       {"texts_encoded", after.texts_encoded()},
+      {"texts_total_before_change", before.texts_total()},
       {"texts_encoded_before_change", before.texts_encoded()},
       {"tokens_encoded", after.tokens_encoded()},
       {"pois_changed", kChangedPois},

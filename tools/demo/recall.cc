@@ -140,9 +140,8 @@ absl::StatusOr<Json> SearchRegions(const Demo& demo,
     regions.push_back(std::move(region));
   }
   fmt::print(
-      "top {} for \"a user travelling in <region>\", mean of {} regions: "
-      "{:.0f} "
-      "% from the region (chance {:.0f} %), {:.0f} % of its cuisine (chance "
+      "top {} for a user travelling in a region, mean of {} regions: {:.0f} % "
+      "from the region (chance {:.0f} %), {:.0f} % of its cuisine (chance "
       "{:.0f} %, among POIs of the city {:.0f} %)\n",
       kTop, world.cities.size(), 100 * sums["precision"].get<double>(),
       100 * sums["precision_chance"].get<double>(),
