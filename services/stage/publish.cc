@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -155,7 +156,8 @@ void CheckCalibration(const StageConfig& config, double calibration,
   const bool passed = std::abs(calibration - 1) <= bound;  // False for NaN.
   gate.Check(passed, fmt::format("mean predicted {} over the mean label is "
                                  "{:.4f}; {:.4f} to {:.4f} is allowed.",
-                                 task, calibration, 1 - bound, 1 + bound));
+                                 task, calibration, std::max(0.0, 1 - bound),
+                                 1 + bound));
 }
 
 }  // namespace

@@ -15,7 +15,6 @@
 namespace larr {
 namespace {
 
-using config::v1::ArtifactManifest;
 using config::v1::CtrArchitecture;
 using config::v1::PublishDecision;
 using config::v1::StageConfig;
