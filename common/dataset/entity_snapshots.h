@@ -13,6 +13,7 @@
 
 #include <absl/status/statusor.h>
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -84,7 +85,8 @@ class EntitySnapshots {
   const Dataset* dataset_;
   Table table_;
   std::vector<std::string> dates_;
-  std::shared_ptr<const EntityPartition> cache_[2];  // The newer use first.
+  std::array<std::shared_ptr<const EntityPartition>, 2>
+      cache_;  // The newer use first.
 };
 
 }  // namespace larr
