@@ -15,7 +15,6 @@
 
 namespace larr {
 
-using config::v1::Side;
 using torch::Tensor;
 
 struct Scorer::State {

@@ -114,6 +114,7 @@ absl::StatusOr<SliceByPoi> FindSlices(const Dataset& dataset) {
     ++counts[row.poi_id];
   }
   std::vector<std::pair<int64_t, std::string>> ranked;
+  ranked.reserve(counts.size());
   for (const auto& [poi, count] : counts) ranked.emplace_back(count, poi);
   std::sort(ranked.begin(), ranked.end(), std::greater<>());
   SliceByPoi slices;
