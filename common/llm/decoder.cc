@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "common/llm/layer_ops.h"
+
 namespace larr {
 namespace {
 
@@ -93,13 +95,28 @@ Tensor Decoder::Embed(const Tensor& ids) const {
 }
 
 Tensor Decoder::Norm(const Tensor& x, const Tensor& weight) const {
+  if (Fused(x)) return ops::RmsNorm(x, weight, config_.norm_epsilon);
   const auto scale =
       torch::rsqrt(x.square().mean(-1, true) + config_.norm_epsilon);
   return (x * scale).to(weight.scalar_type()) * weight;
 }
 
-Tensor Decoder::Attend(const PackedBatch& batch, const Tensor& q,
-                       const Tensor& k, const Tensor& v) const {
+bool Decoder::Fused(const Tensor& x) const {
+  return !plain_ && x.device().is_cpu();
+}
+
+Tensor Decoder::Attend(const PackedBatch& batch, const Tensor& qkv) const {
+  if (Fused(qkv)) return ops::Attention(qkv, batch, config_, rotary_);
+  const auto heads =
+      qkv.view({qkv.size(0), -1, config_.head_dim})
+          .split_with_sizes({config_.heads, config_.kv_heads, config_.kv_heads},
+                            1);
+  const auto table = [&](const Tensor& values) {
+    return values.index_select(0, batch.positions).unsqueeze(1);
+  };
+  const Tensor cosine = table(rotary_.cosine), sine = table(rotary_.sine);
+  const Tensor turned[] = {Rotate(heads[0], cosine, sine),
+                           Rotate(heads[1], cosine, sine), heads[2]};
   std::vector<Tensor> parts;
   for (const AttentionGroup& group : batch.groups) {
     // [T, n, D] -> [texts, n, length, D]
@@ -107,12 +124,12 @@ Tensor Decoder::Attend(const PackedBatch& batch, const Tensor& q,
       Tensor rows = x.narrow(0, group.begin, group.tokens);
       if (group.cell_to_row.defined())
         rows = rows.index_select(0, group.cell_to_row);
-      return rows.view({group.texts, group.length, x.size(1), x.size(2)})
+      return rows.reshape({group.texts, group.length, x.size(1), x.size(2)})
           .transpose(1, 2);
     };
     Tensor out = at::scaled_dot_product_attention(
-        arrange(q), arrange(k), arrange(v), {}, 0.0, /*is_causal=*/true,
-        std::nullopt, /*enable_gqa=*/true);
+        arrange(turned[0]), arrange(turned[1]), arrange(turned[2]), {}, 0.0,
+        /*is_causal=*/true, std::nullopt, /*enable_gqa=*/true);
     out = out.transpose(1, 2).reshape({-1, config_.heads * config_.head_dim});
     if (group.row_to_cell.defined())
       out = out.index_select(0, group.row_to_cell);
@@ -121,23 +138,18 @@ Tensor Decoder::Attend(const PackedBatch& batch, const Tensor& q,
   return parts.size() == 1 ? parts[0] : torch::cat(parts);
 }
 
+Tensor Decoder::Gated(const Tensor& gate_up) const {
+  if (Fused(gate_up)) return ops::SiluMul(gate_up);
+  const auto parts = gate_up.chunk(2, -1);
+  return at::silu(parts[0]) * parts[1];
+}
+
 Tensor Decoder::Layer(const LayerWeights& layer, const PackedBatch& batch,
                       Tensor x) const {
-  const Tensor qkv = at::linear(Norm(x, layer.input_norm), layer.qkv)
-                         .view({x.size(0), config_.heads + 2 * config_.kv_heads,
-                                config_.head_dim});
-  const auto parts = qkv.split_with_sizes(
-      {config_.heads, config_.kv_heads, config_.kv_heads}, 1);
-  const auto turn = [&](const Tensor& table) {
-    return table.index_select(0, batch.positions).unsqueeze(1);
-  };
-  const Tensor cosine = turn(rotary_.cosine), sine = turn(rotary_.sine);
-  x = x + at::linear(Attend(batch, Rotate(parts[0], cosine, sine),
-                            Rotate(parts[1], cosine, sine), parts[2]),
-                     layer.output);
-  const auto gate_up =
-      at::linear(Norm(x, layer.post_norm), layer.gate_up).chunk(2, -1);
-  return x + at::linear(at::silu(gate_up[0]) * gate_up[1], layer.down);
+  const Tensor qkv = at::linear(Norm(x, layer.input_norm), layer.qkv);
+  x = x + at::linear(Attend(batch, qkv), layer.output);
+  const Tensor gate_up = at::linear(Norm(x, layer.post_norm), layer.gate_up);
+  return x + at::linear(Gated(gate_up), layer.down);
 }
 
 Tensor Decoder::Hidden(const PackedBatch& batch) const {

@@ -3,9 +3,10 @@
 // The decoder: a packed batch of token ids to hidden states and logits.
 //
 // The lowest layers may be frozen: they run on the fast path
-// (frozen_layers.h), and gradients stop above them. The other layers are plain
-// differentiable tensor operations. The stream of residuals is float32;
-// multiplications are in the dtype of the weights.
+// (frozen_layers.h), and gradients stop above them. The other layers are
+// differentiable: by the kernels of layer_ops.h on a CPU, by plain tensor
+// operations elsewhere. The stream of residuals is float32; multiplications
+// are in the dtype of the weights.
 //
 // The vocabulary is two tables with one memory: the rows that the model came
 // with, and from `first_special` on those of special tokens, which may learn
@@ -66,12 +67,17 @@ class Decoder {
 
   const VocabularyTable& head() const { return head_; }
 
+  // Plain tensor operations on CPUs, too: what the kernels are tested against.
+  void UsePlainOperations() { plain_ = true; }
+
  private:
   torch::Tensor Embed(const torch::Tensor& ids) const;
   torch::Tensor Layer(const LayerWeights& layer, const PackedBatch& batch,
                       torch::Tensor x) const;
-  torch::Tensor Attend(const PackedBatch& batch, const torch::Tensor& q,
-                       const torch::Tensor& k, const torch::Tensor& v) const;
+  bool Fused(const torch::Tensor& x) const;
+  torch::Tensor Attend(const PackedBatch& batch,
+                       const torch::Tensor& qkv) const;
+  torch::Tensor Gated(const torch::Tensor& gate_up) const;
   torch::Tensor Norm(const torch::Tensor& x, const torch::Tensor& weight) const;
 
   LlmConfig config_;
@@ -80,6 +86,7 @@ class Decoder {
   FrozenLayers frozen_;
   VocabularyTable embedding_;
   VocabularyTable head_;
+  bool plain_ = false;
 };
 
 }  // namespace larr

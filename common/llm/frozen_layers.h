@@ -3,7 +3,7 @@
 // The lowest layers of a decoder when nothing of them learns: the fast path of
 // embedding, and of training below the layers that train. Weights are packed
 // once (packed_linear.h), and what lies between the multiplications is fused
-// (kernels.h). Equal to decoder_layer.h up to rounding; a test compares them.
+// (layer_ops.h). Equal to the plain layers of decoder.h up to rounding.
 //
 // Ownership:  keeps its own packed copy of the weights.
 // Threads:    Run may be called concurrently; it uses LibTorch's threads.
@@ -49,9 +49,6 @@ class FrozenLayers {
   };
   torch::Tensor AddNorm(torch::Tensor& x, const torch::Tensor& delta,
                         const torch::Tensor& weight) const;
-  torch::Tensor Attend(const PackedBatch& batch, const torch::Tensor& qkv,
-                       bool last_only) const;
-  torch::Tensor SiluMul(const torch::Tensor& gate_up) const;
 
   LlmConfig config_;
   torch::ScalarType dtype_ = torch::kFloat32;

@@ -17,6 +17,8 @@ namespace larr::kernels {
 namespace {
 
 constexpr int kLanes = 16;
+constexpr int kRows = 8;      // rows of queries handled together
+constexpr int kMaxDim = 256;  // of a head
 using Vec = float __attribute__((vector_size(64)));
 using IntVec = int32_t __attribute__((vector_size(64)));
 using UintVec = uint32_t __attribute__((vector_size(64)));
@@ -112,6 +114,39 @@ LARR_INLINE void AddRmsNormBody(int64_t rows, int64_t width, float* x,
 }
 
 template <typename T>
+LARR_INLINE void RmsNormBackwardBody(int64_t rows, int64_t width,
+                                     const float* x, const float* weight,
+                                     float epsilon, const T* d_out, float* d_x,
+                                     float* d_weight) {
+  for (int64_t row = 0; row < rows; ++row) {
+    Vec squares = {}, dots = {};
+    for (int64_t i = 0; i < width; i += kLanes) {
+      Vec value, slope, factor;
+      LoadPart(x + i, width - i, value);
+      LoadPart(d_out + i, width - i, slope);
+      LoadPart(weight + i, width - i, factor);
+      squares += value * value;
+      dots += value * slope * factor;
+    }
+    const auto count = static_cast<float>(width);
+    const float scale = 1.0f / std::sqrt(Sum(squares) / count + epsilon);
+    const float pull = Sum(dots) / count * scale * scale;
+    for (int64_t i = 0; i < width; i += kLanes) {
+      Vec value, slope, factor, total;
+      LoadPart(x + i, width - i, value);
+      LoadPart(d_out + i, width - i, slope);
+      LoadPart(weight + i, width - i, factor);
+      LoadPart(d_weight + i, width - i, total);
+      StorePart((slope * factor - value * pull) * scale, width - i, d_x + i);
+      StorePart(total + slope * value * scale, width - i, d_weight + i);
+    }
+    x += width;
+    d_out += width;
+    d_x += width;
+  }
+}
+
+template <typename T>
 LARR_INLINE void SiluMulBody(int64_t rows, int64_t width, const T* gate_up,
                              T* out) {
   for (int64_t row = 0; row < rows; ++row, gate_up += 2 * width, out += width) {
@@ -124,6 +159,28 @@ LARR_INLINE void SiluMulBody(int64_t rows, int64_t width, const T* gate_up,
   }
 }
 
+template <typename T>
+LARR_INLINE void SiluMulBackwardBody(int64_t rows, int64_t width,
+                                     const T* gate_up, const T* d_out,
+                                     T* d_gate_up) {
+  for (int64_t row = 0; row < rows; ++row) {
+    for (int64_t i = 0; i < width; i += kLanes) {
+      Vec gate, up, slope;
+      LoadPart(gate_up + i, width - i, gate);
+      LoadPart(gate_up + width + i, width - i, up);
+      LoadPart(d_out + i, width - i, slope);
+      const Vec sigmoid = 1.0f / (1.0f + Exp(-gate));
+      const Vec silu = gate * sigmoid;
+      StorePart(slope * up * (sigmoid + silu * (1.0f - sigmoid)), width - i,
+                d_gate_up + i);
+      StorePart(slope * silu, width - i, d_gate_up + width + i);
+    }
+    gate_up += 2 * width;
+    d_out += width;
+    d_gate_up += 2 * width;
+  }
+}
+
 LARR_INLINE int64_t RoundUp(int64_t n) {
   return (n + kLanes - 1) / kLanes * kLanes;
 }
@@ -131,30 +188,40 @@ LARR_INLINE int64_t RoundUp(int64_t n) {
 // A head's row as float32, turned by its position: pairs (i, i + D/2).
 template <typename T>
 LARR_INLINE void Rotate(const T* from, int64_t half, const float* cosine,
-                        const float* sine, float factor, float* to) {
+                        const float* sine, float factor, float* to,
+                        bool back = false) {
   for (int64_t i = 0; i < half; i += kLanes) {
     Vec a, b, c, s;
     LoadPart(from + i, half - i, a);
     LoadPart(from + half + i, half - i, b);
     LoadPart(cosine + i, half - i, c);
     LoadPart(sine + i, half - i, s);
+    if (back) s = -s;
     StorePart((a * c - b * s) * factor, half - i, to + i);
     StorePart((b * c + a * s) * factor, half - i, to + half + i);
   }
 }
 
-// Rows of queries handled together.
-constexpr int kRows = 8;
+template <typename T>
+LARR_INLINE void StoreRow(const float* row, int64_t dim, T* to) {
+  for (int64_t d = 0; d < dim; d += kLanes) {
+    Vec part;
+    LoadPart(row + d, dim - d, part);
+    StorePart(part, dim - d, to + d);
+  }
+}
 
 // scores[r, j] = queries[r] . keys[j] for j < width (a multiple of kLanes).
-LARR_INLINE void Scores(const float* queries, int64_t dim, const float* keys,
-                        int64_t stride, int64_t width, float* scores) {
+// queries [kRows, pitch], of which dim columns count; keys [dim, stride].
+LARR_INLINE void Scores(const float* queries, int64_t pitch, int64_t dim,
+                        const float* keys, int64_t stride, int64_t width,
+                        float* scores) {
   for (int64_t j = 0; j < width; j += kLanes) {
     Vec sum[kRows] = {};
     for (int64_t d = 0; d < dim; ++d) {
       Vec key;
       Load(keys + d * stride + j, key);
-      for (int r = 0; r < kRows; ++r) sum[r] += queries[r * dim + d] * key;
+      for (int r = 0; r < kRows; ++r) sum[r] += queries[r * pitch + d] * key;
     }
     for (int r = 0; r < kRows; ++r) Store(sum[r], scores + r * stride + j);
   }
@@ -200,19 +267,16 @@ LARR_INLINE void Mix(const float* weights, int64_t stride, const float* values,
   }
 }
 
+// One key/value head as float32: keys [dim, stride], turned and transposed;
+// values [length, wide].
 template <typename T>
-LARR_INLINE void AttentionBody(const AttentionShape& shape, int64_t kv_head,
-                               int64_t length, int64_t first_row, const T* qkv,
-                               const float* cosine, const float* sine,
-                               float* scratch, T* out) {
+LARR_INLINE void LoadHead(const AttentionShape& shape, int64_t kv_head,
+                          int64_t length, const T* qkv, const float* cosine,
+                          const float* sine, float* keys, float* values) {
   const int64_t dim = shape.head_dim, half = dim / 2, wide = RoundUp(dim);
-  const int64_t group = shape.heads / shape.kv_heads, stride = RoundUp(length);
+  const int64_t stride = RoundUp(length);
   const int64_t columns = (shape.heads + 2 * shape.kv_heads) * dim;
-  float* keys = scratch;                    // [dim, stride], turned
-  float* values = keys + dim * stride;      // [length, wide]
-  float* queries = values + length * wide;  // [kRows, dim]
-  float* scores = queries + kRows * dim;    // [kRows, stride]
-  float row[256];
+  float row[kMaxDim];
   for (int64_t t = 0; t < length; ++t) {
     const T* key = qkv + t * columns + (shape.heads + kv_head) * dim;
     Rotate(key, half, cosine + t * half, sine + t * half, 1.0f, row);
@@ -226,9 +290,24 @@ LARR_INLINE void AttentionBody(const AttentionShape& shape, int64_t kv_head,
   }
   for (int64_t d = 0; d < dim; ++d)
     std::fill(keys + d * stride + length, keys + (d + 1) * stride, 0.0f);
+}
+
+template <typename T>
+LARR_INLINE void AttentionBody(const AttentionShape& shape, int64_t kv_head,
+                               int64_t length, int64_t first_row, const T* qkv,
+                               const float* cosine, const float* sine,
+                               float* scratch, T* out) {
+  const int64_t dim = shape.head_dim, half = dim / 2, wide = RoundUp(dim);
+  const int64_t group = shape.heads / shape.kv_heads, stride = RoundUp(length);
+  const int64_t columns = (shape.heads + 2 * shape.kv_heads) * dim;
+  float* keys = scratch;                    // [dim, stride]
+  float* values = keys + dim * stride;      // [length, wide]
+  float* queries = values + length * wide;  // [kRows, dim]
+  float* scores = queries + kRows * dim;    // [kRows, stride]
+  LoadHead(shape, kv_head, length, qkv, cosine, sine, keys, values);
+  std::fill(queries, queries + kRows * dim, 0.0f);
   const float factor = 1.0f / std::sqrt(static_cast<float>(dim));
-  for (int64_t g = 0; g < group; ++g) {
-    const int64_t head = kv_head * group + g;
+  for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     for (int64_t t = first_row; t < length; t += kRows) {
       const int rows = static_cast<int>(std::min<int64_t>(kRows, length - t));
       for (int r = 0; r < rows; ++r) {
@@ -237,7 +316,7 @@ LARR_INLINE void AttentionBody(const AttentionShape& shape, int64_t kv_head,
                queries + r * dim);
       }
       const int64_t width = RoundUp(t + rows);
-      Scores(queries, dim, keys, stride, width, scores);
+      Scores(queries, dim, dim, keys, stride, width, scores);
       float inverse[kRows] = {};
       for (int r = 0; r < rows; ++r)
         inverse[r] = 1.0f / Soften(scores + r * stride, t + r + 1, width);
@@ -253,48 +332,194 @@ LARR_INLINE void AttentionBody(const AttentionShape& shape, int64_t kv_head,
   }
 }
 
+// sums[j] += sum over r of weights[r, j] * rows[r], for j < count.
+LARR_INLINE void AddOuter(const float* weights, int64_t stride,
+                          const float* rows, int64_t dim, int64_t count,
+                          float* sums) {
+  for (int64_t d = 0; d < dim; d += kLanes) {
+    Vec row[kRows];
+    for (int r = 0; r < kRows; ++r) Load(rows + r * dim + d, row[r]);
+    for (int64_t j = 0; j < count; ++j) {
+      Vec sum;
+      Load(sums + j * dim + d, sum);
+      for (int r = 0; r < kRows; ++r) sum += weights[r * stride + j] * row[r];
+      Store(sum, sums + j * dim + d);
+    }
+  }
+}
+
+// Turns weights and the slopes towards them into slopes towards the scores:
+// d_s = p (d_p - sum p d_p). `weights` is e^(s - max) and becomes p.
+LARR_INLINE void SoftmaxBackward(float inverse, int64_t width, float* weights,
+                                 float* slopes) {
+  Vec dots = {};
+  for (int64_t j = 0; j < width; j += kLanes) {
+    Vec p, slope;
+    Load(weights + j, p);
+    Load(slopes + j, slope);
+    p *= inverse;
+    Store(p, weights + j);
+    dots += p * slope;
+  }
+  const float dot = Sum(dots);
+  for (int64_t j = 0; j < width; j += kLanes) {
+    Vec p, slope;
+    Load(weights + j, p);
+    Load(slopes + j, slope);
+    Store(p * (slope - dot), slopes + j);
+  }
+}
+
+// Scratch of the backward pass of one key/value head.
+struct BackwardScratch {
+  LARR_INLINE BackwardScratch(int64_t dim, int64_t length, float* scratch)
+      : wide(RoundUp(dim)), stride(RoundUp(length)) {
+    for (float** part : {&keys, &values, &d_values_to, &d_keys_to}) {
+      *part = scratch;
+      scratch += part == &keys ? dim * stride : length * wide;
+    }
+    value_columns = scratch;
+    key_rows = value_columns + wide * stride;
+    queries = key_rows + length * wide;
+    slopes_out = queries + kRows * wide;
+    weights = slopes_out + kRows * wide;
+    slopes = weights + kRows * stride;
+  }
+  int64_t wide, stride;
+  float *keys, *values;            // of LoadHead
+  float *d_values_to, *d_keys_to;  // [length, wide]
+  float* value_columns;            // [wide, stride], transposed
+  float* key_rows;                 // [length, wide], turned
+  float *queries, *slopes_out;     // [kRows, wide]
+  float *weights, *slopes;         // [kRows, stride]
+};
+
+template <typename T>
+LARR_INLINE void AttentionBackwardBody(const AttentionShape& shape,
+                                       int64_t kv_head, int64_t length,
+                                       const T* qkv, const float* cosine,
+                                       const float* sine, const T* d_out,
+                                       float* scratch, T* d_qkv) {
+  const int64_t dim = shape.head_dim, half = dim / 2;
+  const int64_t group = shape.heads / shape.kv_heads;
+  const int64_t columns = (shape.heads + 2 * shape.kv_heads) * dim;
+  const BackwardScratch s(dim, length, scratch);
+  LoadHead(shape, kv_head, length, qkv, cosine, sine, s.keys, s.values);
+  std::fill(s.d_values_to, s.d_values_to + length * s.wide, 0.0f);
+  std::fill(s.d_keys_to, s.d_keys_to + length * s.wide, 0.0f);
+  std::fill(s.value_columns, s.weights, 0.0f);
+  for (int64_t t = 0; t < length; ++t) {
+    for (int64_t d = 0; d < dim; ++d) {
+      s.value_columns[d * s.stride + t] = s.values[t * s.wide + d];
+      s.key_rows[t * s.wide + d] = s.keys[d * s.stride + t];
+    }
+  }
+  const float factor = 1.0f / std::sqrt(static_cast<float>(dim));
+  float row[kMaxDim];
+  for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
+    for (int64_t t = 0; t < length; t += kRows) {
+      const int rows = static_cast<int>(std::min<int64_t>(kRows, length - t));
+      std::fill(s.queries, s.weights, 0.0f);
+      for (int r = 0; r < rows; ++r) {
+        Rotate(qkv + (t + r) * columns + head * dim, half,
+               cosine + (t + r) * half, sine + (t + r) * half, factor,
+               s.queries + r * s.wide);
+        for (int64_t d = 0; d < dim; d += kLanes) {
+          Vec slope;
+          LoadPart(d_out + ((t + r) * shape.heads + head) * dim + d, dim - d,
+                   slope);
+          Store(slope, s.slopes_out + r * s.wide + d);
+        }
+      }
+      const int64_t width = RoundUp(t + rows);
+      Scores(s.queries, s.wide, dim, s.keys, s.stride, width, s.weights);
+      Scores(s.slopes_out, s.wide, dim, s.value_columns, s.stride, width,
+             s.slopes);
+      for (int r = 0; r < kRows; ++r) {
+        float* weights = s.weights + r * s.stride;
+        const int64_t known = std::min(t + r + 1, length);
+        const float inverse = 1.0f / Soften(weights, known, width);
+        SoftmaxBackward(inverse, width, weights, s.slopes + r * s.stride);
+      }
+      AddOuter(s.weights, s.stride, s.slopes_out, s.wide, t + rows,
+               s.d_values_to);
+      AddOuter(s.slopes, s.stride, s.queries, s.wide, t + rows, s.d_keys_to);
+      // Each query's own slope, turned back.
+      for (int64_t d = 0; d < s.wide; d += kLanes) {
+        Vec sums[kRows];
+        Mix(s.slopes, s.stride, s.key_rows + d, s.wide, t + rows, sums);
+        for (int r = 0; r < kRows; ++r)
+          Store(sums[r], s.queries + r * s.wide + d);
+      }
+      for (int r = 0; r < rows; ++r) {
+        Rotate(s.queries + r * s.wide, half, cosine + (t + r) * half,
+               sine + (t + r) * half, factor, row, /*back=*/true);
+        StoreRow(row, dim, d_qkv + (t + r) * columns + head * dim);
+      }
+    }
+  }
+  for (int64_t t = 0; t < length; ++t) {
+    T* to = d_qkv + t * columns + (shape.heads + kv_head) * dim;
+    Rotate(s.d_keys_to + t * s.wide, half, cosine + t * half, sine + t * half,
+           1.0f, row, /*back=*/true);
+    StoreRow(row, dim, to);
+    StoreRow(s.d_values_to + t * s.wide, dim, to + shape.kv_heads * dim);
+  }
+}
+
 }  // namespace
 
 int64_t AttentionScratch(const AttentionShape& shape, int64_t length) {
-  const int64_t stride = (length + kLanes - 1) / kLanes * kLanes;
-  const int64_t wide = (shape.head_dim + kLanes - 1) / kLanes * kLanes;
+  const int64_t stride = RoundUp(length), wide = RoundUp(shape.head_dim);
   return shape.head_dim * stride + length * wide + kRows * shape.head_dim +
          kRows * stride;
 }
 
-LARR_CLONES void AddRmsNorm(int64_t rows, int64_t width, float* x,
-                            const float* delta, const float* weight,
-                            float epsilon, float* out) {
-  AddRmsNormBody(rows, width, x, delta, weight, epsilon, out);
-}
-LARR_CLONES void AddRmsNorm(int64_t rows, int64_t width, float* x,
-                            const Bf16* delta, const float* weight,
-                            float epsilon, Bf16* out) {
-  AddRmsNormBody(rows, width, x, delta, weight, epsilon, out);
+int64_t AttentionBackwardScratch(const AttentionShape& shape, int64_t length) {
+  const int64_t stride = RoundUp(length), wide = RoundUp(shape.head_dim);
+  return shape.head_dim * stride + 4 * length * wide + wide * stride +
+         2 * kRows * (wide + stride);
 }
 
-LARR_CLONES void SiluMul(int64_t rows, int64_t width, const float* gate_up,
-                         float* out) {
-  SiluMulBody(rows, width, gate_up, out);
-}
-LARR_CLONES void SiluMul(int64_t rows, int64_t width, const Bf16* gate_up,
-                         Bf16* out) {
-  SiluMulBody(rows, width, gate_up, out);
-}
+// The same functions for both types of number.
+#define LARR_KERNELS(T)                                                       \
+  LARR_CLONES void AddRmsNorm(int64_t rows, int64_t width, float* x,          \
+                              const T* delta, const float* weight,            \
+                              float epsilon, T* out) {                        \
+    AddRmsNormBody(rows, width, x, delta, weight, epsilon, out);              \
+  }                                                                           \
+  LARR_CLONES void RmsNormBackward(                                           \
+      int64_t rows, int64_t width, const float* x, const float* weight,       \
+      float epsilon, const T* d_out, float* d_x, float* d_weight) {           \
+    RmsNormBackwardBody(rows, width, x, weight, epsilon, d_out, d_x,          \
+                        d_weight);                                            \
+  }                                                                           \
+  LARR_CLONES void SiluMul(int64_t rows, int64_t width, const T* gate_up,     \
+                           T* out) {                                          \
+    SiluMulBody(rows, width, gate_up, out);                                   \
+  }                                                                           \
+  LARR_CLONES void SiluMulBackward(int64_t rows, int64_t width,               \
+                                   const T* gate_up, const T* d_out,          \
+                                   T* d_gate_up) {                            \
+    SiluMulBackwardBody(rows, width, gate_up, d_out, d_gate_up);              \
+  }                                                                           \
+  LARR_CLONES void Attention(const AttentionShape& shape, int64_t kv_head,    \
+                             int64_t length, int64_t first_row, const T* qkv, \
+                             const float* cosine, const float* sine,          \
+                             float* scratch, T* out) {                        \
+    AttentionBody(shape, kv_head, length, first_row, qkv, cosine, sine,       \
+                  scratch, out);                                              \
+  }                                                                           \
+  LARR_CLONES void AttentionBackward(                                         \
+      const AttentionShape& shape, int64_t kv_head, int64_t length,           \
+      const T* qkv, const float* cosine, const float* sine, const T* d_out,   \
+      float* scratch, T* d_qkv) {                                             \
+    AttentionBackwardBody(shape, kv_head, length, qkv, cosine, sine, d_out,   \
+                          scratch, d_qkv);                                    \
+  }
 
-LARR_CLONES void Attention(const AttentionShape& shape, int64_t kv_head,
-                           int64_t length, int64_t first_row, const float* qkv,
-                           const float* cosine, const float* sine,
-                           float* scratch, float* out) {
-  AttentionBody(shape, kv_head, length, first_row, qkv, cosine, sine, scratch,
-                out);
-}
-LARR_CLONES void Attention(const AttentionShape& shape, int64_t kv_head,
-                           int64_t length, int64_t first_row, const Bf16* qkv,
-                           const float* cosine, const float* sine,
-                           float* scratch, Bf16* out) {
-  AttentionBody(shape, kv_head, length, first_row, qkv, cosine, sine, scratch,
-                out);
-}
+LARR_KERNELS(float)
+LARR_KERNELS(Bf16)
+#undef LARR_KERNELS
 
 }  // namespace larr::kernels

@@ -25,9 +25,23 @@ void AddRmsNorm(int64_t rows, int64_t width, float* x, const float* delta,
 void AddRmsNorm(int64_t rows, int64_t width, float* x, const Bf16* delta,
                 const float* weight, float epsilon, Bf16* out);
 
+// Gradients of out = x / sqrt(mean(x^2) + epsilon) * weight: writes d_x, and
+// adds this call's rows to d_weight [width].
+void RmsNormBackward(int64_t rows, int64_t width, const float* x,
+                     const float* weight, float epsilon, const float* d_out,
+                     float* d_x, float* d_weight);
+void RmsNormBackward(int64_t rows, int64_t width, const float* x,
+                     const float* weight, float epsilon, const Bf16* d_out,
+                     float* d_x, float* d_weight);
+
 // out[r, i] = silu(gate_up[r, i]) * gate_up[r, width + i].
 void SiluMul(int64_t rows, int64_t width, const float* gate_up, float* out);
 void SiluMul(int64_t rows, int64_t width, const Bf16* gate_up, Bf16* out);
+
+void SiluMulBackward(int64_t rows, int64_t width, const float* gate_up,
+                     const float* d_out, float* d_gate_up);
+void SiluMulBackward(int64_t rows, int64_t width, const Bf16* gate_up,
+                     const Bf16* d_out, Bf16* d_gate_up);
 
 struct AttentionShape {
   int64_t heads = 0;     // H
@@ -50,5 +64,20 @@ void Attention(const AttentionShape& shape, int64_t kv_head, int64_t length,
 void Attention(const AttentionShape& shape, int64_t kv_head, int64_t length,
                int64_t first_row, const Bf16* qkv, const float* cosine,
                const float* sine, float* scratch, Bf16* out);
+
+// Floats of scratch that AttentionBackward needs.
+int64_t AttentionBackwardScratch(const AttentionShape& shape, int64_t length);
+
+// From d_out [length, H D], the columns of this key/value head and its query
+// heads of d_qkv [length, (H + 2K) D]. Nothing but qkv is kept from the
+// forward pass: the softmax is computed again.
+void AttentionBackward(const AttentionShape& shape, int64_t kv_head,
+                       int64_t length, const float* qkv, const float* cosine,
+                       const float* sine, const float* d_out, float* scratch,
+                       float* d_qkv);
+void AttentionBackward(const AttentionShape& shape, int64_t kv_head,
+                       int64_t length, const Bf16* qkv, const float* cosine,
+                       const float* sine, const Bf16* d_out, float* scratch,
+                       Bf16* d_qkv);
 
 }  // namespace larr::kernels

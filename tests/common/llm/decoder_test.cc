@@ -18,22 +18,32 @@ Tensor Rows(const PackedBatch& batch, const Tensor& matrix, size_t i) {
   return matrix.narrow(0, batch.begin[i], batch.length[i]);
 }
 
+// The three ways through a layer.
+enum class Way { kPlain, kFused, kFrozen };
+constexpr Way kWays[] = {Way::kPlain, Way::kFused, Way::kFrozen};
+
+Decoder MakeDecoder(const Model& model, Way way) {
+  Decoder decoder(model.config, model.weights, model.config.vocab_size,
+                  way == Way::kFrozen ? model.config.layers : 0);
+  if (way == Way::kPlain) decoder.UsePlainOperations();
+  return decoder;
+}
+
 // The goldens' largest difference of logits and smallest cosine of states.
 void Compare(const std::filesystem::path& folder,
              const std::filesystem::path& goldens_file, torch::ScalarType dtype,
-             bool frozen, double max_logit, double min_cosine) {
+             Way way, double max_logit, double min_cosine) {
   const torch::NoGradGuard no_grad;
   const auto goldens = Value(SafetensorsFile::Open(goldens_file));
   const Model model = ReadModel(folder, dtype);
-  const Decoder decoder(model.config, model.weights, model.config.vocab_size,
-                        frozen ? model.config.layers : 0);
+  const Decoder decoder = MakeDecoder(model, way);
   const auto texts = AllIds(goldens);
   REQUIRE(texts.size() >= 3);
   const PackedBatch batch = Pack(texts);
   const Tensor hidden = decoder.Hidden(batch);
   for (size_t i = 0; i < texts.size(); ++i) {
     const std::string name = std::to_string(i);
-    INFO("text " << name << (frozen ? " frozen " : " plain ") << dtype);
+    INFO("text " << name << " way " << static_cast<int>(way) << " " << dtype);
     const Tensor expected = Value(goldens.View(name + ".hidden"));
     CHECK(MinCosine(Rows(batch, hidden, i), expected) >= min_cosine);
     const Tensor logits = Value(goldens.View(name + ".logits"));
@@ -46,27 +56,28 @@ void Compare(const std::filesystem::path& folder,
 
 TEST_CASE("The tiny Llama agrees with transformers") {
   const auto goldens = TinyFolder() / "goldens.safetensors";
-  for (const bool frozen : {false, true}) {
-    Compare(TinyFolder(), goldens, torch::kFloat32, frozen, 1e-4, 0.999999);
-    Compare(TinyFolder(), goldens, torch::kBFloat16, frozen, 0.25, 0.999);
+  for (const Way way : kWays) {
+    Compare(TinyFolder(), goldens, torch::kFloat32, way, 1e-4, 0.999999);
+    Compare(TinyFolder(), goldens, torch::kBFloat16, way, 0.25, 0.999);
   }
 }
 
 TEST_CASE("SmolLM2-135M agrees with transformers") {
   const auto goldens = SmolGoldens() / "goldens.safetensors";
-  for (const bool frozen : {false, true}) {
-    Compare(SmolFolder(), goldens, torch::kFloat32, frozen, 1e-3, 0.9999);
-    Compare(SmolFolder(), goldens, torch::kBFloat16, frozen, 1.0, 0.995);
+  for (const Way way : kWays) {
+    Compare(SmolFolder(), goldens, torch::kFloat32, way, 1e-3, 0.9999);
+    Compare(SmolFolder(), goldens, torch::kBFloat16, way, 1.0, 0.995);
   }
 }
 
-TEST_CASE("Loss and gradients of one step agree with transformers") {
+void CompareGradients(bool plain) {
   const auto goldens =
       Value(SafetensorsFile::Open(TinyFolder() / "goldens.safetensors"));
   const Model model = ReadModel(TinyFolder(), torch::kFloat32);
   // Special tokens apart, as in training.
   const int64_t first_special = model.config.vocab_size - 7;
   Decoder decoder(model.config, model.weights, first_special, 0);
+  if (plain) decoder.UsePlainOperations();
   const auto trained = decoder.Train(/*with_vocabulary=*/true);
 
   std::vector<Description> descriptions;
@@ -109,6 +120,42 @@ TEST_CASE("Loss and gradients of one step agree with transformers") {
   CHECK(compared == 21);
 }
 
+TEST_CASE("Loss and gradients of one step agree with transformers") {
+  CompareGradients(/*plain=*/true);
+  CompareGradients(/*plain=*/false);
+}
+
+TEST_CASE(
+    "Gradients of the kernels in bfloat16 are those of plain operations") {
+  const Model model = ReadModel(TinyFolder(), torch::kBFloat16);
+  std::vector<std::vector<Tensor>> gradients;
+  std::mt19937 random(5);
+  std::vector<TokenIds> texts;
+  for (const size_t length : {40, 3, 17, 1, 64}) {
+    texts.emplace_back();
+    for (size_t i = 0; i < length; ++i) texts.back().push_back(random() % 260);
+  }
+  const PackedBatch batch = Pack(texts);
+  const Tensor mix = torch::randn({batch.tokens(), model.config.hidden_size});
+  for (const Way way : {Way::kPlain, Way::kFused}) {
+    Decoder decoder = MakeDecoder(model, way);
+    auto trained = decoder.Train(true);
+    (decoder.Hidden(batch).to(torch::kFloat32) * mix).sum().backward();
+    gradients.emplace_back();
+    for (auto& [name, tensor, is_new] : trained) {
+      if (tensor.grad().defined())
+        gradients.back().push_back(tensor.grad().to(torch::kFloat32).flatten());
+    }
+  }
+  REQUIRE(gradients[0].size() == gradients[1].size());
+  REQUIRE(gradients[0].size() >= 13);
+  for (size_t i = 0; i < gradients[0].size(); ++i) {
+    INFO(i);
+    CHECK(MinCosine(gradients[0][i].unsqueeze(0),
+                    gradients[1][i].unsqueeze(0)) > 0.998);
+  }
+}
+
 TEST_CASE("Below frozen layers nothing learns but special tokens") {
   const Model model = ReadModel(TinyFolder(), torch::kFloat32);
   Decoder decoder(model.config, model.weights, 262, 1);
@@ -133,8 +180,8 @@ TEST_CASE("A text's states do not depend on its neighbours") {
     for (int64_t i = 0; i < length; ++i) ids.push_back(random() % 260);
     return ids;
   };
-  for (const int64_t frozen : {0, 2}) {
-    const Decoder decoder(model.config, model.weights, 269, frozen);
+  for (const Way way : kWays) {
+    const Decoder decoder = MakeDecoder(model, way);
     const TokenIds probe = text(23);
     const Tensor alone = decoder.Hidden(Pack(std::vector<TokenIds>{probe}));
     for (int round = 0; round < 20; ++round) {

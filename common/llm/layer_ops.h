@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a decoder layer does between its multiplications, on tensors: the
+// kernels of kernels.h over LibTorch's threads, with gradients where an input
+// needs them. CPU, float32 or bfloat16, contiguous.
+//
+// Threads: functions of their arguments. Results do not depend on the number
+//          of threads.
+// Errors:  c10::Error; callers use GuardTorch.
+#pragma once
+
+#include <torch/torch.h>
+
+#include "common/llm/llm_config.h"
+#include "common/llm/packed_batch.h"
+#include "common/llm/rotary.h"
+
+namespace larr::ops {
+
+// x += delta where delta is defined, then RmsNorm(x). x float32 [T, h], delta
+// [T, h] and the result of `dtype`, weight float32 [h]. No gradients.
+torch::Tensor AddRmsNorm(torch::Tensor& x, const torch::Tensor& delta,
+                         const torch::Tensor& weight, double epsilon,
+                         torch::ScalarType dtype);
+
+// x / sqrt(mean(x^2) + epsilon) * weight: float32 [T, h] to [T, h] of the
+// weight's dtype.
+torch::Tensor RmsNorm(const torch::Tensor& x, const torch::Tensor& weight,
+                      double epsilon);
+
+// silu(gate) * up: [T, 2I] to [T, I].
+torch::Tensor SiluMul(const torch::Tensor& gate_up);
+
+// Causal attention of each text of the batch, positions turned in:
+// qkv [T, (H + 2K) D] to [T, H D]. With `last_only` only the rows batch.last
+// are computed, without gradients.
+torch::Tensor Attention(const torch::Tensor& qkv, const PackedBatch& batch,
+                        const LlmConfig& config, const RotaryTable& rotary,
+                        bool last_only = false);
+
+}  // namespace larr::ops
