@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/llm/losses.h"
+#include "common/llm/whitening.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_sampler.h"
 #include "services/stage/llm_stage.h"
@@ -20,6 +21,7 @@ namespace {
 using config::v1::ContrastConfig;
 
 constexpr int64_t kEmbeddingDim = 128;  // as in the paper
+constexpr size_t kWhiteningTexts = 768;
 
 absl::Status CheckSettings(const ContrastConfig& config) {
   LARR_RETURN_IF_ERROR(CheckTraining("contrast", config.steps(),
@@ -90,12 +92,26 @@ absl::StatusOr<std::vector<PairKind>> ActiveKinds(
 // Texts to vectors and losses, with gradients.
 class PairModel {
  public:
+  // projection [embedding_dim, h] learns, on whitened states.
   PairModel(const ContrastConfig& config, const Tokenizer& tokenizer,
-            const Decoder& decoder, torch::Tensor projection)
+            const Decoder& decoder, torch::Tensor whitening,
+            torch::Tensor projection)
       : config_(config),
         tokenizer_(tokenizer),
         decoder_(decoder),
+        whitening_(std::move(whitening)),
         projection_(std::move(projection)) {}
+
+  // The last states of texts, float32 [n, h].
+  absl::StatusOr<torch::Tensor> States(const std::vector<std::string>& texts,
+                                       std::vector<TokenIds>& ids) const {
+    LARR_ASSIGN_OR_RETURN(ids, tokenizer_.Encode(texts));
+    for (auto& text : ids) CutTokens(config_.max_tokens(), text);
+    const PackedBatch batch = Pack(ids);
+    return decoder_.Hidden(batch)
+        .index_select(0, batch.last)
+        .to(torch::kFloat32);
+  }
 
   // The loss of one kind of pair (eq. 14, 16 or 20). Adds to `result`.
   absl::StatusOr<torch::Tensor> Loss(PairKind kind, const PairBatch& pairs,
@@ -103,12 +119,12 @@ class PairModel {
     const auto count = static_cast<int64_t>(pairs.a.size());
     std::vector<std::string> texts = pairs.a;
     texts.insert(texts.end(), pairs.b.begin(), pairs.b.end());
-    LARR_ASSIGN_OR_RETURN(auto ids, tokenizer_.Encode(texts));
-    for (auto& text : ids) CutTokens(config_.max_tokens(), text);
-    const PackedBatch batch = Pack(ids);
-    result.tokens += batch.tokens();
-    const auto last = decoder_.Hidden(batch).index_select(0, batch.last);
-    const auto vectors = at::linear(last.to(torch::kFloat32), projection_);
+    std::vector<TokenIds> ids;
+    LARR_ASSIGN_OR_RETURN(const auto states, States(texts, ids));
+    for (const auto& text : ids)
+      result.tokens += static_cast<int64_t>(text.size());
+    const auto vectors =
+        at::linear(at::linear(states, whitening_), projection_);
     const auto a = vectors.narrow(0, 0, count);
     const auto b = vectors.narrow(0, count, count);
     const auto excluded =
@@ -126,8 +142,34 @@ class PairModel {
   const ContrastConfig& config_;
   const Tokenizer& tokenizer_;
   const Decoder& decoder_;
+  const torch::Tensor whitening_;
   const torch::Tensor projection_;
 };
+
+// From states of the texts of steps before the first one. A function of the
+// model that the stage starts from, so that a restart finds the same.
+absl::StatusOr<torch::Tensor> LearnWhitening(const PairModel& model,
+                                             const ContrastSampler& sampler) {
+  const torch::NoGradGuard no_grad;
+  std::vector<torch::Tensor> states;
+  std::vector<int32_t> slots;
+  for (int64_t step = -1; slots.size() < kWhiteningTexts; --step) {
+    const size_t before = slots.size();
+    for (const PairKind kind : kPairKinds) {
+      if (!sampler.Has(kind)) continue;
+      const PairBatch pairs = sampler.Batch(kind, step);
+      if (pairs.a.empty()) continue;
+      for (const auto* texts : {&pairs.a, &pairs.b}) {
+        std::vector<TokenIds> ids;
+        LARR_ASSIGN_OR_RETURN(states.emplace_back(), model.States(*texts, ids));
+        for (const auto& text : ids) slots.push_back(text.back());
+      }
+    }
+    if (slots.size() == before) break;  // A corpus without pairs.
+  }
+  if (slots.empty()) return torch::Tensor();
+  return ContentWhitening(torch::cat(states), slots);
+}
 
 torch::Tensor InitialProjection(int64_t hidden, uint64_t seed) {
   auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
@@ -147,9 +189,6 @@ absl::Status TrainAndWrite(StageContext& context,
   EmbedderHead head;
   head.config.mutable_slots()->Add(slots.begin(), slots.end());
   head.config.set_max_tokens(config.max_tokens());
-  head.projection =
-      InitialProjection(checkpoint.config.hidden_size, spec.seed());
-
   Decoder decoder(checkpoint.config, checkpoint.weights, first_special,
                   config.frozen_layers());
   // The head is not read, and the embedding learns only if all layers do.
@@ -157,8 +196,19 @@ absl::Status TrainAndWrite(StageContext& context,
   std::erase_if(trained, [](const TrainedTensor& tensor) {
     return tensor.name.starts_with("head.");
   });
-  head.projection.requires_grad_(true);
-  trained.push_back({"projection", head.projection, /*is_new=*/true});
+  const int64_t hidden = checkpoint.config.hidden_size;
+  LARR_ASSIGN_OR_RETURN(
+      torch::Tensor whitening,
+      LearnWhitening(PairModel(config, checkpoint.tokenizer, decoder, {}, {}),
+                     sampler));
+  // The directions of largest variance; at random where nothing is known.
+  auto projection = torch::eye(kEmbeddingDim, hidden, torch::kFloat32);
+  if (!whitening.defined()) {
+    whitening = torch::eye(hidden, torch::kFloat32);
+    projection = InitialProjection(hidden, spec.seed());
+  }
+  projection.requires_grad_(true);
+  trained.push_back({"projection", projection, /*is_new=*/true});
   Optimizer optimizer(trained, config.optimizer(), config.steps());
   Trainer trainer(
       MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
@@ -179,6 +229,7 @@ absl::Status TrainAndWrite(StageContext& context,
     return result;
   };
   LARR_RETURN_IF_ERROR(RunTrainer(context, config.steps(), body, trainer));
+  head.projection = projection.detach().mm(whitening);
   config::v1::ArtifactManifest manifest;
   manifest.mutable_parents()->insert(digests.begin(), digests.end());
   manifest.set_config(ToTextProto(config));

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/llm/layer_ops.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/common/llm/golden.h"
+
+namespace larr {
+namespace {
+
+using torch::Tensor;
+
+Tensor Leaf(const Tensor& x) { return x.detach().clone().requires_grad_(true); }
+
+TEST_CASE("RmsNorm and its gradients agree with plain operations") {
+  torch::manual_seed(1);
+  // More rows than one thread takes, a width that is no multiple of a vector.
+  const Tensor x = torch::randn({200, 21}), w = torch::randn({21});
+  const Tensor mix = torch::randn({200, 21});
+  const Tensor x1 = Leaf(x), w1 = Leaf(w), x2 = Leaf(x), w2 = Leaf(w);
+  const Tensor out = ops::RmsNorm(x1, w1, 1e-5);
+  (out * mix).sum().backward();
+  const Tensor plain = x2 * torch::rsqrt(x2.square().mean(1, true) + 1e-5) * w2;
+  (plain * mix).sum().backward();
+  CHECK(testing::MaxDifference(out, plain) < 1e-5);
+  CHECK(testing::MaxDifference(x1.grad(), x2.grad()) < 1e-5);
+  CHECK(testing::MaxDifference(w1.grad(), w2.grad()) < 1e-4);
+  CHECK(testing::MaxDifference(ops::RmsNorm(x, w, 1e-5), plain) < 1e-5);
+}
+
+TEST_CASE("SiluMul and its gradient agree with plain operations") {
+  torch::manual_seed(2);
+  const Tensor x = torch::randn({150, 2 * 19}) * 4;
+  const Tensor mix = torch::randn({150, 19});
+  const Tensor x1 = Leaf(x), x2 = Leaf(x);
+  const Tensor out = ops::SiluMul(x1);
+  (out * mix).sum().backward();
+  const Tensor plain = torch::silu(x2.slice(1, 0, 19)) * x2.slice(1, 19);
+  (plain * mix).sum().backward();
+  CHECK(testing::MaxDifference(out, plain) < 1e-4);
+  CHECK(testing::MaxDifference(x1.grad(), x2.grad()) < 1e-4);
+}
+
+// Gradients of attention against differences of its values.
+TEST_CASE("Attention's gradient is its slope") {
+  torch::manual_seed(3);
+  LlmConfig config;
+  config.heads = 4;
+  config.kv_heads = 2;
+  config.head_dim = 10;
+  const auto rotary = MakeRotaryTable(64, 10, 100);
+  std::vector<TokenIds> texts = {TokenIds(3, 1), TokenIds(17, 1),
+                                 TokenIds(1, 1), TokenIds(9, 1)};
+  const PackedBatch batch = Pack(texts);
+  const Tensor qkv = torch::randn({batch.tokens(), 80});
+  const Tensor mix = torch::randn({batch.tokens(), 40});
+  const auto value = [&](const Tensor& x) {
+    return (ops::Attention(x, batch, config, rotary) * mix)
+        .sum(torch::kFloat64);
+  };
+  const Tensor leaf = Leaf(qkv);
+  value(leaf).backward();
+  for (int i = 0; i < 100; ++i) {
+    const int64_t at = torch::randint(0, qkv.numel(), {1}).item<int64_t>();
+    const auto moved = [&](double by) {
+      Tensor other = qkv.clone();
+      other.view({-1})[at] += by;
+      return value(other).item<double>();
+    };
+    const double slope = (moved(0.01) - moved(-0.01)) / 0.02;
+    CHECK(leaf.grad().view({-1})[at].item<double>() ==
+          Approx(slope).margin(2e-3));
+  }
+}
+
+TEST_CASE("Results do not depend on the number of threads") {
+  torch::manual_seed(4);
+  const Tensor x = torch::randn({500, 32}), w = torch::randn({32});
+  const auto gradient = [&](int threads) {
+    at::set_num_threads(threads);
+    const Tensor x1 = Leaf(x), w1 = Leaf(w);
+    ops::RmsNorm(x1, w1, 1e-5).square().sum().backward();
+    return w1.grad();
+  };
+  const int before = at::get_num_threads();
+  const Tensor one = gradient(1), two = gradient(2);
+  at::set_num_threads(before);
+  CHECK(torch::equal(one, two));
+}
+
+}  // namespace
+}  // namespace larr

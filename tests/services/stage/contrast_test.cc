@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/contrast.h"
+
+#include <catch2/catch.hpp>
+
+#include "common/llm/embedder.h"
+#include "tests/services/stage/llm_stage_process.h"
+#include "tests/services/stage/tiny_corpus.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr::stage {
+namespace {
+
+using testing::TempDir;
+using testing::TinyStage;
+
+TEST_CASE("Contrastive training killed by kill -9 ends with the same bits") {
+  const TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  auto pretrain = TinyStage(dir.path(), "pretrain");
+  pretrain.set_stage(StageConfig::PRETRAIN);
+  pretrain.mutable_spec()->mutable_pretrain()->set_steps(0);
+  const auto status = RunStage(pretrain);
+  INFO(status.ToString());
+  REQUIRE(status.ok());
+
+  const auto stage = [&](const char* name) {
+    auto config = TinyStage(dir.path(), name);
+    config.set_stage(StageConfig::CONTRAST);
+    (*config.mutable_inputs())["pretrain"] = pretrain.output();
+    return config;
+  };
+  const auto whole = stage("whole"), killed = stage("killed");
+  CheckSameAfterKills(
+      whole, killed,
+      {"model.safetensors", "projection.safetensors", "larr.json"});
+
+  const auto curve = Training(whole.output())["curve"];
+  CHECK(curve.back()["poi_poi_accuracy"].get<double>() >
+        curve.front()["poi_poi_accuracy"].get<double>());
+  CHECK(curve.back()["loss"].get<double>() <
+        curve.front()["loss"].get<double>());
+
+  // What comes out is an embedder, under the manifest's fingerprint.
+  auto embedder = Embedder::Open(whole.output(), {});
+  INFO(embedder.status().ToString());
+  REQUIRE(embedder.ok());
+  const auto manifest = ReadArtifact(whole.output());
+  REQUIRE(manifest.ok());
+  CHECK(manifest->embedder_fingerprint() == embedder->fingerprint());
+  CHECK(manifest->parents().contains("pretrain"));
+}
+
+}  // namespace
+}  // namespace larr::stage

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/pretrain.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+
+#include "common/llm/checkpoint.h"
+#include "tests/services/stage/llm_stage_process.h"
+#include "tests/services/stage/tiny_corpus.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr::stage {
+namespace {
+
+using testing::TempDir;
+using testing::TinyStage;
+
+TEST_CASE("Pretraining killed by kill -9 ends with the same bits") {
+  const TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  auto whole = TinyStage(dir.path(), "whole");
+  auto killed = TinyStage(dir.path(), "killed");
+  whole.set_stage(StageConfig::PRETRAIN);
+  killed.set_stage(StageConfig::PRETRAIN);
+  CheckSameAfterKills(whole, killed,
+                      {"model.safetensors", "tokenizer.json", "config.json"});
+  const auto training = Training(whole.output());
+  CHECK(training["held_out"]["descriptions"] == 4);
+  CHECK(training["held_out"]["after"].get<double>() <
+        0.9 * training["held_out"]["before"].get<double>());
+  const auto manifest = ReadArtifact(whole.output());
+  REQUIRE(manifest.ok());
+  CHECK(manifest->kind() == "checkpoint");
+  CHECK(manifest->parents().contains("corpus"));
+}
+
+TEST_CASE("No pretraining step still adds the special tokens") {
+  const TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  auto config = TinyStage(dir.path(), "out");
+  config.set_stage(StageConfig::PRETRAIN);
+  config.mutable_spec()->mutable_pretrain()->set_steps(0);
+  REQUIRE(RunStage(config).ok());
+  const auto checkpoint = ReadCheckpoint(config.output(), torch::kFloat32);
+  REQUIRE(checkpoint.ok());
+  CHECK(checkpoint->config.vocab_size == 269 + 14);
+  CHECK(checkpoint->tokenizer.IdOf("</weather>") == 269 + 13);
+}
+
+TEST_CASE("A general corpus is mixed in at its share") {
+  const TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  auto config = TinyStage(dir.path(), "out");
+  config.set_stage(StageConfig::PRETRAIN);
+  auto* pretrain = config.mutable_spec()->mutable_pretrain();
+  pretrain->set_steps(2);
+  pretrain->set_general_fraction(0.5);
+  pretrain->set_general_corpus((dir.path() / "general.txt").string());
+  const auto missing = RunStage(config);
+  CHECK_THAT(missing.ToString(), Catch::Contains("pretrain.general_corpus"));
+  std::ofstream(dir.path() / "general.txt")
+      << "water boils\n\nice melts at zero\n";
+  const auto status = RunStage(config);
+  INFO(status.ToString());
+  REQUIRE(status.ok());
+}
+
+}  // namespace
+}  // namespace larr::stage
