@@ -215,7 +215,8 @@ absl::Status TrainAndWrite(StageContext& context,
                          ToTextProto(config), digests),
       optimizer);
   LARR_RETURN_IF_ERROR(trainer.Restore());
-  const PairModel model(config, checkpoint.tokenizer, decoder, head.projection);
+  const PairModel model(config, checkpoint.tokenizer, decoder, whitening,
+                        projection);
   const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
     StepResult result;
     for (const PairKind kind : kinds) {  // eq. 21, one term at a time
