@@ -11,7 +11,6 @@ namespace larr {
 namespace {
 
 using config::v1::DatasetSpec;
-using config::v1::Side;
 
 TEST_CASE("A spec opens with the files it names", "[dataset]") {
   const testing::TempDir dir;

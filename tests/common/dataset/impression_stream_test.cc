@@ -37,6 +37,7 @@ std::vector<Impression> ReadAll(const Dataset& dataset,
 
 std::vector<std::string> Ids(const std::vector<Impression>& rows) {
   std::vector<std::string> ids;
+  ids.reserve(rows.size());
   for (const auto& row : rows) {
     ids.push_back(row.request_id + "/" + row.user_id + "/" + row.poi_id);
   }

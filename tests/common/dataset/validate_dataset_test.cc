@@ -10,7 +10,6 @@
 namespace larr {
 namespace {
 
-using Catch::Contains;
 
 DatasetReport Validate(const std::filesystem::path& folder,
                        const config::v1::DatasetSpec& spec) {
