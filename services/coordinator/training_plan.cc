@@ -23,8 +23,8 @@ using config::v1::TrainingSpec;
 using coordinator::v1::StageRun;
 using coordinator::v1::TrainingRun;
 
-absl::Status Invalid(std::string message) {
-  return absl::InvalidArgumentError(std::move(message));
+absl::Status Invalid(const std::string& message) {
+  return absl::InvalidArgumentError(message);
 }
 
 absl::Status CheckPath(const std::string& field, const std::string& path,

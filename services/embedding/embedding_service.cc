@@ -43,8 +43,9 @@ absl::Status CheckTexts(int count, int largest) {
 // Copies a `StatusOr` answer into a response.
 template <typename T>
 absl::Status Assign(absl::StatusOr<T> value, T* response) {
-  if (value.ok()) *response = *std::move(value);
-  return value.status();
+  if (!value.ok()) return value.status();
+  *response = *std::move(value);
+  return absl::OkStatus();
 }
 
 const char* CodeName(grpc::StatusCode code) {

@@ -12,8 +12,8 @@ absl::StatusOr<std::shared_ptr<const ServedSnapshot>> ServedSnapshot::Load(
     const fs::path& folder) {
   LARR_ASSIGN_OR_RETURN(auto snapshot, Snapshot::Open(folder));
   LARR_ASSIGN_OR_RETURN(auto pois, PoiIndex::Load(*snapshot));
-  return std::make_shared<const ServedSnapshot>(std::move(snapshot),
-                                                std::move(pois));
+  return std::make_shared<const ServedSnapshot>(
+      ServedSnapshot{std::move(snapshot), std::move(pois)});
 }
 
 std::optional<fs::path> NewestSnapshot(const fs::path& folder,
