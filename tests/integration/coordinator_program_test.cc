@@ -158,7 +158,7 @@ class CoordinatorProgramTest {
 
   void WaitForStage(const std::string& id, const std::string& stage) {
     INFO(*ReadFile(path("coordinator.log")));
-    REQUIRE(Eventually([&] { return Starts(id, stage).size() > 0; }));
+    REQUIRE(Eventually([&] { return !Starts(id, stage).empty(); }));
   }
 
   // The process numbers that a stage had, one for each start.
