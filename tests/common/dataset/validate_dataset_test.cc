@@ -10,7 +10,6 @@
 namespace larr {
 namespace {
 
-
 DatasetReport Validate(const std::filesystem::path& folder,
                        const config::v1::DatasetSpec& spec) {
   const auto dataset = OpenDataset(spec, folder);
