@@ -31,8 +31,8 @@ TEST_CASE("A pool runs everything that it took, in its threads", "[scoring]") {
 TEST_CASE("A full queue refuses work and keeps what it has", "[scoring]") {
   std::atomic<int> done = 0;
   {
+    std::promise<void> started, release;  // outlive the thread that uses them
     WorkerPool pool(1, 2);
-    std::promise<void> started, release;
     REQUIRE(pool.Submit([&] {
       started.set_value();
       release.get_future().wait();
