@@ -7,6 +7,7 @@
 #include <cassert>
 #include <cstring>
 #include <utility>
+#include <vector>
 
 #include "common/base/artifact_folder.h"
 #include "common/base/status_macros.h"
@@ -135,26 +136,6 @@ absl::StatusOr<std::optional<storage::v1::EntityRow>> Snapshot::ReadEntity(
     return Damaged(folder_, fmt::format("the row of entity '{}'", id));
   }
   return row;
-}
-
-absl::StatusOr<std::optional<std::vector<std::string>>> Snapshot::ReadHistory(
-    config::v1::Side side, std::string_view id, std::string_view date) const {
-  rocksdb::PinnableSlice value;
-  const auto status = db_->db->Get({}, db_->families[kHistory],
-                                   HistoryKey(side, date, id), &value);
-  if (status.IsNotFound()) return std::nullopt;
-  LARR_RETURN_IF_ERROR(
-      FromRocks(status, "reading a history of " + folder_.string()));
-  if (value.size() % kTextIdBytes != 0) {
-    return Damaged(folder_, fmt::format("the history of '{}' on {}", id, date));
-  }
-  static const std::string kNone(kTextIdBytes, '\0');
-  std::vector<std::string> text_ids;
-  for (size_t at = 0; at < value.size(); at += kTextIdBytes) {
-    text_ids.emplace_back(value.data() + at, kTextIdBytes);
-    if (text_ids.back() == kNone) text_ids.back().clear();
-  }
-  return text_ids;
 }
 
 absl::Status Snapshot::ForEachEntity(

@@ -16,7 +16,7 @@
 // Threads:    const methods may be called concurrently without locking.
 // Errors:     kDataLoss     stored bytes are damaged
 //             kUnavailable  the disk could not be read; retrying may help
-//             A text, entity or day that is not there is not an error.
+//             A text or entity that is not there is not an error.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +27,6 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -77,11 +76,6 @@ class Snapshot {
   // REQUIRES: side is USER or POI
   absl::StatusOr<std::optional<storage::v1::EntityRow>> ReadEntity(
       config::v1::Side side, std::string_view id) const;
-
-  // The text ids of a user or POI in the daily partition `date` (empty for an
-  // undated table), in the order of its side's scene features. For training.
-  absl::StatusOr<std::optional<std::vector<std::string>>> ReadHistory(
-      config::v1::Side side, std::string_view id, std::string_view date) const;
 
   // Calls `visit` for each entity of a side, in the order of ids' bytes, until
   // it fails; returns its status.

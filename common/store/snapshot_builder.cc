@@ -239,16 +239,6 @@ absl::Status SnapshotBuilder::AddEntity(config::v1::Side side,
   return Put(kEntity, EntityKey(side, id), row.SerializeAsString());
 }
 
-absl::Status SnapshotBuilder::AddHistory(
-    config::v1::Side side, std::string_view id, std::string_view date,
-    std::span<const std::string> text_ids) {
-  std::string value;
-  for (const std::string& text_id : text_ids) {
-    value += text_id.empty() ? std::string(kTextIdBytes, '\0') : text_id;
-  }
-  return Put(kHistory, HistoryKey(side, date, id), value);
-}
-
 absl::Status SnapshotBuilder::AddPoiDescription(std::string_view poi_id,
                                                 std::string_view text_id,
                                                 std::string_view text) {
@@ -292,7 +282,7 @@ absl::Status SnapshotBuilder::Fill(const fs::path& staging) const {
   LARR_RETURN_IF_ERROR(info.Put(kInfoKey, info_.SerializeAsString()));
   LARR_ASSIGN_OR_RETURN(const auto info_files, info.Finish());
   LARR_RETURN_IF_ERROR(Ingest(*db, kInfo, info_files));
-  for (const Family family : {kEntity, kHistory, kDescription}) {
+  for (const Family family : {kEntity, kDescription}) {
     SstSequence sequence(family, incoming);
     const auto it = Scan(*pending_, family);
     for (; it->Valid(); it->Next()) {

@@ -65,10 +65,6 @@ class SnapshotBuilder {
   // Stores the row of a user or POI as of the snapshot's day.
   absl::Status AddEntity(config::v1::Side side, std::string_view id,
                          const storage::v1::EntityRow& row);
-  // Stores an entity's text ids of one day; an empty id where it has no text.
-  absl::Status AddHistory(config::v1::Side side, std::string_view id,
-                          std::string_view date,
-                          std::span<const std::string> text_ids);
   // Stores a POI's comprehensive text.
   absl::Status AddPoiDescription(std::string_view poi_id,
                                  std::string_view text_id,

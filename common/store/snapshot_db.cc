@@ -15,7 +15,7 @@ namespace larr {
 namespace {
 
 constexpr std::array<const char*, kFamilyCount> kNames = {
-    "default", "text", "entity", "history", "description"};
+    "default", "text", "entity", "description"};
 constexpr size_t kCacheBytes = size_t{256} << 20;
 
 class NullLogger : public rocksdb::Logger {
@@ -47,12 +47,6 @@ rocksdb::Options OptionsOf(Family family) {
 
 std::string EntityKey(config::v1::Side side, std::string_view id) {
   return std::string(1, SideByte(side)).append(id);
-}
-
-std::string HistoryKey(config::v1::Side side, std::string_view date,
-                       std::string_view id) {
-  std::string key(1, SideByte(side));
-  return key.append(date).append(1, '\0').append(id);
 }
 
 absl::StatusOr<std::unique_ptr<SnapshotDb>> SnapshotDb::Open(

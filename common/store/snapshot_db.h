@@ -6,7 +6,6 @@
 //   default      "info" -> storage.v1.SnapshotInfo; pending: "tokens" -> count
 //   text         text id (16 bytes) -> dim x bf16
 //   entity       side, id -> storage.v1.EntityRow
-//   history      side, date, NUL, id -> text ids of 16 bytes, zeros for none
 //   description  POI id -> text id (16 bytes), comprehensive text
 #pragma once
 
@@ -23,7 +22,7 @@
 
 namespace larr {
 
-enum Family { kInfo, kText, kEntity, kHistory, kDescription, kFamilyCount };
+enum Family { kInfo, kText, kEntity, kDescription, kFamilyCount };
 
 inline constexpr char kInfoKey[] = "info";
 inline constexpr char kTokensKey[] = "tokens";
@@ -32,10 +31,8 @@ inline constexpr char kTokensKey[] = "tokens";
 // it would change the folder.
 rocksdb::Options OptionsOf(Family family);
 
-// Keys. REQUIRES: side is USER or POI
+// REQUIRES: side is USER or POI
 std::string EntityKey(config::v1::Side side, std::string_view id);
-std::string HistoryKey(config::v1::Side side, std::string_view date,
-                       std::string_view id);
 
 inline rocksdb::Slice ToSlice(std::string_view bytes) {
   return {bytes.data(), bytes.size()};

@@ -122,7 +122,7 @@ std::set<std::string> DatesToRead(const Dataset& dataset,
   return dates;
 }
 
-// Takes one side's texts, entities and history into the builder.
+// Takes one side's texts and entities into the builder.
 class SideReader {
  public:
   SideReader(const Dataset& dataset, Side side, SnapshotBuilder& builder,
@@ -153,15 +153,13 @@ class SideReader {
   absl::Status ReadRow(const EntityPartition& partition, int64_t i,
                        bool is_as_of) {
     const Row& row = partition.row(i);
-    const std::string& key = partition.key(i);
     std::vector<std::string> ids;
     for (std::string& text : dataset_.texts.Render(scene_, row)) {
       LARR_ASSIGN_OR_RETURN(ids.emplace_back(),
                             collector_.Need(std::move(text)));
     }
-    LARR_RETURN_IF_ERROR(
-        builder_.AddHistory(side_, key, partition.date(), ids));
     if (!is_as_of) return absl::OkStatus();
+    const std::string& key = partition.key(i);
     LARR_RETURN_IF_ERROR(
         builder_.AddEntity(side_, key, MakeEntity(row, partition.date(), ids)));
     return side_ == Side::POI ? AddDescription(key, row) : absl::OkStatus();

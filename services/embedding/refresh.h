@@ -8,7 +8,6 @@
 //             the test reads, every context text, and each POI's comprehensive
 //             text (paper eq. 18)
 //   entities  users and POIs as of one day, for serving
-//   history   text ids of users and POIs by day, for training
 //
 // Encoded texts are durable chunk by chunk: a refresh that was killed or
 // cancelled goes on from the same work folder and encodes nothing twice.

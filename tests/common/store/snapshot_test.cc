@@ -41,8 +41,6 @@ fs::path MakeSnapshot(const fs::path& dir, uint64_t count) {
   REQUIRE((*builder)->AddEntity(USER, "u2", RowOf("2026-01-02", 2)).ok());
   REQUIRE((*builder)->AddEntity(USER, "u1", RowOf("2026-01-02", 1)).ok());
   REQUIRE((*builder)->AddEntity(POI, "u1", RowOf("2026-01-02", 9)).ok());
-  const std::vector<std::string> ids = {IdOf(3), "", IdOf(4)};
-  REQUIRE((*builder)->AddHistory(USER, "u1", "2026-01-01", ids).ok());
   REQUIRE((*builder)->AddPoiDescription("u1", IdOf(5), "<n>Tea</n>").ok());
   const fs::path output = dir / "snapshot";
   REQUIRE((*builder)->Publish(output, {}).ok());
@@ -111,18 +109,6 @@ TEST_CASE("Snapshot gives back what was stored, and says what is missing",
                                 })
                 .ok());
     CHECK(ages == std::map<std::string, int64_t>{{"u1", 1}, {"u2", 2}});
-  }
-  SECTION("history, by day") {
-    const auto ids =
-        (*snapshot)->ReadHistory(config::v1::USER, "u1", "2026-01-01");
-    REQUIRE(ids->has_value());
-    CHECK(**ids == std::vector<std::string>{IdOf(3), "", IdOf(4)});
-    CHECK_FALSE((*snapshot)
-                    ->ReadHistory(config::v1::USER, "u1", "2026-01-02")
-                    ->has_value());
-    CHECK_FALSE((*snapshot)
-                    ->ReadHistory(config::v1::POI, "u1", "2026-01-01")
-                    ->has_value());
   }
   SECTION("descriptions of POIs") {
     int count = 0;
