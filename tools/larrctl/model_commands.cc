@@ -2,17 +2,25 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <map>
+#include <set>
 
 #include "common/base/status_macros.h"
 #include "larr/coordinator/v1/coordinator_service.grpc.pb.h"
-#include "tools/larrctl/client.h"
+#include "tools/larrctl/command_group.h"
 #include "tools/larrctl/names.h"
 #include "tools/larrctl/output.h"
+#include "tools/larrctl/service_client.h"
 
 namespace larr::ctl {
 namespace {
 
 using namespace coordinator::v1;  // NOLINT: one service's messages
+using RegistryClient =
+    ServiceClient<ModelRegistryService, Server::kCoordinator>;
+using Stub = ModelRegistryService::Stub;
+
+constexpr char kCollection[] = "models";
 
 struct ModelArguments {
   std::string model;
@@ -20,14 +28,6 @@ struct ModelArguments {
   std::string alias = "champion";
   std::string actor;
   std::string reason;
-};
-
-struct ModelClient {
-  explicit ModelClient(const Session& session)
-      : client(session, Server::kCoordinator),
-        stub(ModelRegistryService::NewStub(client.channel())) {}
-  Client client;
-  std::unique_ptr<ModelRegistryService::Stub> stub;
 };
 
 std::string UserName() {
@@ -48,39 +48,38 @@ void PrintAliases(const Model& model) {
   fmt::print("{}", Table({"ALIAS", "VERSION"}, rows));
 }
 
-absl::Status List(const Session& session, const ModelArguments& arguments) {
-  const ModelClient registry(session);
-  ListModelVersionsRequest request;
-  request.set_parent(
-      FullName("models", arguments.model.empty() ? "-" : arguments.model));
-  ListModelVersionsResponse all;
-  do {
-    ListModelVersionsResponse page;
-    LARR_RETURN_IF_ERROR(registry.client.Call([&](auto* context) {
-      return registry.stub->ListModelVersions(context, request, &page);
-    }));
-    all.mutable_model_versions()->MergeFrom(page.model_versions());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  if (session.json) {
-    PrintJson(all);
-    return absl::OkStatus();
-  }
-  std::map<std::string, std::string> aliases;  // by version
-  std::map<std::string, Model> models;
+// What points at each version, as `champion,canary`.
+absl::StatusOr<std::map<std::string, std::string>> AliasesByVersion(
+    const RegistryClient& registry, const ListModelVersionsResponse& all) {
+  std::map<std::string, std::string> aliases;
+  std::set<std::string> models;
   for (const ModelVersion& version : all.model_versions()) {
     const std::string name = ModelOf(version.name());
-    if (models.contains(name)) continue;
-    GetModelRequest get;
-    get.set_name(name);
-    LARR_RETURN_IF_ERROR(registry.client.Call([&](auto* context) {
-      return registry.stub->GetModel(context, get, &models[name]);
-    }));
-    for (const auto& [alias, target] : models[name].aliases()) {
+    if (!models.insert(name).second) continue;
+    LARR_ASSIGN_OR_RETURN(
+        const Model model,
+        registry.Call(&Stub::GetModel,
+                      Named<GetModelRequest>(kCollection, name)));
+    for (const auto& [alias, target] : model.aliases()) {
       std::string& list = aliases[target];
       list += (list.empty() ? "" : ",") + alias;
     }
   }
+  return aliases;
+}
+
+absl::Status List(const Session& session, const ModelArguments& arguments) {
+  const RegistryClient registry(session);
+  ListModelVersionsRequest request;
+  request.set_parent(
+      FullName(kCollection, arguments.model.empty() ? "-" : arguments.model));
+  LARR_ASSIGN_OR_RETURN(const auto all,
+                        registry.ListAll(&Stub::ListModelVersions, request));
+  if (session.json) {
+    PrintJson(all);
+    return absl::OkStatus();
+  }
+  LARR_ASSIGN_OR_RETURN(auto aliases, AliasesByVersion(registry, all));
   std::vector<std::vector<std::string>> rows;
   for (const ModelVersion& version : all.model_versions()) {
     rows.push_back({version.name(), aliases[version.name()],
@@ -93,54 +92,33 @@ absl::Status List(const Session& session, const ModelArguments& arguments) {
   return absl::OkStatus();
 }
 
+// Moves an alias by `method`.
+template <typename Request>
+absl::Status Move(const Session& session, const ModelArguments& arguments,
+                  grpc::Status (Stub::*method)(grpc::ClientContext*,
+                                               const Request&, Model*),
+                  Request request) {
+  request.set_alias(arguments.alias);
+  request.set_actor(arguments.actor);
+  request.set_reason(arguments.reason);
+  return Show(session.json, RegistryClient(session).Call(method, request),
+              PrintAliases);
+}
+
 absl::Status Promote(const Session& session, const ModelArguments& arguments) {
   PromoteModelVersionRequest request;
   LARR_ASSIGN_OR_RETURN(*request.mutable_name(),
                         FullVersionName(arguments.version));
-  request.set_alias(arguments.alias);
-  request.set_actor(arguments.actor);
-  request.set_reason(arguments.reason);
-  const ModelClient registry(session);
-  Model model;
-  LARR_RETURN_IF_ERROR(registry.client.Call([&](auto* context) {
-    return registry.stub->PromoteModelVersion(context, request, &model);
-  }));
-  session.json ? PrintJson(model) : PrintAliases(model);
-  return absl::OkStatus();
+  return Move(session, arguments, &Stub::PromoteModelVersion, request);
 }
 
 absl::Status Rollback(const Session& session, const ModelArguments& arguments) {
   RollbackAliasRequest request;
-  request.set_model(FullName("models", arguments.model));
-  request.set_alias(arguments.alias);
-  request.set_actor(arguments.actor);
-  request.set_reason(arguments.reason);
-  const ModelClient registry(session);
-  Model model;
-  LARR_RETURN_IF_ERROR(registry.client.Call([&](auto* context) {
-    return registry.stub->RollbackAlias(context, request, &model);
-  }));
-  session.json ? PrintJson(model) : PrintAliases(model);
-  return absl::OkStatus();
+  request.set_model(FullName(kCollection, arguments.model));
+  return Move(session, arguments, &Stub::RollbackAlias, request);
 }
 
-absl::Status History(const Session& session, const ModelArguments& arguments) {
-  const ModelClient registry(session);
-  ListAliasMovesRequest request;
-  request.set_parent(FullName("models", arguments.model));
-  ListAliasMovesResponse all;
-  do {
-    ListAliasMovesResponse page;
-    LARR_RETURN_IF_ERROR(registry.client.Call([&](auto* context) {
-      return registry.stub->ListAliasMoves(context, request, &page);
-    }));
-    all.mutable_alias_moves()->MergeFrom(page.alias_moves());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  if (session.json) {
-    PrintJson(all);
-    return absl::OkStatus();
-  }
+void PrintMoves(const ListAliasMovesResponse& all) {
   std::vector<std::vector<std::string>> rows;
   for (const AliasMove& move : all.alias_moves()) {
     rows.push_back({TimeText(move.move_time()), move.alias(),
@@ -149,52 +127,47 @@ absl::Status History(const Session& session, const ModelArguments& arguments) {
   }
   fmt::print(
       "{}", Table({"TIME (UTC)", "ALIAS", "FROM", "TO", "BY", "REASON"}, rows));
-  return absl::OkStatus();
 }
 
-void AddMoveOptions(CLI::App* command, ModelArguments* arguments) {
-  command->add_option("--alias", arguments->alias, "The alias to move")
+absl::Status History(const Session& session, const ModelArguments& arguments) {
+  ListAliasMovesRequest request;
+  request.set_parent(FullName(kCollection, arguments.model));
+  const auto all =
+      RegistryClient(session).ListAll(&Stub::ListAliasMoves, request);
+  return Show(session.json, all, PrintMoves);
+}
+
+void AddMoveOptions(CLI::App* command, ModelArguments& arguments) {
+  command->add_option("--alias", arguments.alias, "The alias to move")
       ->capture_default_str();
   command
-      ->add_option("--actor", arguments->actor, "Who moves it, for the record")
+      ->add_option("--actor", arguments.actor, "Who moves it, for the record")
       ->capture_default_str();
-  command->add_option("--reason", arguments->reason, "Why, for the record");
+  command->add_option("--reason", arguments.reason, "Why, for the record");
 }
 
 }  // namespace
 
 void AddModelCommands(CLI::App& app, Session& session) {
-  const auto arguments = std::make_shared<ModelArguments>();
-  arguments->actor = UserName();
-  ModelArguments* const args = arguments.get();
-  CLI::App* const group =
-      app.add_subcommand("model", "Model versions, aliases");
-  group->require_subcommand(1);
-  const auto act = [&session, arguments](CLI::App* command, auto work) {
-    command->callback([&session, arguments, work] {
-      session.action = [&session, arguments, work] {
-        return work(session, *arguments);
-      };
-    });
-  };
+  CommandGroup<ModelArguments> models(app, session, "model",
+                                      "Model versions, aliases");
+  ModelArguments& args = models.arguments();
+  args.actor = UserName();
 
-  CLI::App* list = group->add_subcommand("list", "List versions, newest first");
-  list->add_option("model", args->model, "Of this model only");
-  act(list, List);
+  models.Add("list", "List versions, newest first", List)
+      ->add_option("model", args.model, "Of this model only");
   CLI::App* promote =
-      group->add_subcommand("promote", "Point an alias at a version");
-  promote->add_option("version", args->version, "MODEL/VERSION, e.g. city/3")
+      models.Add("promote", "Point an alias at a version", Promote);
+  promote->add_option("version", args.version, "MODEL/VERSION, e.g. city/3")
       ->required();
   AddMoveOptions(promote, args);
-  act(promote, Promote);
   CLI::App* rollback =
-      group->add_subcommand("rollback", "Point an alias at the version before");
-  rollback->add_option("model", args->model, "e.g. city")->required();
+      models.Add("rollback", "Point an alias at the version before", Rollback);
+  rollback->add_option("model", args.model, "e.g. city")->required();
   AddMoveOptions(rollback, args);
-  act(rollback, Rollback);
-  CLI::App* history = group->add_subcommand("history", "Who moved what when");
-  history->add_option("model", args->model, "e.g. city")->required();
-  act(history, History);
+  models.Add("history", "Who moved what when", History)
+      ->add_option("model", args.model, "e.g. city")
+      ->required();
 }
 
 }  // namespace larr::ctl

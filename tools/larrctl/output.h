@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
+
 namespace larr::ctl {
 
 // Columns as wide as their widest cell, two spaces apart, no trailing blanks.
@@ -22,6 +24,15 @@ std::string ToJson(const google::protobuf::Message& message);
 
 // Prints ToJson(message) and a line's end, at once (not when a buffer is full).
 void PrintJson(const google::protobuf::Message& message);
+
+// Prints an answer, as JSON or by `print`; returns its status.
+template <typename Message, typename Print>
+absl::Status Show(bool json, const absl::StatusOr<Message>& answer,
+                  const Print& print) {
+  if (!answer.ok()) return answer.status();
+  json ? PrintJson(*answer) : print(*answer);
+  return absl::OkStatus();
+}
 
 // `2026-11-23 06:50:13` in UTC; `-` for a time that is not set.
 std::string TimeText(const google::protobuf::Timestamp& time);

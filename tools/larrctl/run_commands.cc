@@ -5,15 +5,20 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "larr/coordinator/v1/coordinator_service.grpc.pb.h"
-#include "tools/larrctl/client.h"
+#include "tools/larrctl/command_group.h"
 #include "tools/larrctl/names.h"
 #include "tools/larrctl/output.h"
 #include "tools/larrctl/progress_view.h"
+#include "tools/larrctl/service_client.h"
 
 namespace larr::ctl {
 namespace {
 
 using namespace coordinator::v1;  // NOLINT: one service's messages
+using RunClient = ServiceClient<CoordinatorService, Server::kCoordinator>;
+using Stub = CoordinatorService::Stub;
+
+constexpr char kCollection[] = "trainingRuns";
 
 struct RunArguments {
   std::string spec;
@@ -23,14 +28,6 @@ struct RunArguments {
   bool watch = false;
   bool follow = false;
   int64_t offset = 0;
-};
-
-struct RunClient {
-  explicit RunClient(const Session& session)
-      : client(session, Server::kCoordinator),
-        stub(CoordinatorService::NewStub(client.channel())) {}
-  Client client;
-  std::unique_ptr<CoordinatorService::Stub> stub;
 };
 
 void PrintRun(const TrainingRun& run) {
@@ -54,10 +51,6 @@ void PrintRun(const TrainingRun& run) {
   fmt::print("\n{}", Table({"STAGE", "PROGRESS"}, rows));
 }
 
-void Print(const Session& session, const TrainingRun& run) {
-  session.json ? PrintJson(run) : PrintRun(run);
-}
-
 absl::Status Outcome(const TrainingRun& run) {
   if (run.state() == TrainingRun::SUCCEEDED) return absl::OkStatus();
   if (run.state() == TrainingRun::CANCELLED) {
@@ -71,20 +64,15 @@ absl::Status Outcome(const TrainingRun& run) {
 }
 
 absl::Status Watch(const Session& session, const std::string& name) {
-  const RunClient run_client(session);
   ProgressView view(stdout, isatty(STDOUT_FILENO));
-  WatchTrainingRunRequest request;
-  request.set_name(FullName("trainingRuns", name));
-  TrainingRun run;
-  LARR_RETURN_IF_ERROR(run_client.client.Stream(
-      [&](grpc::ClientContext* context, bool& reached) {
-        const auto reader = run_client.stub->WatchTrainingRun(context, request);
-        while (reader->Read(&run)) {
-          reached = true;
-          session.json ? PrintJson(run) : view.Update(ToProgress(run));
-        }
-        return reader->Finish();
-      }));
+  LARR_ASSIGN_OR_RETURN(const TrainingRun run,
+                        RunClient(session).Stream(
+                            &Stub::WatchTrainingRun,
+                            Named<WatchTrainingRunRequest>(kCollection, name),
+                            [&](const TrainingRun& state) {
+                              session.json ? PrintJson(state)
+                                           : view.Update(ToProgress(state));
+                            }));
   if (!session.json) {
     fmt::print("{} {} after {}\n", run.name(),
                TrainingRun::State_Name(run.state()),
@@ -106,32 +94,12 @@ absl::Status Create(const Session& session, const RunArguments& arguments) {
   CreateTrainingRunRequest request;
   request.set_training_run_id(arguments.id);
   *request.mutable_training_run()->mutable_spec() = std::move(spec);
-  const RunClient run_client(session);
-  TrainingRun run;
-  LARR_RETURN_IF_ERROR(run_client.client.Call([&](auto* context) {
-    return run_client.stub->CreateTrainingRun(context, request, &run);
-  }));
-  if (arguments.watch) return Watch(session, run.name());
-  Print(session, run);
-  return absl::OkStatus();
+  const auto run = RunClient(session).Call(&Stub::CreateTrainingRun, request);
+  if (run.ok() && arguments.watch) return Watch(session, run->name());
+  return Show(session.json, run, PrintRun);
 }
 
-absl::Status List(const Session& session) {
-  const RunClient run_client(session);
-  ListTrainingRunsRequest request;
-  ListTrainingRunsResponse all;
-  do {
-    ListTrainingRunsResponse page;
-    LARR_RETURN_IF_ERROR(run_client.client.Call([&](auto* context) {
-      return run_client.stub->ListTrainingRuns(context, request, &page);
-    }));
-    all.mutable_training_runs()->MergeFrom(page.training_runs());
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  if (session.json) {
-    PrintJson(all);
-    return absl::OkStatus();
-  }
+void PrintRuns(const ListTrainingRunsResponse& all) {
   std::vector<std::vector<std::string>> rows;
   for (const TrainingRun& run : all.training_runs()) {
     rows.push_back(
@@ -142,101 +110,72 @@ absl::Status List(const Session& session) {
   }
   fmt::print("{}", Table({"RUN", "STATE", "CREATED (UTC)", "TIME", "PUBLISHED"},
                          rows));
-  return absl::OkStatus();
+}
+
+absl::Status List(const Session& session, const RunArguments&) {
+  const auto all = RunClient(session).ListAll(&Stub::ListTrainingRuns,
+                                              ListTrainingRunsRequest());
+  return Show(session.json, all, PrintRuns);
 }
 
 absl::Status Logs(const Session& session, const RunArguments& arguments) {
-  const RunClient run_client(session);
-  StreamStageLogRequest request;
-  request.set_name(FullName("trainingRuns", arguments.name));
+  auto request = Named<StreamStageLogRequest>(kCollection, arguments.name);
   request.set_stage_id(arguments.stage);
   request.set_offset(arguments.offset);
   request.set_follow(arguments.follow);
-  return run_client.client.Stream([&](grpc::ClientContext* context,
-                                      bool& reached) {
-    const auto reader = run_client.stub->StreamStageLog(context, request);
-    StreamStageLogResponse piece;
-    while (reader->Read(&piece)) {
-      reached = true;
-      std::fwrite(piece.content().data(), 1, piece.content().size(), stdout);
-      std::fflush(stdout);
-      request.set_offset(request.offset() +
-                         static_cast<int64_t>(piece.content().size()));
-    }
-    return reader->Finish();
-  });
+  return RunClient(session)
+      .Stream(&Stub::StreamStageLog, request,
+              [&](const StreamStageLogResponse& piece) {
+                const std::string& bytes = piece.content();
+                std::fwrite(bytes.data(), 1, bytes.size(), stdout);
+                std::fflush(stdout);
+                request.set_offset(request.offset() +
+                                   static_cast<int64_t>(bytes.size()));
+              })
+      .status();
 }
 
-// One call that takes a run's name and answers with the run.
-template <typename Request, typename Method>
-absl::Status ByName(const Session& session, const std::string& name,
-                    Method method) {
-  const RunClient run_client(session);
-  Request request;
-  request.set_name(FullName("trainingRuns", name));
-  TrainingRun run;
-  LARR_RETURN_IF_ERROR(run_client.client.Call([&](auto* context) {
-    return ((*run_client.stub).*method)(context, request, &run);
-  }));
-  Print(session, run);
-  return absl::OkStatus();
-}
-
-CLI::App* AddNamed(CLI::App* group, const std::string& name,
-                   const std::string& help, RunArguments* arguments) {
-  CLI::App* command = group->add_subcommand(name, help);
-  command->add_option("run", arguments->name, "Name of the run")->required();
-  return command;
+// The work of a call that takes a run's name and answers with the run.
+template <typename Request>
+auto ByName(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&,
+                                         TrainingRun*)) {
+  return [method](const Session& session, const RunArguments& arguments) {
+    const auto request = Named<Request>(kCollection, arguments.name);
+    return Show(session.json, RunClient(session).Call(method, request),
+                PrintRun);
+  };
 }
 
 }  // namespace
 
 void AddRunCommands(CLI::App& app, Session& session) {
-  const auto arguments = std::make_shared<RunArguments>();
-  RunArguments* const args = arguments.get();
-  CLI::App* const group = app.add_subcommand("run", "Training runs");
-  group->require_subcommand(1);
-  const auto act = [&session, arguments](CLI::App* command, auto work) {
-    command->callback([&session, arguments, work] {
-      session.action = [&session, arguments, work] {
-        return work(session, *arguments);
-      };
-    });
+  CommandGroup<RunArguments> runs(app, session, "run", "Training runs");
+  RunArguments& args = runs.arguments();
+  const auto add_named = [&](const char* name, const char* help, auto work) {
+    CLI::App* command = runs.Add(name, help, work);
+    command->add_option("run", args.name, "Name of the run")->required();
+    return command;
   };
 
-  CLI::App* create = group->add_subcommand("create", "Start a run");
-  create->add_option("spec", args->spec, "TrainingSpec text proto")
+  CLI::App* create = runs.Add("create", "Start a run", Create);
+  create->add_option("spec", args.spec, "TrainingSpec text proto")
       ->required()
       ->check(CLI::ExistingFile);
-  create->add_option("--id", args->id,
-                     "Name; repeating a call changes nothing");
-  create->add_flag("--watch", args->watch, "Stay until it is finished");
-  act(create, Create);
-  act(group->add_subcommand("list", "List runs, newest first"),
-      [](const Session& s, const RunArguments&) { return List(s); });
-  act(AddNamed(group, "get", "Show a run", args),
-      [](const Session& s, const RunArguments& a) {
-        return ByName<GetTrainingRunRequest>(
-            s, a.name, &CoordinatorService::Stub::GetTrainingRun);
-      });
-  act(AddNamed(group, "watch", "Follow a run until it is finished", args),
+  create->add_option("--id", args.id, "Name; repeating a call changes nothing");
+  create->add_flag("--watch", args.watch, "Stay until it is finished");
+  runs.Add("list", "List runs, newest first", List);
+  add_named("get", "Show a run", ByName(&Stub::GetTrainingRun));
+  add_named(
+      "watch", "Follow a run until it is finished",
       [](const Session& s, const RunArguments& a) { return Watch(s, a.name); });
-  act(AddNamed(group, "cancel", "Stop a run", args),
-      [](const Session& s, const RunArguments& a) {
-        return ByName<CancelTrainingRunRequest>(
-            s, a.name, &CoordinatorService::Stub::CancelTrainingRun);
-      });
-  act(AddNamed(group, "resume", "Go on with a failed or cancelled run", args),
-      [](const Session& s, const RunArguments& a) {
-        return ByName<ResumeTrainingRunRequest>(
-            s, a.name, &CoordinatorService::Stub::ResumeTrainingRun);
-      });
-  CLI::App* logs = AddNamed(group, "logs", "Print a stage's log", args);
-  logs->add_option("stage", args->stage, "e.g. pretrain, align/larr")
+  add_named("cancel", "Stop a run", ByName(&Stub::CancelTrainingRun));
+  add_named("resume", "Go on with a failed or cancelled run",
+            ByName(&Stub::ResumeTrainingRun));
+  CLI::App* logs = add_named("logs", "Print a stage's log", Logs);
+  logs->add_option("stage", args.stage, "e.g. pretrain, align/larr")
       ->required();
-  logs->add_flag("--follow,-f", args->follow, "Wait for more until it ends");
-  logs->add_option("--offset", args->offset, "Bytes to skip");
-  act(logs, Logs);
+  logs->add_flag("--follow,-f", args.follow, "Wait for more until it ends");
+  logs->add_option("--offset", args.offset, "Bytes to skip");
 }
 
 }  // namespace larr::ctl

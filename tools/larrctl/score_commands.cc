@@ -7,9 +7,9 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
-#include "tools/larrctl/client.h"
 #include "tools/larrctl/output.h"
 #include "tools/larrctl/score_request.h"
+#include "tools/larrctl/service_client.h"
 
 namespace larr::ctl {
 namespace {
@@ -21,7 +21,11 @@ struct ScoreArguments {
   std::vector<std::string> pois;
 };
 
-absl::StatusOr<scoring::v1::ScoreRequest> FromFile(const std::string& file) {
+using scoring::v1::ScoreRequest;
+using scoring::v1::ScoreResponse;
+using scoring::v1::ScoringService;
+
+absl::StatusOr<ScoreRequest> FromFile(const std::string& file) {
   if (file == "-") {
     return ParseScoreRequest(
         std::string(std::istreambuf_iterator<char>(std::cin), {}));
@@ -33,9 +37,8 @@ absl::StatusOr<scoring::v1::ScoreRequest> FromFile(const std::string& file) {
       fmt::format("{}: {}", file, std::string(request.status().message())));
 }
 
-absl::StatusOr<scoring::v1::ScoreRequest> FromFlags(
-    const ScoreArguments& arguments) {
-  scoring::v1::ScoreRequest request;
+absl::StatusOr<ScoreRequest> FromFlags(const ScoreArguments& arguments) {
+  ScoreRequest request;
   request.set_user_id(arguments.user);
   for (const std::string& assignment : arguments.context) {
     LARR_RETURN_IF_ERROR(
@@ -47,19 +50,7 @@ absl::StatusOr<scoring::v1::ScoreRequest> FromFlags(
   return request;
 }
 
-absl::Status Score(const Session& session, const ScoreArguments& arguments) {
-  LARR_ASSIGN_OR_RETURN(const auto request, arguments.file.empty()
-                                                ? FromFlags(arguments)
-                                                : FromFile(arguments.file));
-  const Client client(session, Server::kScoring);
-  const auto stub = scoring::v1::ScoringService::NewStub(client.channel());
-  scoring::v1::ScoreResponse response;
-  LARR_RETURN_IF_ERROR(client.Call(
-      [&](auto* context) { return stub->Score(context, request, &response); }));
-  if (session.json) {
-    PrintJson(response);
-    return absl::OkStatus();
-  }
+void PrintScores(const ScoreRequest& request, const ScoreResponse& response) {
   std::vector<std::vector<std::string>> rows;
   for (int i = 0; i < response.scores_size(); ++i) {
     rows.push_back({request.candidates(i).poi_id(),
@@ -73,7 +64,16 @@ absl::Status Score(const Session& session, const ScoreArguments& arguments) {
       "unknown: {} user, {} POIs; {} texts without a vector\n",
       response.model_version(), response.snapshot(), missing.users(),
       missing.pois(), missing.texts());
-  return absl::OkStatus();
+}
+
+absl::Status Score(const Session& session, const ScoreArguments& arguments) {
+  LARR_ASSIGN_OR_RETURN(const auto request, arguments.file.empty()
+                                                ? FromFlags(arguments)
+                                                : FromFile(arguments.file));
+  const ServiceClient<ScoringService, Server::kScoring> client(session);
+  return Show(
+      session.json, client.Call(&ScoringService::Stub::Score, request),
+      [&](const ScoreResponse& response) { PrintScores(request, response); });
 }
 
 }  // namespace

@@ -3,18 +3,22 @@
 
 #include <filesystem>
 
-#include "common/base/status_macros.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
-#include "tools/larrctl/client.h"
+#include "tools/larrctl/command_group.h"
 #include "tools/larrctl/output.h"
+#include "tools/larrctl/service_client.h"
 
 namespace larr::ctl {
 namespace {
 
 using namespace scoring::v1;  // NOLINT: one service's messages
 
-void Print(const Session& session, const ServingState& state) {
-  if (session.json) return PrintJson(state);
+struct ServingArguments {
+  std::string model;
+  std::string snapshot;
+};
+
+void PrintState(const ServingState& state) {
   fmt::print(
       "model        {}\nmodel path   {}\nsnapshot     {}\nsnapshot at  {}\n"
       "embedder     {}\nlive since   {} UTC ({} ago)\nfencing      {}\n",
@@ -28,57 +32,41 @@ void Print(const Session& session, const ServingState& state) {
   }
 }
 
-absl::Status Status(const Session& session) {
-  const Client client(session, Server::kScoring);
-  const auto stub = ScoringService::NewStub(client.channel());
-  ServingState state;
-  LARR_RETURN_IF_ERROR(client.Call([&](auto* context) {
-    return stub->GetServingState(context, {}, &state);
-  }));
-  Print(session, state);
-  return absl::OkStatus();
+absl::Status Status(const Session& session, const ServingArguments&) {
+  const ServiceClient<ScoringService, Server::kScoring> client(session);
+  return Show(session.json,
+              client.Call(&ScoringService::Stub::GetServingState, {}),
+              PrintState);
 }
 
 std::string Absolute(const std::string& path) {
   return path.empty() ? path : std::filesystem::absolute(path).string();
 }
 
-absl::Status Switch(const Session& session, const std::string& model,
-                    const std::string& snapshot) {
-  const Client client(session, Server::kScoringAdmin);
-  const auto stub = ScoringAdminService::NewStub(client.channel());
+absl::Status Switch(const Session& session, const ServingArguments& arguments) {
+  const ServiceClient<ScoringAdminService, Server::kScoringAdmin> client(
+      session);
   SwitchBundleRequest request;
-  request.set_model_path(Absolute(model));
-  request.set_snapshot_path(Absolute(snapshot));
-  ServingState state;
-  LARR_RETURN_IF_ERROR(client.Call([&](auto* context) {
-    return stub->SwitchBundle(context, request, &state);
-  }));
-  Print(session, state);
-  return absl::OkStatus();
+  request.set_model_path(Absolute(arguments.model));
+  request.set_snapshot_path(Absolute(arguments.snapshot));
+  return Show(session.json,
+              client.Call(&ScoringAdminService::Stub::SwitchBundle, request),
+              PrintState);
 }
 
 }  // namespace
 
 void AddServingCommands(CLI::App& app, Session& session) {
-  CLI::App* const group = app.add_subcommand("serving", "What is served");
-  group->require_subcommand(1);
-  group->add_subcommand("status", "Show what is served")->callback([&session] {
-    session.action = [&session] { return Status(session); };
-  });
-  const auto model = std::make_shared<std::string>();
-  const auto snapshot = std::make_shared<std::string>();
-  CLI::App* const change = group->add_subcommand(
-      "switch", "Serve another model, another snapshot, or both");
+  CommandGroup<ServingArguments> serving(app, session, "serving",
+                                         "What is served");
+  serving.Add("status", "Show what is served", Status);
+  CLI::App* const change = serving.Add(
+      "switch", "Serve another model, another snapshot, or both", Switch);
   CLI::Option_group* const paths = change->add_option_group("what");
-  paths->add_option("--model", *model, "Folder of a CTR model");
-  paths->add_option("--snapshot", *snapshot, "Folder of a snapshot");
+  ServingArguments& args = serving.arguments();
+  paths->add_option("--model", args.model, "Folder of a CTR model");
+  paths->add_option("--snapshot", args.snapshot, "Folder of a snapshot");
   paths->require_option(1, 2);
-  change->callback([&session, model, snapshot] {
-    session.action = [&session, model, snapshot] {
-      return Switch(session, *model, *snapshot);
-    };
-  });
 }
 
 }  // namespace larr::ctl
