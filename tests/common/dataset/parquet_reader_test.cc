@@ -4,32 +4,16 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 
-#include "common/dataset/parquet_writer.h"
+#include "tests/testing/every_type.h"
 #include "tests/testing/temp_dir.h"
-#include "tests/testing/tiny_dataset.h"
 
 namespace larr {
 namespace {
 
-using Cell = ParquetWriter::Cell;
-
-const std::vector<ParquetWriter::Column> kColumns = {
-    {"i", ColumnType::kInteger},
-    {"d", ColumnType::kNumber},
-    {"s", ColumnType::kString},
-    {"l", ColumnType::kStringList}};
-
-testing::Cells Rows() {
-  return {{int64_t{1}, 0.5, std::string("a"),
-           std::vector<std::string>{"x", "", "y"}},
-          {Cell(), Cell(), Cell(), Cell()},
-          {int64_t{-3}, int64_t{2}, std::string(), std::vector<std::string>{}}};
-}
-
 TEST_CASE("Rows survive the way through Parquet", "[dataset]") {
   const testing::TempDir dir;
   const auto path = dir.path() / "a.parquet";
-  testing::WriteParquet(path, kColumns, Rows());
+  testing::WriteEveryType(path);
   const auto file = ParquetFile::Open(path);
   REQUIRE(file.ok());
   CHECK(file->rows() == 3);
@@ -65,7 +49,7 @@ TEST_CASE("Files that cannot be read are named", "[dataset]") {
   CHECK(absl::IsDataLoss(status));
   CHECK_THAT(status.ToString(), Catch::Contains("broken.parquet"));
 
-  testing::WriteParquet(path, kColumns, Rows());
+  testing::WriteEveryType(path);
   const auto file = ParquetFile::Open(path);
   REQUIRE(file.ok());
   CHECK_THAT(file->Read(0, {"nothing"}).status().ToString(),
