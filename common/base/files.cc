@@ -100,6 +100,14 @@ absl::Status ErrnoStatus(std::string_view what,
   }
 }
 
+absl::Status MakeFolder(const std::filesystem::path& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(fmt::format("cannot make folder {}: {}",
+                                            path.string(), error.message()));
+}
+
 absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path) {
   errno = 0;
   std::ifstream in(path, std::ios::binary);

@@ -27,6 +27,10 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path);
 absl::Status WriteFileAtomically(const std::filesystem::path& path,
                                  std::string_view bytes);
 
+// Makes a folder and those above it; OK if it is there already.
+// Errors: kUnavailable, whatever the reason
+absl::Status MakeFolder(const std::filesystem::path& path);
+
 // Flushes a file's content to the disk.
 absl::Status SyncFile(const std::filesystem::path& path);
 

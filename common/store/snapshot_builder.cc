@@ -113,12 +113,7 @@ absl::StatusOr<std::unique_ptr<SnapshotBuilder>> SnapshotBuilder::Open(
         info.embedder_fingerprint(), info.dim()));
   }
   const fs::path folder = work / "pending";
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (error) {
-    return absl::UnavailableError(
-        fmt::format("creating {}: {}", folder.string(), error.message()));
-  }
+  LARR_RETURN_IF_ERROR(MakeFolder(folder));
   auto pending = SnapshotDb::Open(folder, SnapshotDb::Mode::kPending);
   if (absl::IsDataLoss(pending.status())) {
     return absl::DataLossError(
@@ -268,12 +263,7 @@ absl::StatusOr<ArtifactManifest> SnapshotBuilder::Publish(
 // Makes a database of whole files in the empty folder `staging`.
 absl::Status SnapshotBuilder::Fill(const fs::path& staging) const {
   const fs::path incoming = staging / "incoming";
-  std::error_code error;
-  fs::create_directory(incoming, error);
-  if (error) {
-    return absl::UnavailableError(
-        fmt::format("creating {}: {}", incoming.string(), error.message()));
-  }
+  LARR_RETURN_IF_ERROR(MakeFolder(incoming));
   LARR_ASSIGN_OR_RETURN(auto db,
                         SnapshotDb::Open(staging, SnapshotDb::Mode::kIngest));
   LARR_ASSIGN_OR_RETURN(const auto text_files, WriteTexts(incoming));
@@ -294,8 +284,9 @@ absl::Status SnapshotBuilder::Fill(const fs::path& staging) const {
     LARR_RETURN_IF_ERROR(Ingest(*db, family, files));
   }
   db.reset();
-  fs::remove_all(incoming, error);
-  fs::remove(staging / "LOCK", error);
+  std::error_code ignored;
+  fs::remove_all(incoming, ignored);
+  fs::remove(staging / "LOCK", ignored);
   return absl::OkStatus();
 }
 

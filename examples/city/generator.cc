@@ -209,8 +209,7 @@ absl::Status GenerateCity(const CityOptions& options,
   aside += ".partial";
   std::error_code error;
   std::filesystem::remove_all(aside, error);
-  std::filesystem::create_directories(aside, error);
-  if (error) return ErrnoStatus("cannot make folder", aside);
+  LARR_RETURN_IF_ERROR(MakeFolder(aside));
 
   Generator generator(options, aside, std::move(world), std::move(calendar));
   LARR_RETURN_IF_ERROR(generator.Run(on_day));

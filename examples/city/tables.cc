@@ -124,12 +124,7 @@ absl::Status WritePartition(const std::filesystem::path& folder,
 absl::StatusOr<std::filesystem::path> PartitionFile(
     const std::filesystem::path& folder, const std::string& date) {
   const std::filesystem::path day = folder / ("date=" + date);
-  std::error_code error;
-  std::filesystem::create_directories(day, error);
-  if (error) {
-    return absl::UnavailableError(fmt::format("cannot make folder {}: {}",
-                                              day.string(), error.message()));
-  }
+  LARR_RETURN_IF_ERROR(MakeFolder(day));
   return day / "part-0.parquet";
 }
 

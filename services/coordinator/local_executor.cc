@@ -55,14 +55,6 @@ StageExit ExitOf(const StageLaunch& launch, std::optional<ChildExit> child,
   return exit;
 }
 
-absl::Status MakeFolder(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (!error) return absl::OkStatus();
-  return absl::UnavailableError(fmt::format("cannot make the folder {}: {}",
-                                            folder.string(), error.message()));
-}
-
 }  // namespace
 
 LocalExecutor::LocalExecutor(LocalExecutorOptions options)

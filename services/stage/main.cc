@@ -9,6 +9,7 @@
 #include <filesystem>
 
 #include "common/base/artifact_folder.h"
+#include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/telemetry/logging.h"
@@ -58,7 +59,7 @@ absl::Status RunFromFile(const std::string& path) {
     spdlog::info("finished already output={}", config.output());
     return ReadArtifact(config.output()).status();
   }
-  std::filesystem::create_directories(config.work());
+  LARR_RETURN_IF_ERROR(MakeFolder(config.work()));
   const std::filesystem::path work = config.work();
   StageContext context{std::move(config), ProgressWriter(work)};
   return Run(context);

@@ -77,8 +77,7 @@ absl::Status WriteNextDay(const Demo& demo) {
   const fs::path aside = demo.path("next-day.partial");
   std::error_code error;
   fs::remove_all(aside, error);
-  fs::create_directories(aside, error);
-  if (error) return ErrnoStatus("cannot make folder", aside);
+  LARR_RETURN_IF_ERROR(MakeFolder(aside));
   LARR_ASSIGN_OR_RETURN(
       auto writer, ParquetWriter::Create(aside / "part-0.parquet", columns));
   int64_t rows = 0;

@@ -48,17 +48,14 @@ absl::StatusOr<config::v1::TrainingSpec> LoadTraining(
 
 absl::StatusOr<Demo> Demo::Open(const DemoOptions& options) {
   Demo demo;
-  std::error_code error;
-  std::filesystem::create_directories(options.out / "logs", error);
-  if (error) return ErrnoStatus("cannot make folder", options.out / "logs");
+  LARR_RETURN_IF_ERROR(MakeFolder(options.out / "logs"));
   demo.out_ = std::filesystem::canonical(options.out);
   demo.programs_ =
       std::filesystem::read_symlink("/proc/self/exe").parent_path();
   demo.size_ = options.size;
   LARR_ASSIGN_OR_RETURN(demo.training_, LoadTraining(options, demo.out_));
-  std::filesystem::create_directories(demo.out_ / "parts", error);
-  std::filesystem::create_directories(demo.out_ / "config", error);
-  if (error) return ErrnoStatus("cannot make folder", demo.out_ / "config");
+  LARR_RETURN_IF_ERROR(MakeFolder(demo.out_ / "parts"));
+  LARR_RETURN_IF_ERROR(MakeFolder(demo.out_ / "config"));
   LARR_RETURN_IF_ERROR(demo.CheckSettings());
   return demo;
 }

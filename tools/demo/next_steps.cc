@@ -23,9 +23,7 @@ constexpr char kScoringAdmin[] = "127.0.0.1:7031";
 absl::StatusOr<std::string> NextSteps(const Demo& demo,
                                       const coordinator::v1::TrainingRun& run) {
   const auto folder = demo.path("try");
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) return ErrnoStatus("cannot make folder", folder);
+  LARR_RETURN_IF_ERROR(MakeFolder(folder));
   auto scoring = ScoringSettings(demo, run);
   scoring.mutable_server()->set_listen(kScoring);
   scoring.mutable_server()->clear_port_file();

@@ -47,6 +47,19 @@ TEST_CASE("A failed write names the path and keeps the old content", "[base]") {
   CHECK(absl::IsResourceExhausted(full));
 }
 
+TEST_CASE("A folder is made with those above it, once", "[base]") {
+  const testing::TempDir dir;
+  const auto folder = dir.path() / "a" / "b";
+  CHECK(MakeFolder(folder).ok());
+  CHECK(std::filesystem::is_directory(folder));
+  CHECK(MakeFolder(folder).ok());
+
+  REQUIRE(WriteFileAtomically(dir.path() / "file", "x").ok());
+  const absl::Status status = MakeFolder(dir.path() / "file" / "c");
+  CHECK(absl::IsUnavailable(status));
+  CHECK(std::string(status.message()).find("file/c") != std::string::npos);
+}
+
 TEST_CASE("Sha256 agrees with the published vectors", "[base]") {
   // FIPS 180-4, examples for SHA-256.
   CHECK(Sha256("abc") ==
