@@ -9,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/dataset/parquet_reader.h"
@@ -21,12 +22,6 @@ namespace fs = std::filesystem;
 using config::v1::DatasetSpec;
 using config::v1::EntityTable;
 using config::v1::Side;
-
-template <typename... Args>
-absl::Status Invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return absl::InvalidArgumentError(
-      fmt::format(format, std::forward<Args>(args)...));
-}
 
 // A column that something of the spec reads.
 struct Need {

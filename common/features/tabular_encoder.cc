@@ -2,7 +2,6 @@
 #include "common/features/tabular_encoder.h"
 
 #include <absl/status/status.h>
-#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -19,12 +19,6 @@ using config::v1::DatasetSpec;
 using config::v1::LearnedFeature;
 using config::v1::Side;
 using config::v1::TabularFeature;
-
-template <typename... Args>
-absl::Status Invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return absl::InvalidArgumentError(
-      fmt::format(format, std::forward<Args>(args)...));
-}
 
 int BlockIndex(Side side) {
   return static_cast<int>(

@@ -10,6 +10,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -22,12 +23,6 @@ using KeywordProto = config::v1::Keyword;
 
 // All of a context keyword's texts are encoded ahead of requests.
 constexpr size_t kMaxContextTexts = 100'000;
-
-template <typename... Args>
-absl::Status Invalid(fmt::format_string<Args...> format, Args&&... args) {
-  return absl::InvalidArgumentError(
-      fmt::format(format, std::forward<Args>(args)...));
-}
 
 bool IsKeywordName(const std::string& name) {
   return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {

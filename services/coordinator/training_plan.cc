@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/coordinator/training_plan.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <set>
 #include <string_view>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "larr/config/v1/dataset.pb.h"
@@ -23,28 +22,22 @@ using config::v1::TrainingSpec;
 using coordinator::v1::StageRun;
 using coordinator::v1::TrainingRun;
 
-absl::Status Invalid(const std::string& message) {
-  return absl::InvalidArgumentError(message);
-}
-
 absl::Status CheckPath(const std::string& field, const std::string& path,
                        bool folder) {
   const std::filesystem::path p(path);
-  if (path.empty()) return Invalid(fmt::format("`{}` is not set", field));
+  if (path.empty()) return Invalid("`{}` is not set", field);
   if (!p.is_absolute()) {
-    return Invalid(fmt::format(
+    return Invalid(
         "`{}` is the relative path `{}`; a coordinator has another working "
         "folder than you: give an absolute one",
-        field, path));
+        field, path);
   }
   std::error_code error;
   const bool there = folder ? std::filesystem::is_directory(p, error)
                             : std::filesystem::is_regular_file(p, error);
   if (there) return absl::OkStatus();
-  return Invalid(
-      fmt::format("`{}`: there is no {} {} on the coordinator's "
-                  "machine",
-                  field, folder ? "folder" : "file", path));
+  return Invalid("`{}`: there is no {} {} on the coordinator's machine", field,
+                 folder ? "folder" : "file", path);
 }
 
 struct Range {
@@ -58,9 +51,8 @@ absl::Status CheckRanges(const std::vector<Range>& ranges) {
   for (const Range& range : ranges) {
     // Written so that NaN fails.
     if (range.value >= range.low && range.value <= range.high) continue;
-    return Invalid(fmt::format("`{}` is {}; it must be in [{}, {}]",
-                               range.field, range.value, range.low,
-                               range.high));
+    return Invalid("`{}` is {}; it must be in [{}, {}]", range.field,
+                   range.value, range.low, range.high);
   }
   return absl::OkStatus();
 }
@@ -119,19 +111,18 @@ absl::Status CheckAlign(const TrainingSpec& spec) {
   std::set<std::string> names;
   for (const AlignConfig& align : spec.align()) {
     if (!IsValidId(align.name())) {
-      return Invalid(fmt::format(
+      return Invalid(
           "`align.name` is `{}`; use lower-case letters, digits and `-`",
-          align.name()));
+          align.name());
     }
     if (!names.insert(align.name()).second) {
-      return Invalid(fmt::format(
-          "`align.name` `{}` is used twice; give each model its own",
-          align.name()));
+      return Invalid("`align.name` `{}` is used twice; give each model its own",
+                     align.name());
     }
     if (align.architecture().kind() == CtrArchitecture::KIND_UNSPECIFIED) {
-      return Invalid(fmt::format(
+      return Invalid(
           "`align.architecture.kind` of `{}` is not set; use PLE or LARR",
-          align.name()));
+          align.name());
     }
     LARR_RETURN_IF_ERROR(CheckRanges({
         {"align.batch_size", double(align.batch_size()), 0, 1 << 24},
@@ -160,16 +151,15 @@ absl::StatusOr<std::string> ValidateTrainingSpec(const TrainingSpec& spec) {
   LARR_RETURN_IF_ERROR(CheckLanguageModel(spec));
   LARR_RETURN_IF_ERROR(CheckAlign(spec));
   if (!IsValidId(PublishAlias(spec))) {
-    return Invalid(fmt::format(
+    return Invalid(
         "`publish.alias` is `{}`; use lower-case letters, digits and `-`",
-        spec.publish().alias()));
+        spec.publish().alias());
   }
   LARR_ASSIGN_OR_RETURN(const auto dataset,
                         LoadTextProto<DatasetSpec>(spec.dataset()));
   if (!IsValidId(dataset.name())) {
-    return Invalid(fmt::format(
-        "{}: `name` is `{}`; use lower-case letters, digits and `-`",
-        spec.dataset(), dataset.name()));
+    return Invalid("{}: `name` is `{}`; use lower-case letters, digits and `-`",
+                   spec.dataset(), dataset.name());
   }
   return "models/" + dataset.name();
 }
