@@ -6,11 +6,22 @@
 
 #include <grpcpp/support/status.h>
 
+#include <utility>
+
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 
 namespace larr {
 
 grpc::Status ToGrpc(const absl::Status& status);
 absl::Status FromGrpc(const grpc::Status& status);
+
+// Moves what a core answered into the response of a call; returns its status.
+template <typename Message>
+absl::Status Fill(absl::StatusOr<Message> answer, Message* response) {
+  if (!answer.ok()) return answer.status();
+  *response = *std::move(answer);
+  return absl::OkStatus();
+}
 
 }  // namespace larr

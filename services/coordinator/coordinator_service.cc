@@ -71,27 +71,20 @@ grpc::Status CoordinatorServiceImpl::Answer(const char* method,
   return ToGrpc(status);
 }
 
-grpc::Status CoordinatorServiceImpl::Answer(const char* method,
-                                            absl::StatusOr<TrainingRun> run,
-                                            TrainingRun* response) {
-  if (run.ok()) run->Swap(response);
-  return Answer(method, run.status());
-}
-
 grpc::Status CoordinatorServiceImpl::CreateTrainingRun(
     grpc::ServerContext*, const CreateTrainingRunRequest* request,
     TrainingRun* response) {
   return Answer("CreateTrainingRun",
-                coordinator_.CreateRun(request->training_run_id(),
-                                       request->training_run().spec()),
-                response);
+                Fill(coordinator_.CreateRun(request->training_run_id(),
+                                            request->training_run().spec()),
+                     response));
 }
 
 grpc::Status CoordinatorServiceImpl::GetTrainingRun(
     grpc::ServerContext*, const GetTrainingRunRequest* request,
     TrainingRun* response) {
-  return Answer("GetTrainingRun", coordinator_.GetRun(request->name()),
-                response);
+  return Answer("GetTrainingRun",
+                Fill(coordinator_.GetRun(request->name()), response));
 }
 
 grpc::Status CoordinatorServiceImpl::ListTrainingRuns(
@@ -113,15 +106,15 @@ grpc::Status CoordinatorServiceImpl::ListTrainingRuns(
 grpc::Status CoordinatorServiceImpl::CancelTrainingRun(
     grpc::ServerContext*, const CancelTrainingRunRequest* request,
     TrainingRun* response) {
-  return Answer("CancelTrainingRun", coordinator_.CancelRun(request->name()),
-                response);
+  return Answer("CancelTrainingRun",
+                Fill(coordinator_.CancelRun(request->name()), response));
 }
 
 grpc::Status CoordinatorServiceImpl::ResumeTrainingRun(
     grpc::ServerContext*, const ResumeTrainingRunRequest* request,
     TrainingRun* response) {
-  return Answer("ResumeTrainingRun", coordinator_.ResumeRun(request->name()),
-                response);
+  return Answer("ResumeTrainingRun",
+                Fill(coordinator_.ResumeRun(request->name()), response));
 }
 
 grpc::Status CoordinatorServiceImpl::WatchTrainingRun(

@@ -57,9 +57,6 @@ class CoordinatorServiceImpl final
 
  private:
   grpc::Status Answer(const char* method, const absl::Status& status);
-  grpc::Status Answer(const char* method,
-                      absl::StatusOr<coordinator::v1::TrainingRun> run,
-                      coordinator::v1::TrainingRun* response);
   // OK while a stream may go on.
   absl::Status StreamStatus(const grpc::ServerContext& context) const;
   absl::Status WatchRun(

@@ -53,8 +53,8 @@ grpc::Status RegistryServiceImpl::Answer(const char* method,
 grpc::Status RegistryServiceImpl::AnswerMove(const char* method,
                                              absl::StatusOr<Model> model,
                                              Model* response) {
-  if (model.ok()) {
-    model->Swap(response);
+  const absl::Status moved = Fill(std::move(model), response);
+  if (moved.ok()) {
     const absl::Status synced = registry_.SyncAliasFiles();
     if (!synced.ok()) {
       // The move stands; the coordinator's loop tries the file again.
@@ -62,15 +62,14 @@ grpc::Status RegistryServiceImpl::AnswerMove(const char* method,
       spdlog::warn("alias_files_not_written error={}", synced.ToString());
     }
   }
-  return Answer(method, model.status());
+  return Answer(method, moved);
 }
 
 grpc::Status RegistryServiceImpl::GetModel(grpc::ServerContext*,
                                            const GetModelRequest* request,
                                            Model* response) {
-  auto model = registry_.GetModel(request->name());
-  if (model.ok()) model->Swap(response);
-  return Answer("GetModel", model.status());
+  return Answer("GetModel",
+                Fill(registry_.GetModel(request->name()), response));
 }
 
 grpc::Status RegistryServiceImpl::ListModelVersions(

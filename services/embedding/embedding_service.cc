@@ -40,35 +40,6 @@ absl::Status CheckTexts(int count, int largest) {
       "texts has {} entries; send between 1 and {}", count, largest));
 }
 
-// Copies a `StatusOr` answer into a response.
-template <typename T>
-absl::Status Assign(absl::StatusOr<T> value, T* response) {
-  if (!value.ok()) return value.status();
-  *response = *std::move(value);
-  return absl::OkStatus();
-}
-
-const char* CodeName(grpc::StatusCode code) {
-  static constexpr const char* kNames[] = {"OK",
-                                           "CANCELLED",
-                                           "UNKNOWN",
-                                           "INVALID_ARGUMENT",
-                                           "DEADLINE_EXCEEDED",
-                                           "NOT_FOUND",
-                                           "ALREADY_EXISTS",
-                                           "PERMISSION_DENIED",
-                                           "RESOURCE_EXHAUSTED",
-                                           "FAILED_PRECONDITION",
-                                           "ABORTED",
-                                           "OUT_OF_RANGE",
-                                           "UNIMPLEMENTED",
-                                           "INTERNAL",
-                                           "UNAVAILABLE",
-                                           "DATA_LOSS",
-                                           "UNAUTHENTICATED"};
-  return code >= 0 && code <= grpc::UNAUTHENTICATED ? kNames[code] : "UNKNOWN";
-}
-
 }  // namespace
 
 JobRunner::Observer RefreshMetrics(prometheus::Registry& registry) {
@@ -125,14 +96,16 @@ EmbeddingService::EmbeddingService(JobRunner& runner, TextEncoder& encoder,
 grpc::Status EmbeddingService::Measured(
     const char* method, const std::function<absl::Status()>& call) {
   const auto start = std::chrono::steady_clock::now();
-  const grpc::Status status = ToGrpc(call());
+  const absl::Status status = call();
   const std::chrono::duration<double> elapsed =
       std::chrono::steady_clock::now() - start;
-  requests_.Add({{"method", method}, {"code", CodeName(status.error_code())}})
+  requests_
+      .Add({{"method", method},
+            {"code", absl::StatusCodeToString(status.code())}})
       .Increment();
   durations_.Add({{"method", method}}, DurationBuckets())
       .Observe(elapsed.count());
-  return status;
+  return ToGrpc(status);
 }
 
 absl::StatusOr<std::shared_ptr<const ServedSnapshot>> EmbeddingService::Served()
@@ -146,18 +119,17 @@ grpc::Status EmbeddingService::CreateRefreshJob(
     grpc::ServerContext*, const embedding::v1::CreateRefreshJobRequest* request,
     RefreshJob* response) {
   return Measured("CreateRefreshJob", [&] {
-    return Assign(runner_.Create(request->refresh_job_id(),
-                                 request->refresh_job().as_of_date()),
-                  response);
+    return Fill(runner_.Create(request->refresh_job_id(),
+                               request->refresh_job().as_of_date()),
+                response);
   });
 }
 
 grpc::Status EmbeddingService::GetRefreshJob(
     grpc::ServerContext*, const embedding::v1::GetRefreshJobRequest* request,
     RefreshJob* response) {
-  return Measured("GetRefreshJob", [&] {
-    return Assign(runner_.Get(request->name()), response);
-  });
+  return Measured("GetRefreshJob",
+                  [&] { return Fill(runner_.Get(request->name()), response); });
 }
 
 grpc::Status EmbeddingService::ListRefreshJobs(
@@ -182,7 +154,7 @@ grpc::Status EmbeddingService::CancelRefreshJob(
     grpc::ServerContext*, const embedding::v1::CancelRefreshJobRequest* request,
     RefreshJob* response) {
   return Measured("CancelRefreshJob", [&] {
-    return Assign(runner_.Cancel(request->name()), response);
+    return Fill(runner_.Cancel(request->name()), response);
   });
 }
 

@@ -2,6 +2,7 @@
 #include "common/rpc/grpc_status.h"
 
 #include <catch2/catch.hpp>
+#include <string>
 
 namespace larr {
 
@@ -13,6 +14,15 @@ TEST_CASE("Statuses cross the border unchanged", "[rpc]") {
     CHECK(FromGrpc(ToGrpc(status)) == status);
     CHECK(static_cast<int>(ToGrpc(status).error_code()) == code);
   }
+}
+
+TEST_CASE("An answer fills the response, an error leaves it", "[rpc]") {
+  std::string response = "before";
+  const absl::StatusOr<std::string> error = absl::NotFoundError("why");
+  CHECK(Fill(error, &response) == error.status());
+  CHECK(response == "before");
+  CHECK(Fill(absl::StatusOr<std::string>("after"), &response).ok());
+  CHECK(response == "after");
 }
 
 }  // namespace larr
