@@ -3,21 +3,16 @@
 // The real larr_coordinator on a free port, over real gRPC, with real child
 // processes (see tests/testing/fake_stage.cc for what they do).
 #include <fmt/format.h>
-#include <grpcpp/create_channel.h>
 #include <signal.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
-#include <memory>
 
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
-#include "larr/config/v1/server.pb.h"
-#include "larr/coordinator/v1/coordinator_service.grpc.pb.h"
-#include "tests/testing/program.h"
-#include "tests/testing/temp_dir.h"
+#include "tests/integration/coordinator_fixture.h"
 
 namespace larr {
 namespace {
@@ -34,7 +29,6 @@ using coordinator::v1::ListModelVersionsResponse;
 using coordinator::v1::ListTrainingRunsRequest;
 using coordinator::v1::ListTrainingRunsResponse;
 using coordinator::v1::Model;
-using coordinator::v1::ModelRegistryService;
 using coordinator::v1::PromoteModelVersionRequest;
 using coordinator::v1::RollbackAliasRequest;
 using coordinator::v1::StageRun;
@@ -51,51 +45,21 @@ bool Alive(int pid) {
   return (stat >> number >> name >> state) && state != "Z";
 }
 
-class CoordinatorProgramTest {
+CoordinatorConfig Config() {
+  CoordinatorConfig config;
+  config.set_stage_program(FAKE_STAGE);
+  config.set_max_stage_restarts(2);
+  return config;
+}
+
+class CoordinatorProgramTest : public testing::CoordinatorFixture {
  public:
-  CoordinatorProgramTest() {
+  CoordinatorProgramTest() : CoordinatorFixture(COORDINATOR, Config()) {
     std::filesystem::create_directories(path("model"));
     std::ofstream(path("dataset.textproto")) << "name: \"city\"\n";
-    CoordinatorConfig config;
-    config.mutable_server()->set_listen("127.0.0.1:0");
-    config.mutable_server()->set_port_file(path("port"));
-    config.set_state_dir(path("state"));
-    config.set_artifact_root(path("artifacts"));
-    config.set_stage_program(FAKE_STAGE);
-    config.set_max_stage_restarts(2);
-    REQUIRE(WriteFileAtomically(path("config"), ToTextProto(config)).ok());
-    StartCoordinator();
-  }
-  ~CoordinatorProgramTest() {
-    // Stages outlive the coordinator; they must not outlive the test.
-    for (const auto& entry :
-         std::filesystem::recursive_directory_iterator(path("state"))) {
-      int attempt = 0, pid = 0;
-      if (entry.path().string().find("/processes/") != std::string::npos &&
-          std::ifstream(entry.path()) >> attempt >> pid && pid > 0) {
-        kill(-pid, SIGKILL);
-      }
-    }
   }
 
  protected:
-  std::string path(const std::string& name) const { return dir_.path() / name; }
-
-  void StartCoordinator() {
-    std::filesystem::remove(path("port"));
-    program_ = std::make_unique<testing::Program>(
-        std::vector<std::string>{COORDINATOR, "--config", path("config")},
-        path("coordinator.log"));
-    const std::string address =
-        testing::WaitForAddress(*program_, path("port"));
-    INFO(*ReadFile(path("coordinator.log")));
-    REQUIRE_FALSE(address.empty());
-    const auto channel =
-        grpc::CreateChannel(address, grpc::InsecureChannelCredentials());
-    runs_ = CoordinatorService::NewStub(channel);
-    models_ = ModelRegistryService::NewStub(channel);
-  }
-
   // What the stages of later processes do; see fake_stage.cc.
   void Behave(const std::string& lines) {
     std::ofstream(path("behaviour")) << lines;
@@ -173,10 +137,6 @@ class CoordinatorProgramTest {
     return pids;
   }
 
-  testing::TempDir dir_;
-  std::unique_ptr<testing::Program> program_;
-  std::unique_ptr<CoordinatorService::Stub> runs_;
-  std::unique_ptr<ModelRegistryService::Stub> models_;
   int updates_ = 0;
 };
 

@@ -7,15 +7,11 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "common/base/files.h"
-#include "common/config/text_proto.h"
-#include "larr/config/v1/server.pb.h"
-#include "tests/testing/program.h"
-#include "tests/testing/temp_dir.h"
+#include "tests/integration/coordinator_fixture.h"
 
 namespace larr {
 namespace {
@@ -34,28 +30,21 @@ struct Outcome {
   std::string out;  // and what was said on stderr
 };
 
-class LarrctlProgramTest {
+config::v1::CoordinatorConfig Config() {
+  config::v1::CoordinatorConfig config;
+  config.set_stage_program(FAKE_STAGE);
+  return config;
+}
+
+class LarrctlProgramTest : public testing::CoordinatorFixture {
  public:
-  LarrctlProgramTest() {
+  LarrctlProgramTest() : CoordinatorFixture(COORDINATOR, Config()) {
     std::filesystem::create_directories(path("model"));
     Write("dataset.textproto", "name: 'city'");
     Write("spec.textproto", kSpec);
-    config::v1::CoordinatorConfig config;
-    config.mutable_server()->set_listen("127.0.0.1:0");
-    config.mutable_server()->set_port_file(path("port"));
-    config.set_state_dir(path("state"));
-    config.set_artifact_root(path("artifacts"));
-    config.set_stage_program(FAKE_STAGE);
-    Write("config", ToTextProto(config));
-    coordinator_ = std::make_unique<testing::Program>(
-        std::vector<std::string>{COORDINATOR, "--config", path("config")},
-        path("coordinator.log"));
-    address_ = testing::WaitForAddress(*coordinator_, path("port"));
-    REQUIRE_FALSE(address_.empty());
   }
 
  protected:
-  std::string path(const std::string& name) const { return dir_.path() / name; }
   void Write(const std::string& name, const std::string& text) const {
     REQUIRE(WriteFileAtomically(path(name), text).ok());
   }
@@ -66,11 +55,6 @@ class LarrctlProgramTest {
     const int status = std::system(command.c_str());
     return {WEXITSTATUS(status), *ReadFile(dir_.path() / "out")};
   }
-
- private:
-  const testing::TempDir dir_;
-  std::unique_ptr<testing::Program> coordinator_;
-  std::string address_;
 };
 
 TEST_CASE_METHOD(LarrctlProgramTest,

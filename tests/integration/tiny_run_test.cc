@@ -5,25 +5,19 @@
 // process is killed with kill -9 in the midst of its work, and the coordinator,
 // too. Both must come to the same models and the same numbers.
 #include <fmt/format.h>
-#include <grpcpp/create_channel.h>
 #include <signal.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <memory>
 #include <set>
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
 #include "examples/city/generator.h"
-#include "larr/config/v1/server.pb.h"
-#include "larr/coordinator/v1/coordinator_service.grpc.pb.h"
-#include "tests/testing/program.h"
-#include "tests/testing/temp_dir.h"
+#include "tests/integration/coordinator_fixture.h"
 
 namespace larr {
 namespace {
@@ -72,9 +66,16 @@ constexpr char kSpec[] = R"(
   seed: 7
 )";
 
-class TinyRunTest {
+CoordinatorConfig Config() {
+  CoordinatorConfig config;
+  config.set_stage_program(STAGE);
+  config.set_cpu_slots(2);
+  return config;
+}
+
+class TinyRunTest : public testing::CoordinatorFixture {
  public:
-  TinyRunTest() {
+  TinyRunTest() : CoordinatorFixture(COORDINATOR, Config()) {
     const std::filesystem::path source = std::getenv("LARR_SOURCE_DIR");
     spec_ = *ParseTextProto<TrainingSpec>(kSpec);
     spec_.set_dataset(path("city/dataset.textproto"));
@@ -83,37 +84,9 @@ class TinyRunTest {
                 {.seed = 1, .pois = 144, .users = 60, .impressions = 8000},
                 path("city"), [](const std::string&, int64_t) {})
                 .ok());
-    CoordinatorConfig config;
-    config.mutable_server()->set_listen("127.0.0.1:0");
-    config.mutable_server()->set_port_file(path("port"));
-    config.set_state_dir(path("state"));
-    config.set_artifact_root(path("artifacts"));
-    config.set_stage_program(STAGE);
-    config.set_cpu_slots(2);
-    REQUIRE(WriteFileAtomically(path("config"), ToTextProto(config)).ok());
-    StartCoordinator();
-  }
-  ~TinyRunTest() {
-    for (const auto& entry :
-         std::filesystem::recursive_directory_iterator(path("state"))) {
-      if (const int pid = PidIn(entry.path()); pid > 0) kill(-pid, SIGKILL);
-    }
   }
 
  protected:
-  std::string path(const std::string& name) const { return dir_.path() / name; }
-
-  void StartCoordinator() {
-    program_.reset();
-    std::filesystem::remove(path("port"));
-    program_ = std::make_unique<testing::Program>(
-        std::vector<std::string>{COORDINATOR, "--config", path("config")},
-        path("coordinator.log"));
-    runs_ = CoordinatorService::NewStub(
-        grpc::CreateChannel(testing::WaitForAddress(*program_, path("port")),
-                            grpc::InsecureChannelCredentials()));
-  }
-
   void Create(const std::string& id) {
     CreateTrainingRunRequest request;
     request.set_training_run_id(id);
@@ -138,13 +111,6 @@ class TinyRunTest {
   static bool IsFinished(const TrainingRun& run) {
     return run.state() != TrainingRun::QUEUED &&
            run.state() != TrainingRun::RUNNING;
-  }
-
-  // The process that a process file names; 0 for another file.
-  static int PidIn(const std::filesystem::path& file) {
-    int attempt = 0, pid = 0;
-    if (file.string().find("/processes/") == std::string::npos) return 0;
-    return std::ifstream(file) >> attempt >> pid ? pid : 0;
   }
 
   // Kills the stage once it has reported a few steps. True if it was killed.
@@ -179,10 +145,7 @@ class TinyRunTest {
     return hashes;
   }
 
-  testing::TempDir dir_;
   TrainingSpec spec_;
-  std::unique_ptr<testing::Program> program_;
-  std::unique_ptr<CoordinatorService::Stub> runs_;
 };
 
 TEST_CASE_METHOD(TinyRunTest,
