@@ -10,6 +10,7 @@
 #include <fstream>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/testing/tiny_dataset.h"
@@ -39,9 +40,14 @@ tabular_features { name: "type" side: POI vocabulary { column: "type" } }
 )";
 
 struct SmallDataset {
-  std::filesystem::path folder;
-  int users = 20;
-  int pois = 12;
+  explicit SmallDataset(std::filesystem::path where, int user_count = 20)
+      : folder(std::move(where)), users(user_count) {
+    Write();
+  }
+
+  const std::filesystem::path folder;
+  const int users;
+  const int pois = 12;
   // Dish of a POI on a day.
   std::function<std::string(int poi, const std::string& day)> dish =
       [](int poi, const std::string&) { return "dish" + std::to_string(poi); };
@@ -67,6 +73,7 @@ struct SmallDataset {
 
   std::filesystem::path spec() const { return folder / "dataset.textproto"; }
 
+  // Writes the files anew, as after a change of `dish`.
   void Write() const {
     std::filesystem::create_directories(folder);
     std::ofstream(spec()) << kSmallDatasetSpec;

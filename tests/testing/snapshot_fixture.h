@@ -57,14 +57,18 @@ inline absl::Status AddTexts(SnapshotBuilder& builder,
   return builder.AddVectors(views, vectors, static_cast<int64_t>(ids.size()));
 }
 
-// The vector of text `n`; empty if the snapshot lacks it.
-inline std::vector<float> ReadText(const Snapshot& snapshot, uint64_t n) {
-  const std::string id = IdOf(n);
-  const std::string_view ids[] = {id};
+// The vector of a text's id; empty if the snapshot lacks it.
+inline std::vector<float> ReadVector(const Snapshot& snapshot,
+                                     std::string_view id) {
   std::vector<float> vector(snapshot.dim());
   uint8_t present = 0;
-  const auto found = snapshot.ReadVectors(ids, vector, {&present, 1});
-  return found.ok() && present ? vector : std::vector<float>{};
+  snapshot.ReadVectors({&id, 1}, vector, {&present, 1}).value();
+  return present ? vector : std::vector<float>{};
+}
+
+// The vector of text `n`; empty if the snapshot lacks it.
+inline std::vector<float> ReadText(const Snapshot& snapshot, uint64_t n) {
+  return ReadVector(snapshot, IdOf(n));
 }
 
 }  // namespace larr::testing

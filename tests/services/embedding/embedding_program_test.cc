@@ -17,6 +17,7 @@
 #include "larr/embedding/v1/embedding_service.grpc.pb.h"
 #include "tests/testing/program.h"
 #include "tests/testing/small_dataset.h"
+#include "tests/testing/snapshot_fixture.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_embedder.h"
 
@@ -112,12 +113,9 @@ void CheckSameVectors(const std::string& a, const std::string& b, int pois) {
   REQUIRE((one.ok() && two.ok()));
   for (int p = 0; p < pois; ++p) {
     const std::string id = TextId("<dish>dish" + std::to_string(p) + "</dish>");
-    const std::string_view ids[] = {id};
-    std::vector<float> x(128), y(128);
-    uint8_t present[2] = {};
-    REQUIRE((*one)->ReadVectors(ids, x, {&present[0], 1}).ok());
-    REQUIRE((*two)->ReadVectors(ids, y, {&present[1], 1}).ok());
-    REQUIRE((present[0] && present[1]));
+    const std::vector<float> x = testing::ReadVector(**one, id);
+    const std::vector<float> y = testing::ReadVector(**two, id);
+    REQUIRE((x.size() == 128 && y.size() == 128));
     for (int d = 0; d < 128; ++d) {
       REQUIRE(x[d] == Approx(y[d]).epsilon(0.01).margin(1e-3));
     }
@@ -127,10 +125,7 @@ void CheckSameVectors(const std::string& a, const std::string& b, int pois) {
 TEST_CASE("kill -9 in the middle of a refresh costs at most a chunk",
           "[embedding]") {
   const testing::TempDir dir;
-  testing::SmallDataset data;
-  data.folder = dir.path() / "data";
-  data.users = 4000;
-  data.Write();
+  testing::SmallDataset data(dir.path() / "data", 4000);
   testing::WriteTinyEmbedder(dir.path() / "checkpoint",
                              {"taste", "name", "type", "dish", "weather"});
 
@@ -193,10 +188,7 @@ TEST_CASE("kill -9 in the middle of a refresh costs at most a chunk",
 TEST_CASE("SIGTERM in the middle of a refresh ends the server cleanly",
           "[embedding]") {
   const testing::TempDir dir;
-  testing::SmallDataset data;
-  data.folder = dir.path() / "data";
-  data.users = 4000;
-  data.Write();
+  const testing::SmallDataset data(dir.path() / "data", 4000);
   testing::WriteTinyEmbedder(dir.path() / "checkpoint", {"taste"});
   Server server(dir.path(), "stopped", data);
   const RefreshJob job = server.Create("a");

@@ -21,7 +21,7 @@ namespace v1 = embedding::v1;
 // The service on a real port.
 struct Server {
   testing::TempDir dir;
-  testing::SmallDataset data;
+  testing::SmallDataset data{dir.path() / "data"};
   FakeEncoder encoder;
   std::shared_ptr<prometheus::Registry> metrics =
       std::make_shared<prometheus::Registry>();
@@ -31,8 +31,6 @@ struct Server {
   std::unique_ptr<v1::EmbeddingService::Stub> stub;
 
   Server() {
-    data.folder = dir.path() / "data";
-    data.Write();
     config::v1::EmbeddingConfig config;
     config.set_state_dir((dir.path() / "state").string());
     config.set_snapshot_dir((dir.path() / "snapshots").string());

@@ -21,10 +21,7 @@ struct Bench {
   testing::SmallDataset data;
   config::v1::EmbeddingConfig config;
 
-  explicit Bench(int users = 20) {
-    data.folder = dir.path() / "data";
-    data.users = users;
-    data.Write();
+  explicit Bench(int users = 20) : data(dir.path() / "data", users) {
     config.set_state_dir((dir.path() / "state").string());
     config.set_snapshot_dir((dir.path() / "snapshots").string());
     config.set_dataset(data.spec().string());
@@ -39,6 +36,16 @@ struct Bench {
 RefreshJob Wait(JobRunner& runner, const std::string& name) {
   auto job = runner.Get(name);
   while (job.ok() && !IsFinished(job->state())) {
+    job = runner.WaitForChange(*job, absl::Seconds(10));
+  }
+  REQUIRE(job.ok());
+  return *job;
+}
+
+// Creates job `a` and waits until some of its texts are encoded.
+RefreshJob BeginJob(JobRunner& runner) {
+  auto job = runner.Create("a", "");
+  while (job.ok() && job->texts_encoded() == 0) {
     job = runner.WaitForChange(*job, absl::Seconds(10));
   }
   REQUIRE(job.ok());
@@ -120,12 +127,8 @@ TEST_CASE("A cancelled job keeps what it encoded for the next one",
     if (++calls == 2) cancelled.WaitForNotification();
   };
   const auto runner = bench.Start(encoder);
-  auto job = runner->Create("a", "");
-  while (job->texts_encoded() == 0) {
-    job = runner->WaitForChange(*job, absl::Seconds(10));
-    REQUIRE(job.ok());
-  }
-  const auto done = runner->Cancel(job->name());
+  const RefreshJob job = BeginJob(*runner);
+  const auto done = runner->Cancel(job.name());
   CHECK(done->state() == RefreshJob::CANCELLED);
   cancelled.Notify();
   const auto next = Wait(*runner, runner->Create("b", "")->name());
@@ -149,14 +152,10 @@ TEST_CASE("A job that a stop interrupted goes on with the next runner",
     if (++calls == 2) stopping.WaitForNotification();
   };
   auto runner = bench.Start(encoder);
-  auto job = runner->Create("a", "");
-  while (job->texts_encoded() == 0) {
-    job = runner->WaitForChange(*job, absl::Seconds(10));
-    REQUIRE(job.ok());
-  }
+  const RefreshJob job = BeginJob(*runner);
   std::thread stop([&] { runner->Stop(); });
   CHECK(absl::IsUnavailable(
-      runner->WaitForChange(*job, absl::Seconds(10)).status()));
+      runner->WaitForChange(job, absl::Seconds(10)).status()));
   stopping.Notify();
   stop.join();
   CHECK(runner->Get("refreshJobs/a")->state() == RefreshJob::RUNNING);

@@ -7,6 +7,7 @@
 #include "common/features/text_renderer.h"
 #include "tests/testing/fake_encoder.h"
 #include "tests/testing/small_dataset.h"
+#include "tests/testing/snapshot_fixture.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
@@ -14,6 +15,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::FakeEncoder;
+using testing::ReadVector;
 using testing::SmallDataset;
 
 absl::Status GoOn(const RefreshCounts&) { return absl::OkStatus(); }
@@ -23,11 +25,7 @@ struct Bench {
   testing::TempDir dir;
   SmallDataset data;
 
-  explicit Bench(int users = 20) {
-    data.folder = dir.path() / "data";
-    data.users = users;
-    data.Write();
-  }
+  explicit Bench(int users = 20) : data(dir.path() / "data", users) {}
   RefreshOptions Options(const std::string& name,
                          const Snapshot* base = nullptr) const {
     RefreshOptions options;
@@ -43,14 +41,6 @@ struct Bench {
     return *std::move(snapshot);
   }
 };
-
-std::vector<float> Read(const Snapshot& snapshot, const std::string& id) {
-  const std::string_view ids[] = {id};
-  std::vector<float> vector(snapshot.dim());
-  uint8_t present = 0;
-  REQUIRE(snapshot.ReadVectors(ids, vector, {&present, 1}).ok());
-  return present ? vector : std::vector<float>{};
-}
 
 TEST_CASE("A refresh stores every text and entity", "[embedding]") {
   const Bench bench;
@@ -69,7 +59,7 @@ TEST_CASE("A refresh stores every text and entity", "[embedding]") {
   CHECK(snapshot->info().scene_features_size() == 4);
   for (const auto& [text, times] : encoder.times()) {
     CHECK(times == 1);
-    CHECK(Read(*snapshot, TextId(text)) == encoder.VectorOf(text));
+    CHECK(ReadVector(*snapshot, TextId(text)) == encoder.VectorOf(text));
   }
 
   SECTION("entities have their text ids and what features read") {
@@ -88,7 +78,8 @@ TEST_CASE("A refresh stores every text and entity", "[embedding]") {
   }
   SECTION("texts are those of the days of training, validation and test") {
     const auto on = [&](const std::string& day) {
-      return Read(*snapshot, TextId("<taste>tea5 on " + day + "</taste>"));
+      return ReadVector(*snapshot,
+                        TextId("<taste>tea5 on " + day + "</taste>"));
     };
     for (const char* day : {"2026-01-02", "2026-01-03", "2026-01-04"}) {
       CHECK_FALSE(on(day).empty());
@@ -100,7 +91,7 @@ TEST_CASE("A refresh stores every text and entity", "[embedding]") {
     const auto visit = [&](std::string_view, std::string_view id,
                            std::string_view text) {
       CHECK(TextId(text) == id);
-      CHECK_FALSE(Read(*snapshot, std::string(id)).empty());
+      CHECK_FALSE(ReadVector(*snapshot, std::string(id)).empty());
       ++count;
       return absl::OkStatus();
     };
@@ -108,7 +99,8 @@ TEST_CASE("A refresh stores every text and entity", "[embedding]") {
     CHECK(count == bench.data.pois);
   }
   SECTION("every text of the context is there") {
-    CHECK_FALSE(Read(*snapshot, TextId("<weather>cold</weather>")).empty());
+    CHECK_FALSE(
+        ReadVector(*snapshot, TextId("<weather>cold</weather>")).empty());
   }
 }
 
@@ -142,8 +134,8 @@ TEST_CASE("A second refresh encodes nothing, a changed one what changed",
   for (const auto& [text, times] : encoder.times()) CHECK(times == 1);
 
   const auto c = bench.Open("c");
-  CHECK_FALSE(Read(*c, TextId("<dish>new1</dish>")).empty());
-  CHECK(Read(*b, TextId("<dish>new1</dish>")).empty());
+  CHECK_FALSE(ReadVector(*c, TextId("<dish>new1</dish>")).empty());
+  CHECK(ReadVector(*b, TextId("<dish>new1</dish>")).empty());
   CHECK((*c->ReadEntity(config::v1::POI, "p1"))->text_ids(0) ==
         TextId("<dish>new1</dish>"));
 }
@@ -180,7 +172,7 @@ TEST_CASE("An interrupted refresh encodes nothing twice", "[embedding]") {
   for (const auto& [text, times] : encoder.times()) CHECK(times == 1);
   const auto snapshot = bench.Open("a");
   for (const auto& [text, times] : encoder.times()) {
-    REQUIRE(Read(*snapshot, TextId(text)) == encoder.VectorOf(text));
+    REQUIRE(ReadVector(*snapshot, TextId(text)) == encoder.VectorOf(text));
   }
 }
 

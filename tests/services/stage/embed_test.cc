@@ -18,13 +18,10 @@ namespace {
 
 struct Bench {
   testing::TempDir dir;
-  testing::SmallDataset data;
+  testing::SmallDataset data{dir.path() / "data", 300};
   config::v1::StageConfig config;
 
   Bench() {
-    data.folder = dir.path() / "data";
-    data.users = 300;
-    data.Write();
     config.mutable_spec()->set_dataset(data.spec().string());
     config.mutable_spec()->mutable_embed()->set_precision(config::v1::FP32);
     config.mutable_spec()->set_threads(1);
