@@ -27,8 +27,9 @@ using config::v1::Side;
 
 // Texts looked up in the base at once.
 constexpr size_t kLookupTexts = 1024;
-// Texts encoded and made durable at once: about as much as a kill can cost.
-constexpr size_t kChunkTexts = 128;
+// Bytes of texts that are encoded and made durable at once: some 4,000 tokens,
+// a second or two of the model's work, and about as much as a kill can cost.
+constexpr size_t kChunkBytes = 16 * 1024;
 
 struct Text {
   std::string id;
@@ -207,16 +208,22 @@ absl::Status NeedContextTexts(const TextRenderer& texts,
   return absl::OkStatus();
 }
 
-absl::Status Encode(const std::vector<Text>& texts, TextEncoder& encoder,
+// Texts of like length share a chunk: the model's attention works on all of one
+// length at once. The longest come first, so that an estimate errs upwards.
+absl::Status Encode(std::vector<Text> texts, TextEncoder& encoder,
                     SnapshotBuilder& builder, RefreshCounts& counts,
                     const RefreshProgress& progress) {
-  for (size_t begin = 0; begin < texts.size(); begin += kChunkTexts) {
-    const size_t end = std::min(begin + kChunkTexts, texts.size());
+  std::stable_sort(texts.begin(), texts.end(),
+                   [](const Text& a, const Text& b) {
+                     return a.text.size() > b.text.size();
+                   });
+  for (size_t next = 0; next < texts.size();) {
     std::vector<std::string> chunk;
     std::vector<std::string_view> ids;
-    for (size_t i = begin; i < end; ++i) {
-      chunk.push_back(texts[i].text);
-      ids.push_back(texts[i].id);
+    for (size_t bytes = 0; next < texts.size() && bytes < kChunkBytes; ++next) {
+      bytes += texts[next].text.size();
+      chunk.push_back(texts[next].text);
+      ids.push_back(texts[next].id);
     }
     LARR_ASSIGN_OR_RETURN(const auto encoded, encoder.Encode(chunk));
     LARR_RETURN_IF_ERROR(
@@ -257,14 +264,15 @@ absl::StatusOr<RefreshCounts> Refresh(const RefreshOptions& options,
     SideReader reader(dataset, side, *builder, collector);
     LARR_RETURN_IF_ERROR(reader.Read(date));
   }
-  LARR_ASSIGN_OR_RETURN(const auto texts, collector.Finish());
+  LARR_ASSIGN_OR_RETURN(auto texts, collector.Finish());
   RefreshCounts counts = collector.counts();
   counts.tokens_encoded = builder->tokens();
   spdlog::info("planned texts_total={} texts_to_encode={} encoded_before={}",
                counts.texts_total, counts.texts_to_encode,
                counts.texts_encoded);
   LARR_RETURN_IF_ERROR(progress(counts));
-  LARR_RETURN_IF_ERROR(Encode(texts, encoder, *builder, counts, progress));
+  LARR_RETURN_IF_ERROR(
+      Encode(std::move(texts), encoder, *builder, counts, progress));
   LARR_RETURN_IF_ERROR(
       builder->Publish(options.output, options.manifest).status());
   return counts;

@@ -119,7 +119,7 @@ TEST_CASE("A job that fails says why, and the next one runs", "[embedding]") {
 
 TEST_CASE("A cancelled job keeps what it encoded for the next one",
           "[embedding]") {
-  const Bench bench(700);
+  const Bench bench(3000);
   FakeEncoder encoder;
   absl::Notification cancelled;
   int calls = 0;
@@ -144,7 +144,7 @@ TEST_CASE("A cancelled job keeps what it encoded for the next one",
 
 TEST_CASE("A job that a stop interrupted goes on with the next runner",
           "[embedding]") {
-  const Bench bench(700);
+  const Bench bench(3000);
   FakeEncoder encoder;
   absl::Notification stopping;
   int calls = 0;

@@ -141,7 +141,7 @@ TEST_CASE("A second refresh encodes nothing, a changed one what changed",
 }
 
 TEST_CASE("An interrupted refresh encodes nothing twice", "[embedding]") {
-  const Bench bench(700);  // Several chunks.
+  const Bench bench(3000);  // Several chunks.
   FakeEncoder encoder;
   std::vector<RefreshCounts> seen;
   const auto stop_later = [&](const RefreshCounts& counts) {
