@@ -104,8 +104,8 @@ absl::Status MakeFolder(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (!error) return absl::OkStatus();
-  return absl::UnavailableError(fmt::format("cannot make folder {}: {}",
-                                            path.string(), error.message()));
+  return absl::UnavailableError(
+      fmt::format("cannot make folder {}: {}", path.string(), error.message()));
 }
 
 absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path) {

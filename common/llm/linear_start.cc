@@ -1,49 +1,95 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/llm/whitening.h"
+#include "common/llm/linear_start.h"
 
 #include <map>
-#include <tuple>
+#include <utility>
 
 namespace larr {
 namespace {
 
 using torch::Tensor;
 
-constexpr double kAddedVariance = 0.1;
+// Variance added to each direction, as a share of the mean variance: without
+// it, the noise of a few thousand texts looks like correlation.
+constexpr double kRidge = 0.03;
+// The common coordinate beside the length of all others together: the loss
+// starts near chance, where the gradient of a wrong pair is not overwhelming.
+constexpr double kCommon = 2;
 
-}  // namespace
-
-Tensor ContentWhitening(const Tensor& states,
-                        const std::vector<int32_t>& slot) {
-  const torch::NoGradGuard no_grad;
+// Takes each slot's mean off its states; returns the means, [slots, h].
+Tensor Centre(const std::vector<int32_t>& slot, Tensor& states) {
   std::map<int32_t, std::vector<int64_t>> members;
   for (size_t i = 0; i < slot.size(); ++i)
     members[slot[i]].push_back(static_cast<int64_t>(i));
-  Tensor rest = states.to(torch::kFloat64).clone();
   std::vector<Tensor> means;
   for (const auto& [id, rows] : members) {
     const Tensor index = torch::tensor(rows, torch::kInt64);
-    const Tensor mean = rest.index_select(0, index).mean(0);
-    rest.index_copy_(0, index, rest.index_select(0, index) - mean);
+    const Tensor mean = states.index_select(0, index).mean(0);
+    states.index_copy_(0, index, states.index_select(0, index) - mean);
     means.push_back(mean);
   }
-  // An orthonormal basis of the means' directions.
+  return torch::stack(means);
+}
+
+// I minus the projector on the rows' span.
+Tensor Complement(const Tensor& rows) {
   const auto [u, size, directions] =
-      torch::linalg_svd(torch::stack(means), /*full_matrices=*/false);
-  const Tensor basis =
-      directions.index({size.gt(1e-6 * size.max())});  // [k, h]
+      torch::linalg_svd(rows, /*full_matrices=*/false);
+  const Tensor basis = directions.index({size.gt(1e-6 * size.max())});
+  return torch::eye(rows.size(1), torch::kFloat64) - basis.t().mm(basis);
+}
+
+Tensor SumRows(const Tensor& states, const std::vector<int64_t>& rows) {
+  return states.index_select(0, torch::tensor(rows, torch::kInt64)).sum(0);
+}
+
+// Sum over the kinds of weight * E[a b' + b a'], [h, h].
+Tensor CrossCovariance(const Tensor& states,
+                       const std::vector<SlotPairs>& kinds) {
+  Tensor sum = torch::zeros({states.size(1), states.size(1)}, torch::kFloat64);
+  for (const SlotPairs& kind : kinds) {
+    if (kind.pairs.empty() || kind.weight <= 0) continue;
+    std::vector<Tensor> a, b;
+    for (const SlotPair& pair : kind.pairs) {
+      a.push_back(SumRows(states, pair.a));
+      b.push_back(SumRows(states, pair.b));
+    }
+    const Tensor product = torch::stack(a).t().mm(torch::stack(b));
+    sum += (product + product.t()) *
+           (kind.weight / static_cast<double>(kind.pairs.size()));
+  }
+  return sum;
+}
+
+}  // namespace
+
+Tensor FitLinearStart(const Tensor& states, const std::vector<int32_t>& slot,
+                      const std::vector<SlotPairs>& kinds) {
+  const torch::NoGradGuard no_grad;
+  Tensor content = states.to(torch::kFloat64).clone();
+  const Tensor means = Centre(slot, content);
+  const Tensor complement = Complement(means);
+  content = content.mm(complement);
   const int64_t width = states.size(1);
-  const Tensor without =
-      torch::eye(width, torch::kFloat64) - basis.t().mm(basis);
-  rest = rest.mm(without);
-  const auto [variance, axes] = torch::linalg_eigh(
-      rest.t().mm(rest) / static_cast<double>(states.size(0)));
-  const Tensor known = variance.clamp_min(0);
-  const Tensor scale = (known + kAddedVariance * known.mean() + 1e-12).rsqrt();
-  // Ascending in eigh; we want the largest first.
-  return (scale.unsqueeze(1) * axes.t())
-      .flip(0)
-      .mm(without)
+  Tensor covariance =
+      content.t().mm(content) / static_cast<double>(states.size(0));
+  const double mean_variance = covariance.trace().item<double>() / width;
+  covariance.diagonal().add_(kRidge * mean_variance + 1e-12);
+  const auto [variance, axes] = torch::linalg_eigh(covariance);
+  const Tensor whiten = (axes * variance.rsqrt()).mm(axes.t());
+  const auto [correlation, directions] =
+      torch::linalg_eigh(whiten.mm(CrossCovariance(content, kinds)).mm(whiten));
+  // Ascending in eigh; the largest come first here, and one makes room.
+  const Tensor shared = correlation.flip(0).narrow(0, 0, width - 1);
+  const Tensor scale =
+      (shared / shared[0].clamp_min(1e-12)).clamp(1e-3, 1).sqrt();
+  const Tensor axis =
+      directions.t().flip(0).narrow(0, 0, width - 1).mm(whiten).mm(complement);
+  const Tensor rest = axis * scale.unsqueeze(1);
+  const Tensor length = content.mm(rest.t()).square().sum(1).mean().sqrt();
+  // means common' = 1 for each slot.
+  const Tensor common = torch::linalg_pinv(means).sum(1).unsqueeze(0);
+  return torch::cat({common * kCommon, rest / length.clamp_min(1e-12)})
       .to(torch::kFloat32);
 }
 

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Where stage 2 starts from. Last hidden states of a language model differ
-// little: most of a state says that it stands at the end of this slot, and
-// cosines between any two texts are near 1. A projection that learns from
-// there by AdamW moves all texts alike, and they collapse into one point.
+// Where stage 2 starts from (paper eq. 10). Last hidden states of a language
+// model differ little: most of a state says that it stands at the end of this
+// slot, and cosines between any two texts are near 1. A projection that starts
+// at random stays there: the loss at chance, its gradient next to nothing.
 //
-// So states are turned into coordinates of what tells texts of one slot apart:
-// the directions of the slots' means are left out, the others are scaled to
-// even variance. It is linear, and becomes a part of the projection.
+// So the projection starts as the best linear one that the states allow: states
+// of single slots, centred by slot, are correlated across the pairs that stage
+// 2 will train on (regularised canonical correlation, the linear solution of a
+// spectral contrastive loss). What both sides of a pair share is kept, weighted
+// by how much they share. One coordinate is the same for all texts: a slot that
+// says nothing about the other side needs a place that is equally near to all.
 #pragma once
 
 #include <torch/torch.h>
@@ -17,11 +20,25 @@
 
 namespace larr {
 
-// states float32 [n, h]; slot[i] is equal for texts that end in the same slot.
-// Returns W float32 [h, h]: the coordinates of a state are W state, those with
-// the largest variance first. Directions of small variance are not blown up to
-// the full: a tenth of the mean variance is added to each.
-torch::Tensor ContentWhitening(const torch::Tensor& states,
-                               const std::vector<int32_t>& slot);
+// Two descriptions that belong together, as rows of the slots' states.
+struct SlotPair {
+  std::vector<int64_t> a, b;  // not empty
+};
+
+// Pairs of one kind and the weight of their loss.
+struct SlotPairs {
+  std::vector<SlotPair> pairs;
+  double weight = 1;
+};
+
+// states float32 [n, h], each of a text of one slot; slot[i] is equal for texts
+// of the same slot. Returns C float32 [h, h]: the coordinates of a state are
+// C state, and the vector that training starts from is the first of them. Row 0
+// is the common one; the size of the others falls from row 1 on, so that an
+// optimizer whose steps are alike for all weights stirs up little noise.
+// REQUIRES: n > 0, and pairs of at least one kind with a positive weight
+torch::Tensor FitLinearStart(const torch::Tensor& states,
+                             const std::vector<int32_t>& slot,
+                             const std::vector<SlotPairs>& kinds);
 
 }  // namespace larr

@@ -4,15 +4,14 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <cmath>
 #include <span>
 
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/llm/losses.h"
-#include "common/llm/whitening.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_sampler.h"
+#include "services/stage/contrast_start.h"
 #include "services/stage/llm_stage.h"
 
 namespace larr::stage {
@@ -21,7 +20,6 @@ namespace {
 using config::v1::ContrastConfig;
 
 constexpr int64_t kEmbeddingDim = 128;  // as in the paper
-constexpr size_t kWhiteningTexts = 768;
 
 absl::Status CheckSettings(const ContrastConfig& config) {
   LARR_RETURN_IF_ERROR(CheckTraining("contrast", config.steps(),
@@ -46,17 +44,6 @@ absl::Status CheckSettings(const ContrastConfig& config) {
     if (weight < 0) return wrong("*_weight", weight, "0 or more");
   }
   return absl::OkStatus();
-}
-
-double WeightOf(const ContrastConfig& config, PairKind kind) {
-  switch (kind) {
-    case PairKind::kUserUser:
-      return config.user_user_weight();
-    case PairKind::kPoiPoi:
-      return config.poi_poi_weight();
-    default:
-      return config.user_poi_weight();
-  }
 }
 
 absl::StatusOr<ContrastData> ReadData(const std::filesystem::path& corpus) {
@@ -92,26 +79,15 @@ absl::StatusOr<std::vector<PairKind>> ActiveKinds(
 // Texts to vectors and losses, with gradients.
 class PairModel {
  public:
-  // projection [embedding_dim, h] learns, on whitened states.
+  // projection [embedding_dim, h] learns, on coordinates [h, h] of states.
   PairModel(const ContrastConfig& config, const Tokenizer& tokenizer,
-            const Decoder& decoder, torch::Tensor whitening,
+            const Decoder& decoder, torch::Tensor coordinates,
             torch::Tensor projection)
       : config_(config),
         tokenizer_(tokenizer),
         decoder_(decoder),
-        whitening_(std::move(whitening)),
+        coordinates_(std::move(coordinates)),
         projection_(std::move(projection)) {}
-
-  // The last states of texts, float32 [n, h].
-  absl::StatusOr<torch::Tensor> States(const std::vector<std::string>& texts,
-                                       std::vector<TokenIds>& ids) const {
-    LARR_ASSIGN_OR_RETURN(ids, tokenizer_.Encode(texts));
-    for (auto& text : ids) CutTokens(config_.max_tokens(), text);
-    const PackedBatch batch = Pack(ids);
-    return decoder_.Hidden(batch)
-        .index_select(0, batch.last)
-        .to(torch::kFloat32);
-  }
 
   // The loss of one kind of pair (eq. 14, 16 or 20). Adds to `result`.
   absl::StatusOr<torch::Tensor> Loss(PairKind kind, const PairBatch& pairs,
@@ -120,11 +96,13 @@ class PairModel {
     std::vector<std::string> texts = pairs.a;
     texts.insert(texts.end(), pairs.b.begin(), pairs.b.end());
     std::vector<TokenIds> ids;
-    LARR_ASSIGN_OR_RETURN(const auto states, States(texts, ids));
+    LARR_ASSIGN_OR_RETURN(
+        const auto states,
+        LastStates(texts, tokenizer_, decoder_, config_.max_tokens(), ids));
     for (const auto& text : ids)
       result.tokens += static_cast<int64_t>(text.size());
     const auto vectors =
-        at::linear(at::linear(states, whitening_), projection_);
+        at::linear(at::linear(states, coordinates_), projection_);
     const auto a = vectors.narrow(0, 0, count);
     const auto b = vectors.narrow(0, count, count);
     const auto excluded =
@@ -142,40 +120,9 @@ class PairModel {
   const ContrastConfig& config_;
   const Tokenizer& tokenizer_;
   const Decoder& decoder_;
-  const torch::Tensor whitening_;
+  const torch::Tensor coordinates_;
   const torch::Tensor projection_;
 };
-
-// From states of the texts of steps before the first one. A function of the
-// model that the stage starts from, so that a restart finds the same.
-absl::StatusOr<torch::Tensor> LearnWhitening(const PairModel& model,
-                                             const ContrastSampler& sampler) {
-  const torch::NoGradGuard no_grad;
-  std::vector<torch::Tensor> states;
-  std::vector<int32_t> slots;
-  for (int64_t step = -1; slots.size() < kWhiteningTexts; --step) {
-    const size_t before = slots.size();
-    for (const PairKind kind : kPairKinds) {
-      if (!sampler.Has(kind)) continue;
-      const PairBatch pairs = sampler.Batch(kind, step);
-      if (pairs.a.empty()) continue;
-      for (const auto* texts : {&pairs.a, &pairs.b}) {
-        std::vector<TokenIds> ids;
-        LARR_ASSIGN_OR_RETURN(states.emplace_back(), model.States(*texts, ids));
-        for (const auto& text : ids) slots.push_back(text.back());
-      }
-    }
-    if (slots.size() == before) break;  // A corpus without pairs.
-  }
-  if (slots.empty()) return torch::Tensor();
-  return ContentWhitening(torch::cat(states), slots);
-}
-
-torch::Tensor InitialProjection(int64_t hidden, uint64_t seed) {
-  auto generator = at::make_generator<at::CPUGeneratorImpl>(seed);
-  return torch::randn({kEmbeddingDim, hidden}, generator, torch::kFloat32) /
-         std::sqrt(static_cast<double>(hidden));
-}
 
 absl::Status TrainAndWrite(StageContext& context,
                            const ContrastSampler& sampler,
@@ -197,25 +144,24 @@ absl::Status TrainAndWrite(StageContext& context,
     return tensor.name.starts_with("head.");
   });
   const int64_t hidden = checkpoint.config.hidden_size;
+  const TrainerOptions options =
+      MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
+                         ToTextProto(config), digests);
   LARR_ASSIGN_OR_RETURN(
-      torch::Tensor whitening,
-      LearnWhitening(PairModel(config, checkpoint.tokenizer, decoder, {}, {}),
-                     sampler));
-  // The directions of largest variance; at random where nothing is known.
+      const torch::Tensor coordinates,
+      ContrastStart({config, spec.seed(),
+                     options.checkpoint.parent_path() / "start.safetensors",
+                     options.identity},
+                    sampler, checkpoint.tokenizer, decoder, hidden,
+                    context.progress));
+  // The first coordinates: those of what pairs share.
   auto projection = torch::eye(kEmbeddingDim, hidden, torch::kFloat32);
-  if (!whitening.defined()) {
-    whitening = torch::eye(hidden, torch::kFloat32);
-    projection = InitialProjection(hidden, spec.seed());
-  }
   projection.requires_grad_(true);
   trained.push_back({"projection", projection, /*is_new=*/true});
   Optimizer optimizer(trained, config.optimizer(), config.steps());
-  Trainer trainer(
-      MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
-                         ToTextProto(config), digests),
-      optimizer);
+  Trainer trainer(options, optimizer);
   LARR_RETURN_IF_ERROR(trainer.Restore());
-  const PairModel model(config, checkpoint.tokenizer, decoder, whitening,
+  const PairModel model(config, checkpoint.tokenizer, decoder, coordinates,
                         projection);
   const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
     StepResult result;
@@ -230,7 +176,7 @@ absl::Status TrainAndWrite(StageContext& context,
     return result;
   };
   LARR_RETURN_IF_ERROR(RunTrainer(context, config.steps(), body, trainer));
-  head.projection = projection.detach().mm(whitening);
+  head.projection = projection.detach().mm(coordinates);
   config::v1::ArtifactManifest manifest;
   manifest.mutable_parents()->insert(digests.begin(), digests.end());
   manifest.set_config(ToTextProto(config));

@@ -143,14 +143,8 @@ absl::Status ContrastSampler::JoinPairs() {
           user == users.end() ? "user" : "POI",
           user == users.end() ? pair.user_id : pair.poi_id, pair.date));
     }
-    Slots user_slots, poi_slots;
-    Collect(data_.users[user->second].texts, profile_, user_slots);
-    Collect(data_.users[user->second].texts, action_, user_slots);
-    for (const auto& text : pair.context)
-      if (!text.empty()) user_slots.push_back(&text);
-    Collect(data_.pois[poi->second].texts, business_, poi_slots);
-    Collect(data_.pois[poi->second].texts, basic_, poi_slots);
-    if (user_slots.empty() || poi_slots.empty()) continue;
+    const auto [a, b] = OrderSides(user->second, poi->second, pair);
+    if (a.empty() || b.empty()) continue;
     by_value_[data_.pois[poi->second].same_value].push_back(kept.size());
     joined_.emplace_back(user->second, poi->second);
     kept.push_back(std::move(pair));
@@ -159,15 +153,83 @@ absl::Status ContrastSampler::JoinPairs() {
   return absl::OkStatus();
 }
 
-bool ContrastSampler::Has(PairKind kind) const {
+size_t ContrastSampler::Count(PairKind kind) const {
   switch (kind) {
     case PairKind::kUserUser:
-      return users_.size() >= 2;
+      return users_.size();
     case PairKind::kPoiPoi:
-      return pois_.size() >= 2;
+      return pois_.size();
     default:
-      return joined_.size() >= 2;
+      return joined_.size();
   }
+}
+
+bool ContrastSampler::Has(PairKind kind) const { return Count(kind) >= 2; }
+
+std::pair<Slots, Slots> ContrastSampler::SidesOf(PairKind kind,
+                                                 size_t row) const {
+  Slots a, b;
+  if (kind == PairKind::kUserUser) {
+    Collect(data_.users[row].texts, profile_, a);
+    Collect(data_.users[row].texts, action_, b);
+  } else if (kind == PairKind::kPoiPoi) {
+    Collect(data_.pois[row].texts, business_, a);
+    Collect(data_.pois[row].texts, basic_, b);
+  } else {
+    return OrderSides(joined_[row].first, joined_[row].second,
+                      data_.pairs[row]);
+  }
+  return {a, b};
+}
+
+std::pair<Slots, Slots> ContrastSampler::OrderSides(
+    size_t user, size_t poi, const CorpusPair& pair) const {
+  Slots a, b;
+  Collect(data_.users[user].texts, profile_, a);
+  Collect(data_.users[user].texts, action_, a);
+  for (const auto& text : pair.context)
+    if (!text.empty()) a.push_back(&text);
+  Collect(data_.pois[poi].texts, business_, b);
+  Collect(data_.pois[poi].texts, basic_, b);
+  return {a, b};
+}
+
+SlotPairSample ContrastSampler::DrawSlotPairs(size_t max_texts) const {
+  SlotPairSample sample;
+  std::unordered_map<std::string_view, int64_t> known;
+  const auto add = [&](const Slots& slots) {
+    std::vector<int64_t> positions;
+    for (const auto* text : slots) {
+      const auto [place, is_new] =
+          known.emplace(*text, static_cast<int64_t>(known.size()));
+      if (is_new) sample.texts.push_back(*text);
+      positions.push_back(place->second);
+    }
+    return positions;
+  };
+  auto random = StepRandom(seed_, "slot_pairs", 0);
+  std::array<std::vector<uint64_t>, kPairKinds.size()> order;
+  size_t longest = 0;
+  for (size_t k = 0; k < order.size(); ++k) {
+    const size_t count = Count(kPairKinds[k]);
+    order[k] = DrawDistinct(random, count, count);
+    longest = std::max(longest, count);
+  }
+  for (size_t i = 0; i < longest; ++i) {
+    for (size_t k = 0; k < order.size(); ++k) {
+      if (sample.texts.size() >= max_texts) return sample;
+      if (i >= order[k].size()) continue;
+      const PairKind kind = kPairKinds[k];
+      size_t row = order[k][i];
+      if (kind != PairKind::kUserPoi) {
+        const Rows& rows = (kind == PairKind::kUserUser ? users_ : pois_)[row];
+        row = rows[Draw(random, rows.size())];
+      }
+      const auto [a, b] = SidesOf(kind, row);
+      sample.pairs[k].push_back({add(a), add(b)});
+    }
+  }
+  return sample;
 }
 
 PairBatch ContrastSampler::Batch(PairKind kind, int64_t step) const {
@@ -182,11 +244,8 @@ PairBatch ContrastSampler::EntityBatch(PairKind kind, int64_t step) const {
   PairBatch batch;
   for (const uint64_t i :
        DrawDistinct(random, entities.size(), config_.pairs_per_step())) {
-    const size_t row = entities[i][Draw(random, entities[i].size())];
-    const auto& texts = (of_users ? data_.users : data_.pois)[row].texts;
-    Slots a, b;
-    Collect(texts, of_users ? profile_ : business_, a);
-    Collect(texts, of_users ? action_ : basic_, b);
+    const auto [a, b] =
+        SidesOf(kind, entities[i][Draw(random, entities[i].size())]);
     batch.a.push_back(Compose(random, config_.keyword_dropout(), a));
     batch.b.push_back(Compose(random, config_.keyword_dropout(), b));
   }
@@ -210,15 +269,7 @@ PairBatch ContrastSampler::OrderBatch(int64_t step) const {
     chosen = DrawDistinct(random, joined_.size(), config_.pairs_per_step());
   PairBatch batch;
   for (const uint64_t i : chosen) {
-    const auto& user = data_.users[joined_[i].first].texts;
-    const auto& poi = data_.pois[joined_[i].second].texts;
-    Slots a, b;
-    Collect(user, profile_, a);
-    Collect(user, action_, a);
-    for (const auto& text : data_.pairs[i].context)
-      if (!text.empty()) a.push_back(&text);
-    Collect(poi, business_, b);
-    Collect(poi, basic_, b);
+    const auto [a, b] = SidesOf(PairKind::kUserPoi, i);
     batch.a.push_back(Compose(random, config_.keyword_dropout(), a));
     batch.b.push_back(Compose(random, config_.keyword_dropout(), b));
   }

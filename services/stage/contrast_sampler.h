@@ -45,6 +45,15 @@ struct PairBatch {
   std::vector<uint8_t> excluded;  // [n, n]: a_i and b_j are no negatives
 };
 
+// Pairs whose two descriptions are lists of slots' texts.
+struct SlotPairSample {
+  std::vector<std::string> texts;  // distinct, each of one slot
+  struct Pair {
+    std::vector<int64_t> a, b;  // positions within `texts`
+  };
+  std::array<std::vector<Pair>, kPairKinds.size()> pairs;  // by kind
+};
+
 // What the corpus knows.
 struct ContrastData {
   std::vector<CorpusEntity> users;
@@ -70,6 +79,10 @@ class ContrastSampler {
   // REQUIRES: Has(kind)
   PairBatch Batch(PairKind kind, int64_t step) const;
 
+  // Pairs of all kinds in turn, each once and in random order, until there are
+  // `max_texts` texts or no more pairs. A function of the seed.
+  SlotPairSample DrawSlotPairs(size_t max_texts) const;
+
  private:
   using Slots = std::vector<const std::string*>;
   // The rows of an entity that have texts on both sides of a pair.
@@ -80,6 +93,12 @@ class ContrastSampler {
       : config_(config), data_(std::move(data)), seed_(seed) {}
   void ReadKeywords(const config::v1::DatasetSpec& dataset);
   absl::Status JoinPairs();
+  // How many pairs there are of a kind.
+  size_t Count(PairKind kind) const;
+  // The slots of both sides of a user, a POI, or an order, by its position.
+  std::pair<Slots, Slots> SidesOf(PairKind kind, size_t row) const;
+  std::pair<Slots, Slots> OrderSides(size_t user, size_t poi,
+                                     const CorpusPair& pair) const;
   PairBatch EntityBatch(PairKind kind, int64_t step) const;
   PairBatch OrderBatch(int64_t step) const;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "common/llm/whitening.h"
+#include "common/llm/linear_start.h"
 
 #include <catch2/catch.hpp>
 
@@ -10,46 +10,88 @@ namespace {
 
 using torch::Tensor;
 
-// 3 slots far apart, and little that tells the texts of a slot apart, most of
-// it along one direction.
-Tensor States(const std::vector<int32_t>& slot) {
-  torch::manual_seed(1);
-  const auto n = static_cast<int64_t>(slot.size());
-  const Tensor means = torch::randn({3, 24}) * 20;
-  Tensor states = torch::randn({n, 24}) * 0.1;
-  states.select(1, 5) *= 30;
-  for (int64_t i = 0; i < n; ++i) states[i] += means[slot[i]];
-  return states;
+constexpr int64_t kWidth = 24;
+constexpr int kPairs = 400;
+
+// Pairs of texts of two slots that lie far apart. What the two share is small
+// (4 directions), beside noise that is ten times as large and theirs alone.
+struct World {
+  Tensor states = torch::empty({2 * kPairs, kWidth});
+  std::vector<int32_t> slot;
+  SlotPairs kind;
+
+  explicit World(double shared = 0.3) {
+    torch::manual_seed(1);
+    const Tensor means = torch::randn({2, kWidth}) * 20;
+    const Tensor mix = torch::randn({4, kWidth}) * shared;
+    for (int64_t i = 0; i < kPairs; ++i) {
+      const Tensor common = torch::randn({1, 4}).mm(mix).squeeze(0);
+      for (int64_t side = 0; side < 2; ++side) {
+        Tensor noise = torch::randn({kWidth}) * 0.1;
+        noise.narrow(0, 0, 3) *= 30;
+        states[2 * i + side] = means[side] + common + noise;
+        slot.push_back(static_cast<int32_t>(side));
+      }
+      kind.pairs.push_back({{2 * i}, {2 * i + 1}});
+    }
+  }
+  Tensor Fit() const { return FitLinearStart(states, slot, {kind}); }
+  // The first `dim` coordinates of all states.
+  Tensor Vectors(int64_t dim) const {
+    return states.mm(Fit().t()).narrow(1, 0, dim);
+  }
+};
+
+// Of 50 pairs in a batch, as stage 2 sees them.
+double Accuracy(const Tensor& vectors) {
+  const Tensor batch = vectors.narrow(0, 0, 100).view({50, 2, -1});
+  return PairAccuracy(batch.select(1, 0), batch.select(1, 1),
+                      torch::zeros({50, 50}, torch::kBool));
 }
 
-TEST_CASE("Slots' means vanish, what is left has even variance") {
-  std::vector<int32_t> slot;
-  for (int i = 0; i < 600; ++i) slot.push_back(i % 3);
-  const Tensor states = States(slot);
-  const Tensor w = ContentWhitening(states, slot);
-  REQUIRE(w.sizes() == torch::IntArrayRef({24, 24}));
-  const Tensor out = states.mm(w.t());
-  for (int s = 0; s < 3; ++s) {
-    std::vector<int64_t> rows;
-    for (int64_t i = s; i < 600; i += 3) rows.push_back(i);
-    const Tensor mean =
-        out.index_select(0, torch::tensor(rows, torch::kInt64)).mean(0);
-    CHECK(mean.abs().max().item<double>() < 0.02);
-  }
-  const Tensor variance = out.square().mean(0);
-  // The large direction was 900 times the others.
-  CHECK(variance[0].item<double>() == Approx(1).margin(0.3));
-  CHECK(variance[5].item<double>() > 0.1);
-  // Cosines between texts are no longer near 1.
-  const Tensor unit = out / out.norm(2, 1, true);
-  const Tensor cosines = unit.mm(unit.t()) - torch::eye(600);
-  CHECK(std::abs(cosines.mean().item<double>()) < 0.05);
+TEST_CASE("The start finds what the sides of a pair share") {
+  const World world;
+  const Tensor raw = world.states - world.states.mean(0);
+  const Tensor start = world.Vectors(6);
+  CHECK(Accuracy(raw) < 0.3);
+  CHECK(Accuracy(start) > 0.8);
+}
+
+TEST_CASE("Nothing of a slot's mean is left but the common coordinate") {
+  const World world;
+  REQUIRE(world.Fit().sizes() == torch::IntArrayRef({kWidth, kWidth}));
+  const Tensor all = world.Vectors(kWidth);
+  const Tensor means = all.view({kPairs, 2, kWidth}).mean(0);
+  CHECK(means.select(1, 0).sub(2).abs().max().item<double>() < 0.02);
+  const Tensor rest = means.narrow(1, 1, kWidth - 1);
+  CHECK(rest.abs().max().item<double>() < 0.02);
+  // The common coordinate is twice as long as all others together.
+  const Tensor size = all.narrow(1, 1, kWidth - 1).square().sum(1).mean();
+  CHECK(size.item<double>() == Approx(1).epsilon(0.01));
+}
+
+TEST_CASE("Coordinates come in the order of what pairs share in them") {
+  const Tensor size = World().Vectors(kWidth).narrow(1, 1, kWidth - 1).std(0);
+  // Four directions were shared.
+  CHECK(size.narrow(0, 0, 4).min().item<double>() >
+        2 * size.narrow(0, 5, 10).max().item<double>());
+}
+
+TEST_CASE("A kind of pair without weight has no say") {
+  const World world;
+  SlotPairs wrong;
+  for (int64_t i = 0; i < kPairs; ++i)
+    wrong.pairs.push_back({{2 * i}, {2 * ((i + 1) % kPairs) + 1}});
+  wrong.weight = 0;
+  CHECK(torch::equal(world.Fit(), FitLinearStart(world.states, world.slot,
+                                                 {world.kind, wrong})));
 }
 
 TEST_CASE("Fewer texts than directions are enough") {
-  const std::vector<int32_t> slot = {0, 0, 1, 1, 2};
-  CHECK(
-      torch::isfinite(ContentWhitening(States(slot), slot)).all().item<bool>());
+  const Tensor states = torch::randn({5, kWidth});
+  const Tensor coordinates =
+      FitLinearStart(states, {0, 0, 1, 1, 2}, {{{{{0}, {2}}, {{1}, {3, 4}}}}});
+  CHECK(torch::isfinite(coordinates).all().item<bool>());
 }
 
 }  // namespace

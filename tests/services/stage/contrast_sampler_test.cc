@@ -183,5 +183,34 @@ TEST_CASE("Datasets without a kind of pair say so") {
   CHECK_THAT(status.ToString(), Catch::Contains("'u3' as of another"));
 }
 
+TEST_CASE("Slot pairs: every pair once, as lists of distinct slot texts") {
+  const auto sampler = Sampler(Data(), 0.3);
+  const SlotPairSample all = sampler.DrawSlotPairs(1000);
+  // 12 users with 2 slots, 12 POIs with 3, and the weather that all share.
+  CHECK(all.texts.size() == 12 * 5 + 1);
+  CHECK(std::set(all.texts.begin(), all.texts.end()).size() ==
+        all.texts.size());
+  for (const auto& pairs : all.pairs) {
+    REQUIRE(pairs.size() == 12);
+    std::set<std::string> seen;
+    for (const auto& pair : pairs) {
+      seen.insert(Number(all.texts[pair.a.front()]));
+      CHECK(Number(all.texts[pair.a.front()]) ==
+            Number(all.texts[pair.b.front()]));
+    }
+    CHECK(seen.size() == 12);
+  }
+  const auto& order = all.pairs[2].front();
+  CHECK(order.a.size() == 3);  // Profile, history, weather.
+  CHECK(order.b.size() == 3);
+
+  // Stops at the bound, having taken all kinds in turn.
+  const SlotPairSample some = sampler.DrawSlotPairs(20);
+  CHECK(some.texts.size() >= 20);
+  CHECK(some.texts.size() < 30);
+  for (const auto& pairs : some.pairs) CHECK(!pairs.empty());
+  CHECK(some.texts == sampler.DrawSlotPairs(20).texts);
+}
+
 }  // namespace
 }  // namespace larr::stage
