@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Brings the compose deployment up on a tiny city with a tiny language model,
-# and uses it as its users do, through the published ports: a training run that
-# publishes a model, scores, a refresh that scoring moves to, recall, metrics,
-# and a drain. Ends with exit code 0 if all of it worked; leaves nothing behind.
+# and uses it as its users do, through the published ports: scoring that waits
+# for a model, a training run that publishes one, scores, a refresh that scoring
+# moves to, recall, metrics, and a drain. Ends with exit code 0 if all of it
+# worked; leaves nothing behind.
 #
 # usage: docker/build.sh && deploy/smoke.sh
 set -euo pipefail
@@ -35,6 +36,9 @@ healthy() {
   done
   fail "$1 is $state after a minute"
 }
+
+# Whether scoring says that it takes calls.
+ready() { compose exec -T scoring larr_health 127.0.0.1:7030; }
 
 # expect COMMAND...: retries for half a minute; what it printed is in $answer.
 expect() {
@@ -81,19 +85,22 @@ targets_up() {
 make_data
 trap tear_down EXIT
 
-say "coordinator, haproxy and Prometheus"
+say "coordinator, haproxy and Prometheus; scoring lives, and waits for a model"
 compose up -d coordinator haproxy prometheus
 healthy coordinator
+compose up -d scoring
+healthy scoring
+! ready 2>/dev/null || fail "scoring is ready without a model"
 
 say "a training run, from texts to a published model"
 expect larrctl run list
 larrctl run create /data/training.textproto --id first --watch
 larrctl model list
 
-say "embedding and scoring"
+say "embedding; scoring is ready"
 compose up -d
 healthy embedding
-healthy scoring
+expect ready
 expect larrctl serving status
 larrctl serving status
 before=$answer

@@ -4,6 +4,9 @@
 #include <fmt/format.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/impl/server_builder_option.h>
+#include <grpcpp/impl/server_builder_plugin.h>
+#include <grpcpp/impl/server_initializer.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
@@ -23,16 +26,41 @@ std::string Bound(const std::string& listen, int port) {
   return fmt::format("{}:{}", listen.substr(0, listen.rfind(':')), port);
 }
 
+// Reads the names of a server's services. The health service must be told
+// them: by itself it knows the empty name alone.
+class ServiceNames : public grpc::ServerBuilderPlugin,
+                     public grpc::ServerBuilderOption {
+ public:
+  explicit ServiceNames(std::vector<std::string>& names) : names_(names) {}
+
+  void UpdateArguments(grpc::ChannelArguments*) override {}
+  void UpdatePlugins(std::vector<std::unique_ptr<grpc::ServerBuilderPlugin>>*
+                         plugins) override {
+    plugins->push_back(std::make_unique<ServiceNames>(names_));
+  }
+  std::string name() override { return "service_names"; }
+  void InitServer(grpc::ServerInitializer*) override {}
+  void Finish(grpc::ServerInitializer* server) override {
+    names_ = *server->GetServiceList();
+  }
+  void ChangeArguments(const std::string&, void*) override {}
+
+ private:
+  std::vector<std::string>& names_;
+};
+
 // Builds one server; `address` receives where it listens.
 absl::StatusOr<std::unique_ptr<grpc::Server>> Listen(
     const std::string& listen, const std::vector<grpc::Service*>& services,
-    int max_message_bytes, std::string& address) {
+    int max_message_bytes, Readiness* readiness, std::string& address) {
   int port = 0;
+  std::vector<std::string> names;
   grpc::ServerBuilder builder;
   // Without this option a second server could silently share the port.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &port);
   builder.SetMaxReceiveMessageSize(max_message_bytes);
+  builder.SetOption(std::make_unique<ServiceNames>(names));
   for (grpc::Service* service : services) builder.RegisterService(service);
   auto server = builder.BuildAndStart();
   if (server == nullptr || port == 0)
@@ -40,6 +68,10 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> Listen(
         "cannot listen on {}: is the address in use or not of this machine?",
         listen));
   address = Bound(listen, port);
+  auto* health = server->GetHealthCheckService();
+  for (const std::string& name : names) health->SetServingStatus(name, true);
+  if (readiness != nullptr) readiness->Attach(health);
+  health->SetServingStatus(kLivenessName, true);
   return server;
 }
 
@@ -82,13 +114,13 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   }
   LARR_ASSIGN_OR_RETURN(
       self->server_, Listen(config.listen(), self->options_.services, max_bytes,
-                            self->address_));
+                            self->options_.readiness, self->address_));
   std::string addresses = self->address_ + "\n";
   if (!self->options_.admin_listen.empty()) {
     LARR_ASSIGN_OR_RETURN(
         self->admin_server_,
         Listen(self->options_.admin_listen, self->options_.admin_services,
-               max_bytes, self->admin_address_));
+               max_bytes, nullptr, self->admin_address_));
     addresses += self->admin_address_ + "\n";
   }
   if (!config.port_file().empty())
@@ -103,12 +135,12 @@ GrpcServer::~GrpcServer() { Drain(); }
 void GrpcServer::Drain() {
   if (server_ == nullptr) return;
   for (grpc::Server* server : {server_.get(), admin_server_.get()})
-    if (server != nullptr)
-      server->GetHealthCheckService()->SetServingStatus(false);
+    if (server != nullptr) server->GetHealthCheckService()->Shutdown();
   if (options_.on_drain) options_.on_drain();
   const auto deadline = std::chrono::system_clock::now() + drain_time_;
   server_->Shutdown(deadline);
   if (admin_server_ != nullptr) admin_server_->Shutdown(deadline);
+  if (options_.readiness != nullptr) options_.readiness->Attach(nullptr);
   server_.reset();
   admin_server_.reset();
 }

@@ -3,6 +3,8 @@
 // A gRPC server as every program of ours runs it: health service, reflection,
 // size limits, metrics on a port of their own, and a drain on SIGTERM.
 //
+// Health:     the empty name and each service's own say whether calls are
+//             taken; kLivenessName says SERVING from start to drain.
 // Ownership:  services are the caller's and must outlive the server.
 // Threads:    Start and the destructor from one thread; the rest is safe.
 #pragma once
@@ -19,13 +21,20 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/rpc/readiness.h"
 #include "common/telemetry/metrics.h"
 #include "larr/config/v1/server.pb.h"
 
 namespace larr {
 
+// What a supervisor asks the health service for: a server that is not ready
+// should be waited for, one that is not alive be started again.
+inline constexpr char kLivenessName[] = "liveness";
+
 struct GrpcServerOptions {
   std::vector<grpc::Service*> services;
+  // When `services` take calls; null: from the start. Outlives the server.
+  Readiness* readiness = nullptr;
   // Served on a port of their own, where `admin_listen` is not empty.
   std::vector<grpc::Service*> admin_services;
   std::string admin_listen;

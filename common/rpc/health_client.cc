@@ -13,19 +13,26 @@
 namespace larr {
 namespace {
 
-// Debian's gRPC has the health service but not its messages: the empty request
-// (the server as a whole), and the answer whose field 1, the state, is SERVING.
+// Debian's gRPC has the health service but not its messages: a request whose
+// field 1 is the name, and the answer whose field 1, the state, is SERVING.
 constexpr char kMethod[] = "/grpc.health.v1.Health/Check";
 constexpr std::string_view kServing = "\x08\x01";
 
+std::string RequestFor(std::string_view name) {
+  if (name.empty()) return "";
+  return fmt::format("\x0a{}{}", static_cast<char>(name.size()), name);
+}
+
 absl::StatusOr<std::string> Call(const std::string& address,
-                                 std::chrono::milliseconds timeout) {
+                                 std::chrono::milliseconds timeout,
+                                 std::string_view name) {
   grpc::GenericStub stub(
       grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + timeout);
   grpc::CompletionQueue queue;
-  const grpc::ByteBuffer request(nullptr, 0);
+  const grpc::Slice bytes_asked(RequestFor(name));
+  const grpc::ByteBuffer request(&bytes_asked, 1);
   const auto call = stub.PrepareUnaryCall(&context, kMethod, request, &queue);
   call->StartCall();
   grpc::ByteBuffer answer;
@@ -47,8 +54,9 @@ absl::StatusOr<std::string> Call(const std::string& address,
 }  // namespace
 
 absl::Status CheckHealth(const std::string& address,
-                         std::chrono::milliseconds timeout) {
-  LARR_ASSIGN_OR_RETURN(const std::string answer, Call(address, timeout));
+                         std::chrono::milliseconds timeout,
+                         std::string_view name) {
+  LARR_ASSIGN_OR_RETURN(const std::string answer, Call(address, timeout, name));
   if (answer == kServing) return absl::OkStatus();
   return absl::UnavailableError(
       fmt::format("{} is up but takes no calls now", address));

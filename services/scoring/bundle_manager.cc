@@ -27,8 +27,9 @@ bool MayHeal(const absl::Status& status) {
 }  // namespace
 
 BundleManager::BundleManager(const std::string& alias_file,
-                             ScoringMetrics& metrics)
-    : metrics_(metrics), alias_path_(alias_file) {
+                             ScoringMetrics& metrics,
+                             std::function<void()> on_live)
+    : metrics_(metrics), alias_path_(alias_file), on_live_(std::move(on_live)) {
   if (!alias_file.empty()) alias_.emplace(alias_file);
   thread_ = std::thread([this] { Run(); });
 }
@@ -154,6 +155,7 @@ absl::StatusOr<scoring::v1::ServingState> BundleManager::LoadAndSwap(
   if (old != nullptr) retired_.push_back(std::move(old));
   SetFailure(absl::OkStatus());
   metrics_.CountSwitch(state);
+  if (on_live_) on_live_();
   spdlog::info("bundle_live model={} snapshot={} fencing_token={}",
                state.model_version(), state.snapshot(), state.fencing_token());
   return state;

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <deque>
+#include <functional>
 #include <future>
 #include <memory>
 #include <mutex>
@@ -33,9 +34,11 @@ namespace larr {
 
 class BundleManager {
  public:
-  // Follows `alias_file` from now on, if it is not empty. `metrics` outlives
-  // the manager.
-  BundleManager(const std::string& alias_file, ScoringMetrics& metrics);
+  // Follows `alias_file` from now on, if it is not empty. `on_live` is called
+  // on the manager's thread whenever a bundle went live; it may be empty.
+  // `metrics` outlives the manager.
+  BundleManager(const std::string& alias_file, ScoringMetrics& metrics,
+                std::function<void()> on_live = {});
   ~BundleManager();
 
   // The live bundle; null before the first. One atomic read.
@@ -70,6 +73,7 @@ class BundleManager {
   // Constant after construction.
   ScoringMetrics& metrics_;
   const std::string alias_path_;
+  const std::function<void()> on_live_;
 
   std::atomic<std::shared_ptr<const Bundle>> current_;
 

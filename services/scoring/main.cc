@@ -47,7 +47,8 @@ absl::Status RunScoring(const std::string& path) {
   const auto registry =  // shared with the exposer
       std::make_shared<prometheus::Registry>();
   ScoringMetrics metrics(*registry);
-  BundleManager bundles(config.alias_file(), metrics);
+  Readiness readiness;
+  BundleManager bundles(config.alias_file(), metrics, [&] { readiness.Set(); });
   if (!config.model_path().empty() || !config.snapshot_path().empty()) {
     LARR_RETURN_IF_ERROR(
         bundles.Switch(config.model_path(), config.snapshot_path()).status());
@@ -61,6 +62,7 @@ absl::Status RunScoring(const std::string& path) {
   ScoringAdminService admin(bundles);
   GrpcServerOptions server;
   server.services = {&service};
+  server.readiness = &readiness;
   server.admin_services = {&admin};
   server.admin_listen = config.admin_listen();
   server.metrics = registry;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// larr_health ADDRESS: exits 0 if the server takes calls. For container health
-// checks, where a bigger program would be in the way.
+// larr_health ADDRESS [NAME]: exits 0 if the server takes calls; with the name
+// `liveness`, if it is alive. For container health checks, where a bigger
+// program would be in the way.
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -9,12 +10,12 @@
 #include "common/rpc/health_client.h"
 
 int main(int argc, char** argv) {
-  if (argc != 2) {
-    fmt::print(stderr, "usage: larr_health HOST:PORT\n");
+  if (argc != 2 && argc != 3) {
+    fmt::print(stderr, "usage: larr_health HOST:PORT [NAME]\n");
     return 2;
   }
-  const absl::Status status =
-      larr::CheckHealth(argv[1], std::chrono::seconds(3));
+  const absl::Status status = larr::CheckHealth(
+      argv[1], std::chrono::seconds(3), argc == 3 ? argv[2] : "");
   if (status.ok()) return EXIT_SUCCESS;
   fmt::print(stderr, "larr_health: {}\n", status.ToString());
   return EXIT_FAILURE;

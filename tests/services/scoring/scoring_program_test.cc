@@ -58,17 +58,22 @@ class Scoring {
     const std::vector<std::string> lines =
         absl::StrSplit(*ReadFile(port_file), '\n');
     REQUIRE(lines.size() >= 2);
+    address_ = lines[0];
     environment_ =
         "LARR_SCORING=" + lines[0] + " LARR_SCORING_ADMIN=" + lines[1] + " ";
   }
   Outcome Larrctl(const std::string& arguments) const {
     return Shell(environment_ + Bin("larrctl") + " " + arguments);
   }
+  // What containers ask: is `name` healthy?
+  bool IsHealthy(const std::string& name) const {
+    return Shell(Bin("larr_health") + " " + address_ + " " + name).code == 0;
+  }
   testing::Program& program() { return *program_; }
 
  private:
   std::unique_ptr<testing::Program> program_;
-  std::string environment_;
+  std::string address_, environment_;
 };
 
 // Threads of a process.
@@ -87,6 +92,8 @@ TEST_CASE("larr_scoring serves, switches and stops", "[scoring]") {
   const std::string other =
       testing::MakeModel(world, dir.path(), "other", {.seed = 2}).string();
   Scoring scoring(dir.path(), config);
+  CHECK(
+      scoring.IsHealthy(""));  // its model was loaded before it began to serve
 
   const std::string score =
       "score --user u1 --context rain=dry --context temperature=17.5 "
@@ -135,6 +142,11 @@ TEST_CASE("larr_scoring waits for its alias", "[scoring]") {
   const Outcome early = scoring.Larrctl("score --poi p1");
   CHECK(early.code == 3);
   CHECK_THAT(early.out, Catch::Contains("no model is loaded"));
+  CHECK(scoring.IsHealthy("liveness"));
+  for (const char* name : {"", "larr.scoring.v1.ScoringService"}) {
+    CAPTURE(name);
+    CHECK_FALSE(scoring.IsHealthy(name));
+  }
   REQUIRE(WriteFileAtomically(alias, ToTextProto(bundle)).ok());
   Outcome scored;
   CHECK(testing::Eventually([&] {
@@ -142,6 +154,10 @@ TEST_CASE("larr_scoring waits for its alias", "[scoring]") {
     return scored.code == 0;
   }));
   CHECK_THAT(scored.out, Catch::Contains("models/small/versions/1"));
+  for (const char* name : {"", "larr.scoring.v1.ScoringService", "liveness"}) {
+    CAPTURE(name);
+    CHECK(scoring.IsHealthy(name));
+  }
   CHECK(scoring.program().Terminate() == 0);
 }
 
