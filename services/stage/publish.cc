@@ -233,8 +233,8 @@ absl::Status RunPublish(StageContext& context) {
     if (parent.ok()) (*manifest.mutable_parents())[role] = parent->digest();
   }
   LARR_RETURN_IF_ERROR(writer.Finish(std::move(manifest)).status());
-  context.progress.Report(1, 1, std::numeric_limits<double>::quiet_NaN(), 0,
-                          "decisions/s");
+  context.progress.Report(1, 1, std::numeric_limits<double>::quiet_NaN(),
+                          1 / context.progress.elapsed(), "decisions/s");
   return absl::OkStatus();
 }
 

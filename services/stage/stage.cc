@@ -40,15 +40,19 @@ ProgressWriter::ProgressWriter(const std::filesystem::path& work_folder)
   if (torn) out_ << '\n';
 }
 
-void ProgressWriter::Report(int64_t step, int64_t total, double loss,
-                            double throughput, std::string_view unit) {
+double ProgressWriter::elapsed() const {
   const std::chrono::duration<double> here =
       std::chrono::steady_clock::now() - start_;
   nlohmann::ordered_json line = {{"step", step}, {"total", total}};
   if (!std::isnan(loss)) line["loss"] = loss;
+  return elapsed_before_ + here.count();
+}
+
+void ProgressWriter::Report(int64_t step, int64_t total, double loss,
+                            double throughput, std::string_view unit) {
   line["throughput"] = throughput;
   line["unit"] = unit;
-  line["elapsed"] = elapsed_before_ + here.count();
+  line["elapsed"] = elapsed();
   out_ << line.dump() << std::endl;
 }
 

@@ -31,6 +31,9 @@ class ProgressWriter {
  public:
   explicit ProgressWriter(const std::filesystem::path& work_folder);
 
+  // Seconds of work, over all restarts.
+  double elapsed() const;
+
   // `loss` is NaN for stages without one, and then left out of the line.
   void Report(int64_t step, int64_t total, double loss, double throughput,
               std::string_view unit);

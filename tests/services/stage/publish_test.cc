@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
@@ -101,6 +102,10 @@ TEST_CASE("A first model that is whole and calibrated passes", "[publish]") {
   CHECK(decision->validation_ctr_auc() == 0.75);
   CHECK(decision->champion_fencing_token() == 7);
   CHECK(decision->model_path() == (dir.path() / "align-larr").string());
+  const auto progress = nlohmann::json::parse(
+      *ReadFile(std::filesystem::path(run.config().work()) / "progress.jsonl"));
+  CHECK(progress["step"] == progress["total"]);
+  CHECK(progress["throughput"] > 0);
 }
 
 TEST_CASE("The champion may be lost to by no more than the bound",
