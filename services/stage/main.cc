@@ -5,7 +5,9 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
+#include <exception>
 #include <filesystem>
 
 #include "common/base/artifact_folder.h"
@@ -65,6 +67,16 @@ absl::Status RunFromFile(const std::string& path) {
   return Run(context);
 }
 
+// What a library throws past a stage ends it as an error does, not as a fault
+// that is worth another try.
+absl::Status RunGuarded(const std::string& path) {
+  try {
+    return RunFromFile(path);
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
+}
+
 }  // namespace
 }  // namespace larr::stage
 
@@ -75,9 +87,11 @@ int main(int argc, char** argv) {
       ->required();
   CLI11_PARSE(app, argc, argv);
   larr::InitLogging("stage");
-  const absl::Status status = larr::stage::RunFromFile(path);
+  const absl::Status status = larr::stage::RunGuarded(path);
   if (status.ok()) return EXIT_SUCCESS;
   // The last line of stderr is what the coordinator reports.
-  std::fprintf(stderr, "error: %s\n", std::string(status.message()).c_str());
+  std::string message(status.message());
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::fprintf(stderr, "error: %s\n", message.c_str());
   return EXIT_FAILURE;
 }

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The program larr_stage itself: how it ends when it cannot go on.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "common/base/files.h"
+#include "common/config/text_proto.h"
+#include "larr/config/v1/training.pb.h"
+#include "tests/testing/program.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr::stage {
+namespace {
+
+using config::v1::StageConfig;
+
+struct Ending {
+  int code = 0;
+  std::string log;
+};
+
+Ending RunProgram(const testing::TempDir& dir, const std::string& config) {
+  const auto path = dir.path() / "stage.textproto", log = dir.path() / "log";
+  REQUIRE(WriteFileAtomically(path, config).ok());
+  testing::Program program(
+      {std::string(std::getenv("LARR_BIN_DIR")) + "/larr_stage", "--config",
+       path},
+      log);
+  const int code = program.Wait();
+  return {code, ReadFile(log).value()};
+}
+
+StageConfig Wanted(const testing::TempDir& dir, StageConfig::Stage stage) {
+  StageConfig config;
+  config.set_stage(stage);
+  config.set_output(dir.path() / "out");
+  config.set_work(dir.path() / "work");
+  config.mutable_spec()->set_dataset(dir.path() / "nowhere.textproto");
+  config.mutable_spec()->add_align()->set_name("ple");
+  config.set_align_name("ple");
+  return config;
+}
+
+TEST_CASE("larr_stage ends an error with one line that says it", "[stage]") {
+  const testing::TempDir dir;
+  StageConfig config = Wanted(dir, StageConfig::CORPUS);
+  std::string text, message;
+  SECTION("every stage, without its inputs") {
+    const auto [stage, what] = GENERATE(table<StageConfig::Stage, const char*>(
+        {{StageConfig::CORPUS, "nowhere.textproto"},
+         {StageConfig::PRETRAIN, "pretrain.max_tokens is 0"},
+         {StageConfig::CONTRAST, "contrast.max_tokens is 0"},
+         {StageConfig::EMBED, "`contrast`"},
+         {StageConfig::ALIGN, "nowhere.textproto"},
+         {StageConfig::EVALUATE, "nowhere.textproto"},
+         {StageConfig::PUBLISH, "`align/ple`"},
+         {StageConfig::STAGE_UNSPECIFIED, "`stage` is not set"}}));
+    config.set_stage(stage);
+    text = ToTextProto(config);
+    message = what;
+  }
+  SECTION("a field that there is not") {
+    text = "stages: CORPUS";
+    message = "stage.textproto:1:";
+  }
+  SECTION("no folders") {
+    text = "stage: CORPUS";
+    message = "`output` and `work` must name folders";
+  }
+  SECTION("a work folder that cannot be made") {
+    config.set_work(dir.path() / "stage.textproto/work");
+    text = ToTextProto(config);
+    message = "cannot make folder";
+  }
+  SECTION("a name that is longer than a file system has") {
+    config.set_output(dir.path() / std::string(300, 'x'));
+    text = ToTextProto(config);
+    message = "File name too long";
+  }
+  const Ending ending = RunProgram(dir, text);
+  CAPTURE(text, ending.log);
+  CHECK(ending.code == 1);
+  const size_t line = ending.log.find("error: ");
+  REQUIRE(line != std::string::npos);
+  CHECK((line == 0 || ending.log[line - 1] == '\n'));
+  CHECK_THAT(ending.log.substr(line), Catch::Contains(message));
+  CHECK(std::count(ending.log.begin() + static_cast<std::ptrdiff_t>(line),
+                   ending.log.end(), '\n') == 1);
+  CHECK_FALSE(std::filesystem::exists(dir.path() / "out"));
+}
+
+}  // namespace
+}  // namespace larr::stage
