@@ -53,6 +53,8 @@ std::string Digest(const ArtifactManifest& manifest) {
 
 }  // namespace
 
+std::string_view CodeVersion() { return kCodeVersion; }
+
 absl::StatusOr<ArtifactWriter> ArtifactWriter::Create(
     const fs::path& final_path) {
   if (fs::exists(final_path))

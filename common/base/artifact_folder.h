@@ -16,6 +16,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -24,6 +25,9 @@
 namespace larr {
 
 inline constexpr char kManifestName[] = "manifest.textproto";
+
+// The `code_version` of the manifests that this program writes.
+std::string_view CodeVersion();
 
 // Collects the files of one artifact aside, under `<final name>.partial`.
 class ArtifactWriter {

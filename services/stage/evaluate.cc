@@ -6,8 +6,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <chrono>
-#include <cmath>
 #include <limits>
 #include <map>
 #include <memory>
@@ -22,45 +20,48 @@
 #include "common/config/text_proto.h"
 #include "common/ctr/model_io.h"
 #include "common/dataset/impression_stream.h"
-#include "common/dataset/parquet_writer.h"
 #include "common/store/snapshot.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/ctr_batcher.h"
 #include "services/stage/ctr_metrics_json.h"
+#include "services/stage/kept_scores.h"
+#include "services/stage/poi_slices.h"
+#include "services/stage/scores_file.h"
 
 namespace larr::stage {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using nlohmann::ordered_json;
 
 constexpr int64_t kBatchRows = 4096;
 constexpr char kRole[] = "align/";
 
-// How often a POI was shown in training decides its slice.
-enum class Slice { kCold, kRare, kFrequent };
-constexpr const char* kSliceNames[] = {"cold", "rare", "frequent"};
-
-using SliceByPoi = std::map<std::string, Slice, std::less<>>;
+// What a model is told of a row: all, or all but one kind of thing.
+constexpr char kAll[] = "all";
+constexpr char kNoUser[] = "user";
+constexpr char kNoPoi[] = "poi";
+constexpr char kNoTexts[] = "texts";
 
 // A model and what it says about the part that is being scored.
 struct Candidate {
   std::string name;
   LoadedCtrModel loaded;
   std::unique_ptr<CtrBatcher> batcher;
-  ModelScores scores;
-  ModelScores without_user, without_poi, without_texts;  // Validation alone.
+  std::map<std::string, ModelScores> scores;  // By what it was told.
+
+  std::string KeyOf(const std::string& told) const { return name + "/" + told; }
 };
 
 struct Evaluation {
   StageContext& context;
-  Dataset dataset;
-  std::unique_ptr<const Snapshot> snapshot;
-  std::vector<Candidate> models;
-  SliceByPoi slices;
-  int64_t rows_done = 0;
+  const Dataset dataset;
+  const std::map<std::string, std::string> parents;  // Digests by role.
+  const KeptScores kept;
+  std::unique_ptr<const Snapshot> snapshot = nullptr;
+  std::vector<Candidate> models = {};
+  PoiSlices slices = {};
   int64_t rows_total = 0;
-  Clock::time_point start = Clock::now();
+  int64_t rows_done = 0;
 
   int samples() const {
     const int samples = context.config.spec().evaluate().bootstrap_samples();
@@ -75,8 +76,32 @@ struct Evaluation {
 struct PartScores {
   RowLabels labels;
   ModelScores truth;  // Empty where the dataset does not know it.
-  std::vector<Slice> slices;
+  std::vector<PoiSlice> slices;
 };
+
+absl::StatusOr<std::map<std::string, std::string>> Parents(
+    const StageContext& context) {
+  std::map<std::string, std::string> parents;
+  for (const auto& [role, path] : context.config.inputs()) {
+    if (role != "embed" && role.rfind(kRole, 0) != 0) continue;
+    LARR_ASSIGN_OR_RETURN(const auto parent, ReadArtifact(path));
+    parents[role] = parent.digest();
+  }
+  return parents;
+}
+
+// What scores follow from, besides the rows.
+std::string Origin(const StageContext& context, const Dataset& dataset,
+                   const std::map<std::string, std::string>& parents) {
+  std::string origin =
+      fmt::format("code {}\nthreads {}\n{}", CodeVersion(), context.threads(),
+                  ToTextProto(dataset.spec));
+  for (const auto& align : context.config.spec().align())
+    origin += fmt::format("model {}\n", align.name());
+  for (const auto& [role, digest] : parents)
+    origin += fmt::format("{} {}\n", role, digest);
+  return origin;
+}
 
 absl::Status LoadModels(Evaluation& evaluation) {
   // In the order of the spec, so that tables read alike everywhere.
@@ -103,30 +128,6 @@ absl::Status LoadModels(Evaluation& evaluation) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<SliceByPoi> FindSlices(const Dataset& dataset) {
-  LARR_ASSIGN_OR_RETURN(
-      auto stream, ImpressionStream::Open(dataset, {.part = Part::kTrain}));
-  std::map<std::string, int64_t> counts;
-  Impression row;
-  while (true) {
-    LARR_ASSIGN_OR_RETURN(const bool more, stream.Next(row));
-    if (!more) break;
-    ++counts[row.poi_id];
-  }
-  std::vector<std::pair<int64_t, std::string>> ranked;
-  ranked.reserve(counts.size());
-  for (const auto& [poi, count] : counts) ranked.emplace_back(count, poi);
-  std::sort(ranked.begin(), ranked.end(), std::greater<>());
-  SliceByPoi slices;
-  int64_t above = 0;
-  for (const auto& [count, poi] : ranked) {
-    slices[poi] =
-        above * 2 < stream.position() ? Slice::kFrequent : Slice::kRare;
-    above += count;
-  }
-  return slices;
-}
-
 // The batch as if nothing were known about the entities of one side.
 CtrBatch Without(CtrBatch batch, const CtrLayout& layout, size_t block_index,
                  config::v1::Side side) {
@@ -143,84 +144,53 @@ CtrBatch Without(CtrBatch batch, const CtrLayout& layout, size_t block_index,
   return batch;
 }
 
-absl::Status ScoreBatch(Candidate& candidate, bool with_missing) {
+// What a model says of the rows in its batcher.
+absl::Status ScoreBatch(const Candidate& candidate, bool with_missing,
+                        BatchScores& scores) {
   LARR_ASSIGN_OR_RETURN(CtrBatch batch, candidate.batcher->Take());
   CtrModel& model = *candidate.loaded.model;
   const CtrLayout& layout = model.layout();
-  candidate.scores.Add(model.Predict(batch));
+  scores[candidate.KeyOf(kAll)] = model.Predict(batch);
   if (!with_missing) return absl::OkStatus();
-  candidate.without_user.Add(
-      model.Predict(Without(batch, layout, 0, config::v1::USER)));
-  candidate.without_poi.Add(
-      model.Predict(Without(batch, layout, 2, config::v1::POI)));
+  scores[candidate.KeyOf(kNoUser)] =
+      model.Predict(Without(batch, layout, 0, config::v1::USER));
+  scores[candidate.KeyOf(kNoPoi)] =
+      model.Predict(Without(batch, layout, 2, config::v1::POI));
   if (layout.slot_count() == 0) return absl::OkStatus();
   batch.scene.index_Br = torch::full_like(batch.scene.index_Br, -1);
-  candidate.without_texts.Add(model.Predict(batch));
+  scores[candidate.KeyOf(kNoTexts)] = model.Predict(batch);
   return absl::OkStatus();
 }
 
-// scores.parquet, written while the test rows stream by.
-class ScoresFile {
- public:
-  static absl::StatusOr<ScoresFile> Create(const std::filesystem::path& path,
-                                           const Evaluation& evaluation) {
-    std::vector<ParquetWriter::Column> columns = {
-        {"date", ColumnType::kString},     {"request_id", ColumnType::kString},
-        {"user_id", ColumnType::kString},  {"poi_id", ColumnType::kString},
-        {"click", ColumnType::kInteger},   {"order", ColumnType::kInteger},
-        {"position", ColumnType::kInteger}};
-    for (const Candidate& model : evaluation.models) {
-      columns.push_back({model.name + "_ctr", ColumnType::kNumber});
-      if (model.loaded.description.has_order_task())
-        columns.push_back({model.name + "_ctcvr", ColumnType::kNumber});
-    }
-    LARR_ASSIGN_OR_RETURN(auto writer, ParquetWriter::Create(path, columns));
-    return ScoresFile(std::move(writer));
+void Report(Evaluation& evaluation) {
+  ProgressWriter& progress = evaluation.context.progress;
+  const auto rows = static_cast<double>(evaluation.rows_done);
+  progress.Report(evaluation.rows_done,
+                  std::max(evaluation.rows_done, evaluation.rows_total),
+                  std::numeric_limits<double>::quiet_NaN(),
+                  rows / progress.elapsed(), "rows/s");
+}
+
+// What all models say of a batch: as it was kept, else computed and kept.
+absl::StatusOr<BatchScores> ScoreRows(Evaluation& evaluation, Part part,
+                                      std::span<const Impression> rows) {
+  const std::string key = evaluation.kept.KeyOf(PartName(part), rows);
+  evaluation.rows_done += static_cast<int64_t>(rows.size());
+  if (auto kept = evaluation.kept.Find(key)) return *std::move(kept);
+  BatchScores scores;
+  for (const Candidate& model : evaluation.models) {
+    for (const Impression& row : rows) model.batcher->Add(row);
+    LARR_RETURN_IF_ERROR(ScoreBatch(model, part == Part::kValidation, scores));
   }
-
-  // Remembers a row until its scores are there.
-  void Add(const Impression& row) {
-    if (row.date != date_) positions_.clear();
-    date_ = row.date;
-    waiting_.push_back({row.date, row.request_id, row.user_id, row.poi_id,
-                        static_cast<int64_t>(row.click),
-                        static_cast<int64_t>(row.order),
-                        positions_[row.request_id]++});
-  }
-
-  // Writes the remembered rows; their scores are the models' last ones.
-  absl::Status Flush(const std::vector<Candidate>& models) {
-    for (size_t i = 0; i < waiting_.size(); ++i) {
-      auto& row = waiting_[i];
-      for (const Candidate& model : models) {
-        const size_t n = model.scores.ctr.size() - waiting_.size() + i;
-        row.emplace_back(model.scores.ctr[n]);
-        if (!model.scores.ctcvr.empty())
-          row.emplace_back(model.scores.ctcvr[n]);
-      }
-      LARR_RETURN_IF_ERROR(writer_.Append(row));
-    }
-    waiting_.clear();
-    return absl::OkStatus();
-  }
-
-  absl::Status Finish() { return writer_.Finish(); }
-
- private:
-  explicit ScoresFile(ParquetWriter writer) : writer_(std::move(writer)) {}
-
-  ParquetWriter writer_;
-  std::vector<std::vector<ParquetWriter::Cell>> waiting_;
-  std::string date_;
-  std::unordered_map<std::string, int64_t> positions_;  // By request of a day.
-};
+  LARR_RETURN_IF_ERROR(evaluation.kept.Keep(key, scores));
+  Report(evaluation);
+  return scores;
+}
 
 void AddRow(const Evaluation& evaluation, const Impression& row,
             PartScores& scores) {
   scores.labels.Add(row);
-  const auto slice = evaluation.slices.find(row.poi_id);
-  scores.slices.push_back(slice == evaluation.slices.end() ? Slice::kCold
-                                                           : slice->second);
+  scores.slices.push_back(evaluation.slices.Of(row.poi_id));
   const auto& table = evaluation.dataset.spec.impressions();
   if (!table.true_click_probability_column().empty())
     scores.truth.ctr.push_back(row.true_click_probability);
@@ -228,34 +198,39 @@ void AddRow(const Evaluation& evaluation, const Impression& row,
     scores.truth.ctcvr.push_back(row.true_ctcvr_probability);
 }
 
+// Adds a batch's scores to those of its part. `file` is null for validation.
+absl::Status AddScores(const BatchScores& scores,
+                       std::span<const Impression> rows,
+                       std::vector<Candidate>& models, ScoresFile* file) {
+  std::vector<torch::Tensor> all;
+  for (Candidate& model : models) {
+    for (const char* told : {kAll, kNoUser, kNoPoi, kNoTexts}) {
+      const auto found = scores.find(model.KeyOf(told));
+      if (found != scores.end()) model.scores[told].Add(found->second);
+    }
+    all.push_back(scores.at(model.KeyOf(kAll)));
+  }
+  return file == nullptr ? absl::OkStatus() : file->Append(rows, all);
+}
+
 // Scores a part by every model. `file` is null for validation.
 absl::StatusOr<PartScores> ScorePart(Evaluation& evaluation, Part part,
                                      ScoresFile* file) {
-  for (Candidate& model : evaluation.models) model.scores = {};
+  for (Candidate& model : evaluation.models) model.scores.clear();
   LARR_ASSIGN_OR_RETURN(
       auto stream, ImpressionStream::Open(evaluation.dataset, {.part = part}));
   PartScores scores;
-  Impression row;
+  std::vector<Impression> rows(kBatchRows);
+  size_t count = 0;
   for (bool more = true; more;) {
-    LARR_ASSIGN_OR_RETURN(more, stream.Next(row));
-    if (more) {
-      for (Candidate& model : evaluation.models) model.batcher->Add(row);
-      if (file != nullptr) file->Add(row);
-      AddRow(evaluation, row, scores);
-    }
-    const int64_t rows = evaluation.models[0].batcher->rows();
-    if (rows == 0 || (more && rows < kBatchRows)) continue;
-    for (Candidate& model : evaluation.models)
-      LARR_RETURN_IF_ERROR(ScoreBatch(model, part == Part::kValidation));
-    if (file != nullptr) LARR_RETURN_IF_ERROR(file->Flush(evaluation.models));
-    evaluation.rows_done += rows;
-    const std::chrono::duration<double> seconds =
-        Clock::now() - evaluation.start;
-    evaluation.context.progress.Report(
-        evaluation.rows_done,
-        std::max(evaluation.rows_done, evaluation.rows_total),
-        std::numeric_limits<double>::quiet_NaN(),
-        static_cast<double>(evaluation.rows_done) / seconds.count(), "rows/s");
+    LARR_ASSIGN_OR_RETURN(more, stream.Next(rows[count]));
+    if (more) AddRow(evaluation, rows[count++], scores);
+    if (count == 0 || (more && count < rows.size())) continue;
+    const auto batch = std::span(rows).first(count);
+    LARR_ASSIGN_OR_RETURN(const BatchScores said,
+                          ScoreRows(evaluation, part, batch));
+    LARR_RETURN_IF_ERROR(AddScores(said, batch, evaluation.models, file));
+    count = 0;
   }
   return scores;
 }
@@ -264,11 +239,11 @@ ordered_json PartJson(const Evaluation& evaluation, const PartScores& part,
                       const ModelScores& scores) {
   ordered_json out = MetricsJson(part.labels, scores, evaluation.samples(),
                                  evaluation.context.config.spec().seed());
-  for (const Slice slice : {Slice::kCold, Slice::kRare, Slice::kFrequent}) {
+  for (const PoiSlice slice : kPoiSlices) {
     std::vector<bool> chosen(part.slices.size());
     for (size_t i = 0; i < chosen.size(); ++i)
       chosen[i] = part.slices[i] == slice;
-    out["slices"][kSliceNames[static_cast<int>(slice)]] =
+    out["slices"][std::string(PoiSliceName(slice))] =
         SliceJson(part.labels, scores, chosen);
   }
   return out;
@@ -277,32 +252,40 @@ ordered_json PartJson(const Evaluation& evaluation, const PartScores& part,
 ordered_json MissingJson(const Candidate& model, const PartScores& part) {
   const std::vector<bool> all(part.labels.size(), true);
   ordered_json out;
-  out["user"] = SliceJson(part.labels, model.without_user, all);
-  out["poi"] = SliceJson(part.labels, model.without_poi, all);
-  if (!model.without_texts.ctr.empty())
-    out["texts"] = SliceJson(part.labels, model.without_texts, all);
+  for (const char* what : {kNoUser, kNoPoi, kNoTexts}) {
+    const auto scores = model.scores.find(what);
+    if (scores != model.scores.end())
+      out[what] = SliceJson(part.labels, scores->second, all);
+  }
   return out;
+}
+
+absl::StatusOr<ScoresFile> CreateScoresFile(
+    const std::filesystem::path& path, const std::vector<Candidate>& models) {
+  std::vector<ScoresFile::Model> columns;
+  for (const Candidate& model : models)
+    columns.push_back({model.name, model.loaded.description.has_order_task()});
+  return ScoresFile::Create(path, columns);
 }
 
 absl::StatusOr<ordered_json> Score(Evaluation& evaluation,
                                    const std::filesystem::path& folder) {
   ordered_json json = {{"dataset", evaluation.dataset.spec.name()},
                        {"bootstrap_samples", evaluation.samples()}};
-  std::array<int64_t, 3> pois = {};
-  for (const auto& [poi, slice] : evaluation.slices)
-    ++pois[static_cast<int>(slice)];
-  json["pois"] = {{"rare", pois[1]}, {"frequent", pois[2]}};
-  LARR_ASSIGN_OR_RETURN(
-      auto file, ScoresFile::Create(folder / "scores.parquet", evaluation));
-  for (const auto& [part, name, sink] :
-       {std::tuple{Part::kValidation, "validation",
-                   static_cast<ScoresFile*>(nullptr)},
-        {Part::kTest, "test", &file}}) {
+  for (const PoiSlice slice : {PoiSlice::kRare, PoiSlice::kFrequent})
+    json["pois"][std::string(PoiSliceName(slice))] =
+        evaluation.slices.CountOf(slice);
+  LARR_ASSIGN_OR_RETURN(auto file, CreateScoresFile(folder / "scores.parquet",
+                                                    evaluation.models));
+  for (const auto& [part, sink] :
+       {std::pair{Part::kValidation, static_cast<ScoresFile*>(nullptr)},
+        {Part::kTest, &file}}) {
+    const std::string name(PartName(part));
     LARR_ASSIGN_OR_RETURN(const PartScores scores,
                           ScorePart(evaluation, part, sink));
-    for (const Candidate& model : evaluation.models) {
+    for (Candidate& model : evaluation.models) {
       ordered_json& out = json["models"][model.name];
-      out[name] = PartJson(evaluation, scores, model.scores);
+      out[name] = PartJson(evaluation, scores, model.scores[kAll]);
       if (part == Part::kValidation)
         out["missing"] = MissingJson(model, scores);
     }
@@ -328,9 +311,14 @@ absl::Status Run(StageContext& context) {
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(Dataset dataset,
                         OpenDataset(context.config.spec().dataset()));
-  Evaluation evaluation{context, std::move(dataset)};
+  LARR_ASSIGN_OR_RETURN(auto parents, Parents(context));
+  KeptScores kept(std::filesystem::path(context.config.work()) / "scores",
+                  Origin(context, dataset, parents));
+  Evaluation evaluation{context, std::move(dataset), std::move(parents),
+                        std::move(kept)};
   LARR_RETURN_IF_ERROR(LoadModels(evaluation));
-  LARR_ASSIGN_OR_RETURN(evaluation.slices, FindSlices(evaluation.dataset));
+  LARR_ASSIGN_OR_RETURN(evaluation.slices,
+                        PoiSlices::Learn(evaluation.dataset));
   LARR_ASSIGN_OR_RETURN(evaluation.rows_total, CountRows(evaluation.dataset));
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));
@@ -341,11 +329,8 @@ absl::Status Run(StageContext& context) {
   config::v1::ArtifactManifest manifest;
   manifest.set_kind("evaluate");
   manifest.set_config(ToTextProto(context.config.spec().evaluate()));
-  for (const auto& [role, path] : context.config.inputs()) {
-    if (role != "embed" && role.rfind(kRole, 0) != 0) continue;
-    LARR_ASSIGN_OR_RETURN(const auto parent, ReadArtifact(path));
-    (*manifest.mutable_parents())[role] = parent.digest();
-  }
+  manifest.mutable_parents()->insert(evaluation.parents.begin(),
+                                     evaluation.parents.end());
   return writer.Finish(std::move(manifest)).status();
 }
 

@@ -16,6 +16,14 @@
 // validation rows falls when all that is known about the user or the POI, or
 // every text, is replaced by its trained default. `bayes` is the hidden truth
 // scored as a model is, where the dataset knows it.
+//
+// Work folder: `scores/` keeps what models said, batch by batch. A stage that
+//              was killed reads the rows again, scores the batches that are
+//              not there, and ends with the same bytes.
+// Errors:      kInvalidArgument  an input is not named, or a model does not fit
+//                                the dataset;  kFailedPrecondition  the
+//                                snapshot is of another embedder;  otherwise
+//                                those of dataset, snapshot and disk.
 #pragma once
 
 #include <absl/status/status.h>

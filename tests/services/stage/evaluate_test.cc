@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/evaluate.h"
 
+#include <sys/stat.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <cstdlib>
+#include <map>
 
 #include "common/base/artifact_folder.h"
 #include "common/ctr/metrics.h"
 #include "common/dataset/parquet_reader.h"
 #include "services/stage/align.h"
 #include "tests/services/stage/ctr_fixture.h"
+#include "tests/testing/program.h"
 
 namespace larr::stage {
 namespace {
@@ -90,6 +96,110 @@ TEST_CASE("metrics and scores of every model") {
           Approx(json["models"]["larr"]["test"]["ctr_auc"].get<double>()));
   REQUIRE(Auc(Column(group, 7), clicks) ==
           Approx(json["models"]["ple"]["test"]["ctr_auc"].get<double>()));
+}
+
+// The kept batches by name, with what tells whether they were written again.
+std::map<std::string, ino_t> KeptFiles(const std::filesystem::path& work) {
+  std::map<std::string, ino_t> files;
+  if (!std::filesystem::exists(work / "scores")) return files;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(work / "scores")) {
+    struct stat info = {};
+    REQUIRE(stat(entry.path().c_str(), &info) == 0);
+    if (entry.path().extension() == ".safetensors")
+      files[entry.path().filename()] = info.st_ino;
+  }
+  return files;
+}
+
+int64_t ProgressLines(const std::filesystem::path& work) {
+  const auto text = ReadFile(work / "progress.jsonl");
+  return text.ok() ? std::count(text->begin(), text->end(), '\n') : 0;
+}
+
+// larr_stage on this config.
+testing::Program StartProgram(const CtrFixture& fixture, StageConfig config,
+                              const std::string& output) {
+  config.set_output(fixture.path() / output);
+  config.set_work(fixture.path() / (output + ".work"));
+  const auto path = fixture.path() / (output + ".textproto");
+  REQUIRE(WriteFileAtomically(path, ToTextProto(config)).ok());
+  return testing::Program(
+      {std::string(std::getenv("LARR_BIN_DIR")) + "/larr_stage", "--config",
+       path},
+      fixture.path() / (output + ".log"));
+}
+
+// More rows to score than to train on: five batches in each part.
+void WriteManyRows(const CtrFixture& fixture) {
+  for (const int day : {4, 5})
+    testing::WriteParquet(testing::TinyFile(fixture.path(), "impressions",
+                                            testing::TinyDays()[day]),
+                          testing::TinyImpressionColumns(),
+                          testing::TinyImpressions(day, 20'000));
+}
+
+TEST_CASE("a killed stage scores no finished batch again") {
+  const CtrFixture fixture;
+  const StageConfig config = TrainBoth(fixture);
+  WriteManyRows(fixture);
+  REQUIRE(StartProgram(fixture, config, "calm").Wait() == 0);
+
+  const auto work = fixture.path() / "stormy.work";
+  for (const int64_t lines : {2, 4}) {
+    auto program = StartProgram(fixture, config, "stormy");
+    CHECK(testing::Eventually(
+        [&] { return ProgressLines(work) >= lines || !program.Lives(); }));
+    program.Kill();
+    CHECK(program.Wait() == -SIGKILL);
+  }
+  const auto kept = KeptFiles(work);
+  CHECK(kept.size() >= 4);
+  REQUIRE_FALSE(std::filesystem::exists(fixture.path() / "stormy"));
+  REQUIRE(StartProgram(fixture, config, "stormy").Wait() == 0);
+  const auto finished = KeptFiles(work);
+  CHECK(finished.size() == 10);
+  for (const auto& [file, inode] : kept) CHECK(finished.at(file) == inode);
+  CHECK(ReadArtifact(fixture.path() / "stormy")->digest() ==
+        ReadArtifact(fixture.path() / "calm")->digest());
+}
+
+TEST_CASE("scores of other models or rows are not taken up") {
+  const CtrFixture fixture;
+  StageConfig config = TrainBoth(fixture);
+  const auto evaluate = [&] {
+    std::filesystem::remove_all(fixture.path() / "evaluate");
+    StageContext context = fixture.Context(config, "evaluate");
+    REQUIRE(RunEvaluate(context).ok());
+    return ReadArtifact(fixture.path() / "evaluate")->digest();
+  };
+  const std::string first = evaluate();
+  const auto work = fixture.path() / "evaluate.work";
+  REQUIRE(KeptFiles(work).size() == 2);
+  SECTION("all is as it was") {
+    CHECK(evaluate() == first);
+    CHECK(KeptFiles(work).size() == 2);
+  }
+  SECTION("another model under the same name") {
+    (*config.mutable_inputs())["align/ple"] = fixture.path() / "larr";
+    CHECK(evaluate() != first);
+    CHECK(KeptFiles(work).size() == 4);
+  }
+  SECTION("other test rows") {
+    testing::WriteParquet(
+        testing::TinyFile(fixture.path(), "impressions", "2024-01-06"),
+        testing::TinyImpressionColumns(), testing::TinyImpressions(5, 61));
+    CHECK(evaluate() != first);
+    CHECK(KeptFiles(work).size() == 3);
+  }
+  SECTION("users who say something else") {
+    std::filesystem::copy_file(
+        testing::TinyFile(fixture.path(), "users", "2024-01-04"),
+        testing::TinyFile(fixture.path(), "users", "2024-01-06"),
+        std::filesystem::copy_options::overwrite_existing);
+    CHECK(evaluate() != first);
+    CHECK(KeptFiles(work).size() == 3);
+  }
 }
 
 TEST_CASE("a model of another embedder is refused") {
