@@ -95,6 +95,14 @@ absl::StatusOr<Align> Prepare(StageContext& context) {
                std::move(snapshot), context.config.work()};
 }
 
+// What a work folder must not be taken up by others than.
+std::string Identity(const Align& align) {
+  return fmt::format("seed {}\nembed {}\n{}{}", align.seed(),
+                     align.has_texts() ? align.snapshot->digest() : "",
+                     ToTextProto(align.config),
+                     ToTextProto(align.dataset.spec));
+}
+
 // --- Step 1: what the encoding of features learns from training rows. -------
 
 absl::StatusOr<CtrModelDescription> Learn(const Align& align) {
@@ -327,6 +335,7 @@ absl::Status Run(StageContext& context) {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(Align align, Prepare(context));
+  LARR_RETURN_IF_ERROR(context.ClaimWork(Identity(align)));
   LARR_ASSIGN_OR_RETURN(const CtrModelDescription description,
                         LearnOnce(align));
   LARR_ASSIGN_OR_RETURN(const auto model,

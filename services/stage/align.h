@@ -15,7 +15,8 @@
 //
 // Work folder: `description.textproto` after step 1; `checkpoint.safetensors`
 //              and `curve.json` during step 2. A stage that was killed goes on
-//              at the last checkpoint and ends with the same weights.
+//              at the last checkpoint and ends with the same weights; one of
+//              other settings or inputs is refused.
 // Errors:      kInvalidArgument names the setting; otherwise those of dataset,
 //              snapshot and files.
 #pragma once

@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "common/base/files.h"
+
 namespace larr::stage {
 namespace {
 
@@ -43,13 +45,13 @@ ProgressWriter::ProgressWriter(const std::filesystem::path& work_folder)
 double ProgressWriter::elapsed() const {
   const std::chrono::duration<double> here =
       std::chrono::steady_clock::now() - start_;
-  nlohmann::ordered_json line = {{"step", step}, {"total", total}};
-  if (!std::isnan(loss)) line["loss"] = loss;
   return elapsed_before_ + here.count();
 }
 
 void ProgressWriter::Report(int64_t step, int64_t total, double loss,
                             double throughput, std::string_view unit) {
+  nlohmann::ordered_json line = {{"step", step}, {"total", total}};
+  if (!std::isnan(loss)) line["loss"] = loss;
   line["throughput"] = throughput;
   line["unit"] = unit;
   line["elapsed"] = elapsed();
@@ -68,6 +70,20 @@ absl::StatusOr<std::filesystem::path> StageContext::Input(
 int StageContext::threads() const {
   if (config.spec().threads() > 0) return config.spec().threads();
   return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+absl::Status StageContext::ClaimWork(const std::string& identity) const {
+  const auto path = std::filesystem::path(config.work()) / "identity";
+  const std::string hash = Sha256(identity);
+  const auto earlier = ReadFile(path);
+  if (absl::IsNotFound(earlier.status()))
+    return WriteFileAtomically(path, hash);
+  if (!earlier.ok()) return earlier.status();
+  if (*earlier == hash) return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      fmt::format("{}: is of a run with other settings or inputs; remove it to "
+                  "start anew",
+                  config.work()));
 }
 
 }  // namespace larr::stage

@@ -54,6 +54,11 @@ struct StageContext {
 
   // Threads to compute with: the spec's, or as many as there are cores.
   int threads() const;
+
+  // Takes the work folder for these settings and inputs, which a stage names
+  // before it takes up what a process before it left there.
+  // Errors: kFailedPrecondition  the folder is another's, and says so
+  absl::Status ClaimWork(const std::string& identity) const;
 };
 
 }  // namespace larr::stage

@@ -84,6 +84,24 @@ TEST_CASE("a stage goes on at its checkpoint and ends with the same bytes") {
           whole);
 }
 
+TEST_CASE("a checkpoint of other settings or inputs is refused") {
+  CtrFixture fixture;
+  StageConfig config = AlignOf(fixture, "larr");
+  REQUIRE(Run(fixture, config, "out").ok());
+  std::filesystem::remove_all(fixture.path() / "out");
+  SECTION("a setting") {
+    config.mutable_spec()->mutable_align(1)->set_learning_rate(0.02);
+  }
+  SECTION("the seed") { config.mutable_spec()->set_seed(8); }
+  SECTION("the snapshot") {
+    fixture.WriteSnapshot("other", "print", "ordered 3");
+    (*config.mutable_inputs())["embed"] = fixture.path() / "other";
+  }
+  const absl::Status status = Run(fixture, config, "out");
+  CHECK(absl::IsFailedPrecondition(status));
+  CHECK_THAT(std::string(status.message()), Catch::Contains("out.work"));
+}
+
 TEST_CASE("max_rows bounds the rows of an epoch") {
   const CtrFixture fixture;
   StageConfig config = AlignOf(fixture, "ple");

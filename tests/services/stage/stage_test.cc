@@ -53,4 +53,16 @@ TEST_CASE("A missing input is named", "[stage]") {
   CHECK(context.threads() >= 1);
 }
 
+TEST_CASE("A work folder belongs to one set of settings", "[stage]") {
+  const testing::TempDir dir;
+  config::v1::StageConfig config;
+  config.set_work(dir.path());
+  const StageContext context{config, ProgressWriter(dir.path())};
+  CHECK(context.ClaimWork("steps: 3").ok());
+  CHECK(context.ClaimWork("steps: 3").ok());
+  const absl::Status other = context.ClaimWork("steps: 4");
+  CHECK(absl::IsFailedPrecondition(other));
+  CHECK(std::string(other.message()).find(dir.path()) == 0);
+}
+
 }  // namespace larr::stage
