@@ -25,6 +25,9 @@
 #include "common/dataset/impression_stream.h"
 #include "common/dataset/parquet_writer.h"
 #include "common/dataset/row_check.h"
+#include "services/stage/corpus_files.h"
+#include "services/stage/finished_steps.h"
+#include "services/stage/known_entities.h"
 
 namespace larr::stage {
 namespace {
@@ -33,7 +36,6 @@ using config::v1::Side;
 using Texts = std::vector<std::string>;
 
 constexpr double kDefaultHeldOut = 0.05;
-constexpr int kPhases = 5;
 
 struct Pair {
   std::string user_id;
@@ -51,12 +53,12 @@ struct Orders {
   int64_t unknown = 0;   // Orders whose user or POI is in no table.
 };
 
-// What all phases share.
+// What all steps share. Each step writes its files into `folder`.
 struct Corpus {
   const Dataset& dataset;
   const config::v1::TrainingSpec& spec;
-  const std::filesystem::path folder;
-  nlohmann::ordered_json stats;
+  const std::filesystem::path& folder;
+  nlohmann::ordered_json& stats;
 };
 
 absl::Status ReadOrders(Corpus& corpus, Part part, Orders& orders) {
@@ -93,6 +95,15 @@ absl::Status ReadOrders(Corpus& corpus, Part part, Orders& orders) {
   }
 }
 
+absl::Status CheckAllRows(Corpus& corpus) {
+  LARR_ASSIGN_OR_RETURN(const PartCounts counts, CheckRows(corpus.dataset));
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const std::string part(PartName(static_cast<Part>(i)));
+    corpus.stats["impressions"][part] = counts[i];
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Orders> CollectOrders(Corpus& corpus) {
   Orders orders;
   if (corpus.dataset.split.by_date()) {
@@ -107,7 +118,8 @@ absl::StatusOr<Orders> CollectOrders(Corpus& corpus) {
   return orders;
 }
 
-absl::Status WriteOrders(const Corpus& corpus, const Orders& orders) {
+absl::Status WriteOrders(Corpus& corpus) {
+  LARR_ASSIGN_OR_RETURN(const Orders orders, CollectOrders(corpus));
   LARR_ASSIGN_OR_RETURN(
       auto pairs,
       ParquetWriter::Create(corpus.folder / "pairs.parquet",
@@ -128,26 +140,6 @@ absl::Status WriteOrders(const Corpus& corpus, const Orders& orders) {
     LARR_RETURN_IF_ERROR(known.Append({user, poi}));
   }
   return known.Finish();
-}
-
-// The keys that training rows name. Without dates the others are left out.
-struct TrainingKeys {
-  std::set<std::string> users;
-  std::set<std::string> pois;
-};
-
-absl::StatusOr<TrainingKeys> ReadTrainingKeys(const Dataset& dataset) {
-  TrainingKeys keys;
-  if (dataset.split.by_date()) return keys;
-  LARR_ASSIGN_OR_RETURN(
-      auto stream, ImpressionStream::Open(dataset, {.part = Part::kTrain}));
-  Impression row;
-  while (true) {
-    LARR_ASSIGN_OR_RETURN(const bool more, stream.Next(row));
-    if (!more) return keys;
-    keys.users.insert(row.user_id);
-    keys.pois.insert(row.poi_id);
-  }
 }
 
 // Writes the rows of one entity table, each (id, date) once.
@@ -203,27 +195,32 @@ class EntityFile {
   std::set<std::pair<std::string, std::string>> written_;
 };
 
-// Entities as of the pairs' days, then all as of `newest`.
-absl::Status WriteEntities(Corpus& corpus, Table table, const Orders& orders,
-                           const EntityPartition* newest,
-                           const std::set<std::string>& training_keys) {
+// Entities as of the pairs' days, then all as of the newest.
+absl::Status WriteEntities(Corpus& corpus, Table table) {
   LARR_ASSIGN_OR_RETURN(auto file, EntityFile::Create(corpus, table));
+  LARR_ASSIGN_OR_RETURN(const auto pairs, ReadPairs(corpus.folder));
   EntitySnapshots snapshots(corpus.dataset, table);
-  for (const Pair& pair : orders.pairs) {
+  for (const CorpusPair& pair : pairs) {
     const std::string& id = table == Table::kUsers ? pair.user_id : pair.poi_id;
     LARR_ASSIGN_OR_RETURN(const auto partition, snapshots.At(pair.date));
     LARR_RETURN_IF_ERROR(
         file.Add(id, pair.date, partition->row(partition->Find(id))));
   }
-  for (int64_t i = 0; newest != nullptr && i < newest->size(); ++i) {
-    const std::string& id = newest->key(i);
-    if (!corpus.dataset.split.by_date() && training_keys.count(id) == 0) {
-      continue;
-    }
-    LARR_RETURN_IF_ERROR(file.Add(id, newest->date(), newest->row(i)));
-  }
+  LARR_ASSIGN_OR_RETURN(const auto known,
+                        KnownEntities::Read(corpus.dataset, table));
+  LARR_RETURN_IF_ERROR(
+      known.ForEach([&](const std::string& id, const std::string& date,
+                        const Row& row) { return file.Add(id, date, row); }));
   corpus.stats[std::string(TableName(table))] = file.rows();
   return file.Finish();
+}
+
+absl::Status WriteUsers(Corpus& corpus) {
+  return WriteEntities(corpus, Table::kUsers);
+}
+
+absl::Status WritePois(Corpus& corpus) {
+  return WriteEntities(corpus, Table::kPois);
 }
 
 bool IsHeldOut(const std::string& poi, uint64_t seed, double fraction) {
@@ -232,8 +229,7 @@ bool IsHeldOut(const std::string& poi, uint64_t seed, double fraction) {
 }
 
 // D_i = [x_i, y_i] (eq. 5 and 6): the first two keywords, and the others.
-absl::Status WriteDescriptions(Corpus& corpus, const EntityPartition* newest,
-                               const std::set<std::string>& training_keys) {
+absl::Status WriteDescriptions(Corpus& corpus) {
   LARR_ASSIGN_OR_RETURN(
       auto file, ParquetWriter::Create(corpus.folder / "descriptions.parquet",
                                        {{"poi_id", ColumnType::kString},
@@ -250,37 +246,25 @@ absl::Status WriteDescriptions(Corpus& corpus, const EntityPartition* newest,
                               : kDefaultHeldOut;
   int64_t counts[2] = {0, 0};
   int64_t empty = 0;
-  for (int64_t i = 0; newest != nullptr && i < newest->size(); ++i) {
-    const std::string& id = newest->key(i);
-    if (!corpus.dataset.split.by_date() && training_keys.count(id) == 0) {
-      continue;
-    }
-    const auto& texts = corpus.dataset.texts;
-    std::string answer = texts.Describe(y, newest->row(i));
-    if (answer.empty()) {  // Nothing to learn from.
-      ++empty;
-      continue;
-    }
-    const bool held_out = IsHeldOut(id, corpus.spec.seed(), fraction);
-    ++counts[held_out];
-    LARR_RETURN_IF_ERROR(
-        file.Append({id, newest->date(), texts.Describe(x, newest->row(i)),
-                     std::move(answer), int64_t{held_out}}));
-  }
+  LARR_ASSIGN_OR_RETURN(const auto known,
+                        KnownEntities::Read(corpus.dataset, Table::kPois));
+  const auto& texts = corpus.dataset.texts;
+  LARR_RETURN_IF_ERROR(known.ForEach(
+      [&](const std::string& id, const std::string& date, const Row& row) {
+        std::string answer = texts.Describe(y, row);
+        if (answer.empty()) {  // Nothing to learn from.
+          ++empty;
+          return absl::OkStatus();
+        }
+        const bool held_out = IsHeldOut(id, corpus.spec.seed(), fraction);
+        ++counts[held_out];
+        return file.Append({id, date, texts.Describe(x, row), std::move(answer),
+                            int64_t{held_out}});
+      }));
   corpus.stats["descriptions"] = counts[0];
   corpus.stats["descriptions_held_out"] = counts[1];
   corpus.stats["pois_without_description"] = empty;
   return file.Finish();
-}
-
-// The newest partition that the corpus may know.
-absl::StatusOr<std::shared_ptr<const EntityPartition>> NewestKnown(
-    const Dataset& dataset, Table table) {
-  EntitySnapshots snapshots(dataset, table);
-  if (!dataset.split.by_date()) return snapshots.Newest();
-  const std::string* date = snapshots.DateBefore(dataset.split.cutoff());
-  if (date == nullptr) return std::shared_ptr<const EntityPartition>();
-  return snapshots.At(*date);
 }
 
 absl::Status CheckSettings(const Dataset& dataset,
@@ -298,38 +282,55 @@ absl::Status CheckSettings(const Dataset& dataset,
       "corpus.held_out_fraction is {}; it must be in [0, 1)", held_out));
 }
 
-absl::Status WriteFiles(StageContext& context, Corpus& corpus) {
-  const Dataset& dataset = corpus.dataset;
-  const auto report = [&](int phase) {
-    context.progress.Report(
-        phase, kPhases, std::numeric_limits<double>::quiet_NaN(), 0, "phases");
-  };
-  LARR_ASSIGN_OR_RETURN(const PartCounts counts, CheckRows(dataset));
-  for (size_t i = 0; i < counts.size(); ++i) {
-    const std::string part(PartName(static_cast<Part>(i)));
-    corpus.stats["impressions"][part] = counts[i];
+// What the files follow from.
+std::string Identity(const Dataset& dataset,
+                     const config::v1::TrainingSpec& spec) {
+  std::string identity =
+      fmt::format("seed {}\nsame value {}\n{}{}", spec.seed(),
+                  spec.contrast().same_value_column(),
+                  ToTextProto(spec.corpus()), ToTextProto(dataset.spec));
+  for (const Table table : {Table::kUsers, Table::kPois, Table::kImpressions}) {
+    for (const DataFile& file : dataset.files(table)) {
+      std::error_code error;  // A file that is gone is missed by who reads it.
+      identity += fmt::format("{} {} {}\n", file.path.string(),
+                              std::filesystem::file_size(file.path, error),
+                              std::filesystem::last_write_time(file.path, error)
+                                  .time_since_epoch()
+                                  .count());
+    }
   }
-  report(1);
-  LARR_ASSIGN_OR_RETURN(const Orders orders, CollectOrders(corpus));
-  LARR_RETURN_IF_ERROR(WriteOrders(corpus, orders));
-  report(2);
-  LARR_ASSIGN_OR_RETURN(const TrainingKeys keys, ReadTrainingKeys(dataset));
-  {
-    LARR_ASSIGN_OR_RETURN(const auto newest,
-                          NewestKnown(dataset, Table::kUsers));
-    LARR_RETURN_IF_ERROR(
-        WriteEntities(corpus, Table::kUsers, orders, newest.get(), keys.users));
+  return identity;
+}
+
+constexpr absl::Status (*kSteps[])(Corpus&) = {
+    CheckAllRows, WriteOrders, WriteUsers, WritePois, WriteDescriptions};
+
+void Report(size_t step, const Corpus& corpus, ProgressWriter& progress) {
+  int64_t impressions = 0;
+  for (const auto& rows : corpus.stats["impressions"])
+    impressions += rows.get<int64_t>();
+  progress.Report(static_cast<int64_t>(step), std::size(kSteps),
+                  std::numeric_limits<double>::quiet_NaN(),
+                  static_cast<double>(impressions) / progress.elapsed(),
+                  "impressions/s");
+}
+
+absl::Status WriteArtifact(const StageContext& context, const Corpus& corpus) {
+  LARR_ASSIGN_OR_RETURN(auto writer,
+                        ArtifactWriter::Create(context.config.output()));
+  for (const auto& file : std::filesystem::directory_iterator(corpus.folder)) {
+    if (file.path().extension() == ".parquet")
+      std::filesystem::copy_file(file.path(),
+                                 writer.path() / file.path().filename());
   }
-  report(3);
-  LARR_ASSIGN_OR_RETURN(const auto newest, NewestKnown(dataset, Table::kPois));
-  LARR_RETURN_IF_ERROR(
-      WriteEntities(corpus, Table::kPois, orders, newest.get(), keys.pois));
-  report(4);
-  LARR_RETURN_IF_ERROR(WriteDescriptions(corpus, newest.get(), keys.pois));
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(corpus.folder / "dataset.textproto",
-                                           ToTextProto(dataset.spec)));
-  return WriteFileAtomically(corpus.folder / "corpus.json",
-                             corpus.stats.dump(2) + "\n");
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "dataset.textproto",
+                                           ToTextProto(corpus.dataset.spec)));
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "corpus.json",
+                                           corpus.stats.dump(2) + "\n"));
+  config::v1::ArtifactManifest manifest;
+  manifest.set_kind("corpus");
+  manifest.set_config(ToTextProto(corpus.spec.corpus()));
+  return writer.Finish(std::move(manifest)).status();
 }
 
 }  // namespace
@@ -338,16 +339,17 @@ absl::Status RunCorpus(StageContext& context) {
   const auto& spec = context.config.spec();
   LARR_ASSIGN_OR_RETURN(const Dataset dataset, OpenDataset(spec.dataset()));
   LARR_RETURN_IF_ERROR(CheckSettings(dataset, spec));
-  LARR_ASSIGN_OR_RETURN(auto writer,
-                        ArtifactWriter::Create(context.config.output()));
-  Corpus corpus{dataset, spec, writer.path(), {}};
-  LARR_RETURN_IF_ERROR(WriteFiles(context, corpus));
-  config::v1::ArtifactManifest manifest;
-  manifest.set_kind("corpus");
-  manifest.set_config(ToTextProto(spec.corpus()));
-  LARR_RETURN_IF_ERROR(writer.Finish(std::move(manifest)).status());
-  context.progress.Report(
-      kPhases, kPhases, std::numeric_limits<double>::quiet_NaN(), 0, "phases");
+  LARR_ASSIGN_OR_RETURN(
+      auto steps, FinishedSteps::Open(
+                      std::filesystem::path(context.config.work()) / "steps",
+                      Identity(dataset, spec)));
+  Corpus corpus{dataset, spec, steps.folder(), steps.notes()};
+  while (steps.count() < std::size(kSteps)) {
+    LARR_RETURN_IF_ERROR(kSteps[steps.count()](corpus));
+    LARR_RETURN_IF_ERROR(steps.Finish());
+    Report(steps.count(), corpus, context.progress);
+  }
+  LARR_RETURN_IF_ERROR(WriteArtifact(context, corpus));
   spdlog::info("corpus written path={} stats={}", context.config.output(),
                corpus.stats.dump());
   return absl::OkStatus();

@@ -24,6 +24,10 @@
 //                         once: no negative of each other.
 //   dataset.textproto     the spec, with absolute paths.
 //   corpus.json           counts.
+//
+// Work folder: `steps/` keeps the files of finished steps. A stage that was
+//              killed goes on at the next one and ends with the same bytes;
+//              where settings or data changed meanwhile, it begins anew.
 #pragma once
 
 #include "absl/status/status.h"

@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
+#include <sstream>
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
@@ -66,8 +67,9 @@ class World {
     config.mutable_spec()->set_dataset(
         (dir.path() / "dataset.textproto").string());
     config.set_output((dir.path() / output).string());
-    fs::create_directories(dir.path() / "work");
-    StageContext context{config, ProgressWriter(dir.path() / "work")};
+    config.set_work((dir.path() / (output + ".work")).string());
+    fs::create_directories(config.work());
+    StageContext context{config, ProgressWriter(config.work())};
     return RunCorpus(context);
   }
   Lines File(const std::string& name, const std::vector<std::string>& columns) {
@@ -208,6 +210,55 @@ TEST_CASE("Without dates only training entities are in the corpus", "[stage]") {
     CHECK(users.count(user) == (split->OfValue(user) == Part::kTrain));
   }
   CHECK_FALSE(world.File("pairs", {"user_id"}).empty());
+}
+
+// The steps that progress.jsonl tells of, in order.
+std::vector<int> Reported(const World& world) {
+  std::istringstream lines(
+      ReadFile(world.dir.path() / "corpus.work/progress.jsonl").value());
+  std::vector<int> steps;
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line);
+    CHECK(json["total"] == 5);
+    CHECK(json["throughput"] > 0);
+    CHECK(json["unit"] == "impressions/s");
+    steps.push_back(json["step"]);
+  }
+  return steps;
+}
+
+TEST_CASE("A killed corpus goes on at its next step", "[stage]") {
+  World world;
+  REQUIRE(world.Run().ok());
+  const fs::path corpus = world.dir.path() / "corpus",
+                 steps = world.dir.path() / "corpus.work/steps";
+  const std::string whole = ReadArtifact(corpus)->digest();
+  CHECK(Reported(world) == std::vector{1, 2, 3, 4, 5});
+  // As a kill in the fourth step leaves it.
+  auto json = nlohmann::ordered_json::parse(*ReadFile(steps / "steps.json"));
+  json["count"] = 3;
+  for (const char* later : {"pois", "descriptions", "descriptions_held_out",
+                            "pois_without_description"}) {
+    json["notes"].erase(later);
+  }
+  REQUIRE(WriteFileAtomically(steps / "steps.json", json.dump()).ok());
+  REQUIRE(WriteFileAtomically(steps / "pois.parquet", "half a file").ok());
+  fs::remove(steps / "descriptions.parquet");
+  fs::remove_all(corpus);
+
+  SECTION("on the same data") {
+    REQUIRE(world.Run().ok());
+    CHECK(Reported(world) == std::vector{1, 2, 3, 4, 5, 4, 5});
+    CHECK(ReadArtifact(corpus)->digest() == whole);
+  }
+  SECTION("but not on other data") {
+    testing::WriteParquet(
+        testing::TinyFile(world.dir.path(), "impressions", "2024-01-02"),
+        testing::TinyImpressionColumns(), testing::TinyImpressions(1, 40));
+    REQUIRE(world.Run().ok());
+    CHECK(Reported(world) == std::vector{1, 2, 3, 4, 5, 1, 2, 3, 4, 5});
+    CHECK(ReadArtifact(corpus)->digest() != whole);
+  }
 }
 
 TEST_CASE("Wrong settings and data end the stage with nothing written",
