@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The demo, with each of the four programs killed by kill -9 in the midst of
-// its work: run again, it ends with the result of a demo that nobody disturbed.
+// its work, or interrupted in the midst of training: run again, it ends with
+// the result of a demo that nobody disturbed.
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -24,6 +25,7 @@ namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr int kMostRuns = 8;
+constexpr char kProgress[] = "artifacts/runs/demo/contrast.work/progress.jsonl";
 
 struct Victim {
   const char* program;
@@ -33,7 +35,7 @@ struct Victim {
 
 // Each is killed once, as soon as its work has begun.
 constexpr Victim kVictims[] = {
-    {"larr_stage", "artifacts/runs/demo/contrast.work/progress.jsonl", 2},
+    {"larr_stage", kProgress, 2},
     {"larr_coordinator", "artifacts/runs/demo/align-larr.work/stage.log", 1},
     {"larr_scoring", "logs/scoring.log", 1},
     {"larr_embedding", "logs/embedding.log", 1}};
@@ -73,12 +75,16 @@ class Demo {
     }
   }
 
+  testing::Program Start() const {
+    return testing::Program({DEMO, "--size=tiny", "--out", folder_, "--model",
+                             std::string(std::getenv("LARR_SOURCE_DIR")) +
+                                 "/tests/golden/tiny_llama"},
+                            folder_ / "demo.log");
+  }
+
   // Its exit status. While it runs, kills what is in `victims`, and erases it.
-  int Run(std::vector<Victim>& victims) {
-    testing::Program demo({DEMO, "--size=tiny", "--out", folder_, "--model",
-                           std::string(std::getenv("LARR_SOURCE_DIR")) +
-                               "/tests/golden/tiny_llama"},
-                          folder_ / "demo.log");
+  int Run(std::vector<Victim>& victims) const {
+    testing::Program demo = Start();
     while (demo.Lives()) {
       std::erase_if(victims, [&](const Victim& victim) {
         if (Lines(folder_ / victim.log) < victim.lines) return false;
@@ -90,6 +96,7 @@ class Demo {
     return demo.Wait();
   }
 
+  const fs::path& folder() const { return folder_; }
   std::string log() const { return *ReadFile(folder_ / "demo.log"); }
 
   // The report without what is a matter of time and place.
@@ -115,16 +122,24 @@ class Demo {
   fs::path folder_;
 };
 
+// The result of a demo that nobody disturbed.
+const json& CalmResult() {
+  static const json result = [] {
+    const testing::TempDir dir;
+    std::vector<Victim> nobody;
+    const Demo calm(dir.path() / "calm");
+    const int status = calm.Run(nobody);
+    INFO(calm.log());
+    REQUIRE(status == 0);
+    return calm.Result();
+  }();
+  return result;
+}
+
 TEST_CASE("A demo whose programs were killed ends with the same result",
           "[integration]") {
   const testing::TempDir dir;
-  std::vector<Victim> nobody;
-  Demo calm(dir.path() / "calm");
-  const int calm_status = calm.Run(nobody);
-  INFO(calm.log());
-  REQUIRE(calm_status == 0);
-
-  Demo stormy(dir.path() / "stormy");
+  const Demo stormy(dir.path() / "stormy");
   std::vector<Victim> victims(std::begin(kVictims), std::end(kVictims));
   int status = -1, runs = 0;
   while (status != 0 && runs < kMostRuns) {
@@ -137,7 +152,42 @@ TEST_CASE("A demo whose programs were killed ends with the same result",
   for (const Victim& victim : victims) {
     FAIL_CHECK(victim.program << " was not killed");
   }
-  CHECK(stormy.Result() == calm.Result());
+  CHECK(stormy.Result() == CalmResult());
+}
+
+TEST_CASE("A demo interrupted in training goes on to the same result",
+          "[integration]") {
+  const testing::TempDir dir;
+  const Demo interrupted(dir.path() / "interrupted");
+  pid_t stage = 0;
+  {
+    testing::Program demo = interrupted.Start();
+    REQUIRE(testing::Eventually([&] {
+      stage = Find("larr_stage", interrupted.folder());
+      return stage > 0 && Lines(interrupted.folder() / kProgress) >= 2;
+    }));
+    // A stage that takes its time to end: the demo waits for it.
+    REQUIRE(kill(stage, SIGSTOP) == 0);
+    REQUIRE(kill(demo.pid(), SIGINT) == 0);
+    std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+    CHECK(demo.Lives());
+    CHECK(kill(stage, SIGCONT) == 0);
+    CHECK(demo.Wait() == 130);
+  }
+  const std::string log = interrupted.log();
+  INFO(log);
+  CHECK_THAT(log.substr(log.rfind('\n', log.size() - 2) + 1),
+             Catch::StartsWith("larr_demo: interrupted; ") &&
+                 Catch::Contains("run it again"));
+  CHECK(Find("larr_stage", interrupted.folder()) == 0);
+  CHECK(Find("larr_coordinator", interrupted.folder()) == 0);
+  CHECK_FALSE(fs::exists(interrupted.folder() / "parts/training.json"));
+
+  std::vector<Victim> nobody;
+  const int status = interrupted.Run(nobody);
+  INFO(interrupted.log());
+  REQUIRE(status == 0);
+  CHECK(interrupted.Result() == CalmResult());
 }
 
 }  // namespace

@@ -23,8 +23,7 @@ namespace {
 
 constexpr int kExitInterrupted = 130;
 
-absl::Status Run(const DemoOptions& options) {
-  LARR_ASSIGN_OR_RETURN(Demo demo, Demo::Open(options));
+absl::Status Run(Demo& demo) {
   fmt::print(
       "The whole line in five parts, in {}. Everything new takes about {} on 2 "
       "cores; what is finished is kept.\n",
@@ -80,12 +79,21 @@ int main(int argc, char** argv) {
                  "Language model to start from, in Hugging Face layout");
   CLI11_PARSE(app, argc, argv);
   larr::demo::CatchInterrupts();
-  const absl::Status status = larr::demo::Run(options);
+  auto demo = larr::demo::Demo::Open(options);
+  const absl::Status status =
+      demo.ok() ? larr::demo::Run(*demo) : demo.status();
   if (status.ok()) return EXIT_SUCCESS;
-  fmt::print(
-      stderr,
-      "larr_demo: {}\nFinished work is kept in {}; run it again to go on.\n",
-      std::string(status.message()), options.out.string());
-  return absl::IsCancelled(status) ? larr::demo::kExitInterrupted
-                                   : EXIT_FAILURE;
+  std::fflush(stdout);
+  const std::string kept =
+      demo.ok() ? fmt::format(
+                      "what is finished is kept in {}: run it again to "
+                      "go on\n",
+                      demo->path("").string())
+                : "";
+  if (larr::demo::Interrupted()) {
+    fmt::print(stderr, "larr_demo: interrupted; {}", kept);
+    return larr::demo::kExitInterrupted;
+  }
+  fmt::print(stderr, "larr_demo: {}\n{}", std::string(status.message()), kept);
+  return EXIT_FAILURE;
 }

@@ -72,6 +72,11 @@ class RunClient {
   const std::unique_ptr<CoordinatorService::Stub> stub_;
 };
 
+bool IsOver(const TrainingRun& run) {
+  return run.state() != TrainingRun::QUEUED &&
+         run.state() != TrainingRun::RUNNING;
+}
+
 // Creates the run, or takes up the one of an earlier demo.
 absl::StatusOr<TrainingRun> Begin(const Demo& demo, RunClient& client) {
   coordinator::v1::CreateTrainingRunRequest create;
@@ -80,6 +85,12 @@ absl::StatusOr<TrainingRun> Begin(const Demo& demo, RunClient& client) {
   LARR_ASSIGN_OR_RETURN(
       TrainingRun run,
       client.Call(&CoordinatorService::Stub::CreateTrainingRun, create));
+  // An earlier demo was killed while it stopped the stages.
+  while (run.cancel_requested()) {
+    LARR_RETURN_IF_ERROR(CheckInterrupt());
+    std::this_thread::sleep_for(kPoll);
+    LARR_ASSIGN_OR_RETURN(run, client.Get());
+  }
   if (run.state() != TrainingRun::FAILED &&
       run.state() != TrainingRun::CANCELLED) {
     return run;
@@ -89,21 +100,25 @@ absl::StatusOr<TrainingRun> Begin(const Demo& demo, RunClient& client) {
   return client.Call(&CoordinatorService::Stub::ResumeTrainingRun, resume);
 }
 
-// Stops the stages; their checkpoints stay.
+// Stops the stages and waits for their end: only a run that is over can be
+// resumed. Checkpoints stay.
 absl::Status Cancel(RunClient& client) {
-  fmt::print("interrupted: stopping the stages\n");
+  fmt::print("interrupted: waiting for the stage to stop\n");
   coordinator::v1::CancelTrainingRunRequest request;
   request.set_name(kRunName);
-  LARR_RETURN_IF_ERROR(
-      client.Call(&CoordinatorService::Stub::CancelTrainingRun, request)
-          .status());
+  LARR_ASSIGN_OR_RETURN(
+      TrainingRun run,
+      client.Call(&CoordinatorService::Stub::CancelTrainingRun, request));
+  while (!IsOver(run)) {
+    std::this_thread::sleep_for(kPoll);
+    LARR_ASSIGN_OR_RETURN(run, client.Get());
+  }
   return CheckInterrupt();
 }
 
 absl::StatusOr<TrainingRun> Watch(RunClient& client, TrainingRun run) {
   ctl::ProgressView view(stdout, isatty(STDOUT_FILENO));
-  while (run.state() == TrainingRun::QUEUED ||
-         run.state() == TrainingRun::RUNNING) {
+  while (!IsOver(run)) {
     view.Update(ctl::ToProgress(run));
     if (Interrupted()) return Cancel(client);
     std::this_thread::sleep_for(kPoll);
