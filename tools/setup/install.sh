@@ -50,35 +50,88 @@ find_cargo() {
   return 1
 }
 
-check_machine() {
-  local problems=() disk memory
+# Below, a function named *_problems prints a line for each thing that is
+# missing, and says nothing if all is well.
+machine_problems() {
+  local disk memory
   [[ $(uname -sm) == "Linux x86_64" ]] ||
-    problems+=("this is $(uname -sm); the pinned wheels are for Linux x86_64")
+    echo "this is $(uname -sm); the pinned wheels are for Linux x86_64"
   command -v apt-get >/dev/null ||
-    problems+=("apt-get is missing: this set-up is for Debian 12 (bookworm)")
+    echo "apt-get is missing: this set-up is for Debian 12 (bookworm)"
+  [[ ! -e $python ]] || "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||
+    echo "$python is $("$python" --version); the pinned wheels are for Debian 12's Python 3.11"
   disk=$(($(df --output=avail -k "$deps" | tail -n1) / 1024 / 1024))
-  ((disk >= need_disk_gib)) ||
-    problems+=("$disk GiB of disk free at $deps; $need_disk_gib GiB are needed")
+  ((disk >= need_disk_gib)) || echo "$disk GiB of disk free at $deps; $need_disk_gib GiB are needed"
   memory=$(($(sed -n 's/^MemTotal: *\([0-9]*\) kB/\1/p' /proc/meminfo) / 1024 / 1024))
-  ((memory >= need_memory_gib)) ||
-    problems+=("$memory GiB of memory; $need_memory_gib GiB are needed")
-  ((${#problems[@]} == 0)) || fail "$(printf '\n  - %s' "${problems[@]}")"
+  ((memory >= need_memory_gib)) || echo "$memory GiB of memory; $need_memory_gib GiB are needed"
+}
+
+# The reason in a log.
+why() { grep -m 1 -E '^(E|ERROR|error):' "$deps/tmp/log" || tail -n 1 "$deps/tmp/log"; }
+
+as_root() { if ((EUID == 0)); then "$@"; else sudo "$@"; fi; }
+
+debian_problems() {
+  if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+    echo "Debian packages, and this is neither root nor has it sudo; ask an administrator for:" \
+      "apt-get install $(missing_debian_packages | paste -sd ' ')"
+    return
+  fi
+  as_root apt-get update -qq -o APT::Update::Error-Mode=any >"$deps/tmp/log" 2>&1 ||
+    echo "Debian's package registry cannot be reached: $(why)"
+}
+
+# reach URL: whether anything answers there. By apt's own client, the only one
+# of a bare Debian, which has no certificates to check the other side with;
+# what is downloaded later is checked.
+reach() {
+  /usr/lib/apt/apt-helper -o Acquire::https::Verify-Peer=false -o APT::Sandbox::User=root \
+    download-file "$1" "$deps/tmp/reached" >"$deps/tmp/log" 2>&1
+}
+
+# A small download that the work needs anyway; without pip, which may be among
+# the Debian packages to come, the registry that its settings name is reached.
+python_problems() {
+  local url
+  url=$(sed -n 's/^ *index-url *= *//p' /etc/pip.conf ~/.pip/pip.conf ~/.config/pip/pip.conf 2>/dev/null | tail -n 1)
+  url=${PIP_INDEX_URL:-${url:-https://pypi.org/simple}}
+  if "$python" -m pip --version >/dev/null 2>&1; then
+    pip download -q --retries 1 --no-deps --no-cache-dir -d "$deps/tmp" tqdm==4.67.1 >"$deps/tmp/log" 2>&1
+  else
+    reach "$url/tqdm/"
+  fi || echo "the Python package registry $url cannot be reached: $(why)"
+}
+
+# The same for cargo.
+rust_problems() {
+  local url
+  url=$(sed -n 's/^ *registry *= *"sparse+\(.*\)".*/\1/p' "${CARGO_HOME:-$HOME/.cargo}/config.toml" 2>/dev/null | head -n 1)
+  url=${url:-https://index.crates.io/}
+  if find_cargo >/dev/null; then
+    run_cargo fetch >"$deps/tmp/log" 2>&1
+  else
+    reach "${url}config.json"
+  fi || echo "the Rust package registry $url cannot be reached: $(why)"
+}
+
+# check_before WORK: all that is missing, in one message.
+check_before() {
+  local problems
+  problems=$(
+    machine_problems
+    [[ $1 != *debian* ]] || debian_problems
+    [[ $1 != *wheels* ]] || python_problems
+    [[ $1 != *crate* ]] || rust_problems
+  )
+  [[ -z $problems ]] || fail "nothing was installed; this is missing:"$'\n'"$(sed 's/^/  - /' <<<"$problems")"
 }
 
 install_debian_packages() {
-  local missing as_root=()
+  local missing
   mapfile -t missing < <(missing_debian_packages)
   ((${#missing[@]} > 0)) || return 0
-  if ((EUID != 0)); then
-    command -v sudo >/dev/null ||
-      fail "these Debian packages are missing and this is neither root nor has it sudo;" \
-           "ask an administrator for: apt-get install ${missing[*]}"
-    as_root=(sudo)
-  fi
-  say "Debian packages: ${missing[*]}"
-  "${as_root[@]}" apt-get update -qq ||
-    fail "Debian's package registry cannot be reached: see the lines above"
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+  say "Debian packages (about a minute): ${missing[*]}"
+  as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install -qq -y --no-remove --no-install-recommends "${missing[@]}" >"$deps/apt.log" 2>&1 ||
     { tail -n 20 "$deps/apt.log" >&2; fail "apt-get install failed; the whole log: $deps/apt.log"; }
 }
@@ -100,19 +153,6 @@ run_cargo() {
     --manifest-path "$crate/Cargo.toml" "$@"
 }
 
-# Both are small downloads that the work needs anyway: an unreachable registry
-# shows now, not after minutes.
-check_registries() {
-  if [[ $1 == *wheels* ]]; then
-    pip download -q --no-deps --no-cache-dir -d "$deps/tmp" tqdm==4.67.1 >"$deps/tmp/log" 2>&1 ||
-      { cat "$deps/tmp/log" >&2; fail "the Python package registry cannot be reached, see above"; }
-  fi
-  if [[ $1 == *crate* ]]; then
-    run_cargo fetch >"$deps/tmp/log" 2>&1 ||
-      { cat "$deps/tmp/log" >&2; fail "the Rust package registry cannot be reached, see above"; }
-  fi
-}
-
 # replace FOLDER HASH: gives the finished FOLDER.partial its name and stamp.
 replace() {
   printf '%s\n' "$2" >"$deps/$1.partial/.stamp"
@@ -123,11 +163,11 @@ replace() {
 }
 
 install_wheels() {
+  local quiet=()
   say "wheels into .deps/$1: $(sed -n 's/^\([a-z].*==[^ ]*\).*/\1/p' "$here/wheels-$1.txt" | paste -sd ' ')"
-  "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' ||
-    fail "$python is $("$python" --version); the pinned wheels are for Debian 12's Python 3.11"
   rm -rf "$deps/$1.partial"
-  pip install -q --require-hashes --no-deps --no-compile --no-cache-dir --only-binary :all: \
+  [[ -t 1 ]] || quiet=(-q)
+  pip install "${quiet[@]}" --require-hashes --no-deps --no-compile --no-cache-dir --only-binary :all: \
     --target "$deps/$1.partial" -r "$here/wheels-$1.txt" ||
     fail "the wheels of tools/setup/wheels-$1.txt could not be installed, see above"
   replace "$1" "$(wheels_hash "$1")"
@@ -171,9 +211,8 @@ main() {
   work=$(list_work)
   rm -rf "$deps/tmp"
   mkdir -p "$deps/tmp"
-  check_machine
+  check_before "$work"
   install_debian_packages
-  check_registries "$work"
   for part in $work; do
     case $part in
       wheels:*) install_wheels "${part#wheels:}" ;;

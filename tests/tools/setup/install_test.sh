@@ -47,9 +47,31 @@ finish python "$(wheels_hash python)"
 missing_debian_packages() { echo mold; }
 expect "a missing Debian package is seen" "debian" "$(work)"
 
-need_disk_gib=1000000000
-expect "too little disk is named before work starts" "1" \
-  "$( (check_machine) 2>&1 | grep -c '1000000000 GiB are needed')"
+# What main says on a machine that lacks everything, and what it then does.
+trouble() {
+  (
+    need_disk_gib=1000000000
+    need_memory_gib=2000000000
+    as_root() { echo "E: no $1 here"; return 100; }
+    sudo() { :; }
+    pip() { echo "E: no index"; return 1; }
+    find_cargo() { return 1; }
+    reach() { echo "E: no ${1##*/} here" >"$deps/tmp/log"; return 1; }
+    install_debian_packages() { echo "installed"; }
+    install_wheels() { echo "installed"; }
+    rm -rf "$deps/torch" "$deps/cargo-target/.stamp"
+    main
+  ) 2>&1
+}
+message=$(trouble) && status=0 || status=$?
+expect "a machine that lacks something is refused" 1 "$status"
+expect "in one message, before anything is installed" "setup: error: nothing was installed; this is missing:
+  - N GiB of disk free at $deps; 1000000000 GiB are needed
+  - N GiB of memory; 2000000000 GiB are needed
+  - Debian's package registry cannot be reached: E: no apt-get here
+  - the Python package registry cannot be reached: E: no index
+  - the Rust package registry cannot be reached: E: no config.json here" \
+  "$(sed -E 's/- [0-9]+ GiB/- N GiB/; s/ registry http[^ ]*/ registry/' <<<"$message")"
 
 unpinned=$(for file in tools/setup/wheels-*.txt; do
   grep -E '^[a-z]' "$file" | grep -vE '^[a-z0-9.-]+==[0-9.]+ \\$' || true
