@@ -23,9 +23,10 @@ libraries() {
 
 # add PROGRAM FOLDER: LibTorch's libraries go to a layer of their own.
 add() {
-  local library into
+  local loaded library into
   install -D -s "build/bin/$1" "$context/$2/usr/local/bin/$1"
-  for library in $(libraries "build/bin/$1"); do
+  loaded=$(libraries "build/bin/$1")
+  for library in $loaded; do
     into=$2
     [[ $(readlink -f "$library") != "$deps/torch/"* ]] || into=torch
     [[ -e $context/shared/usr/local/lib/larr/${library##*/} ]] ||
