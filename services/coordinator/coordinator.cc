@@ -64,6 +64,8 @@ absl::StatusOr<std::unique_ptr<Coordinator>> Coordinator::Open(
     const CoordinatorOptions& options, const CoordinatorParts& parts) {
   std::unique_ptr<Coordinator> self(new Coordinator(options, parts));
   LARR_ASSIGN_OR_RETURN(auto live, parts.store.LiveRuns());
+  LARR_ASSIGN_OR_RETURN(const auto runs, parts.store.ListRuns(-1, ""));
+  parts.metrics.Restore(runs.items);
   const absl::MutexLock lock(&self->mutex_);
   Scheduler next(options.scheduler);
   const Decisions decisions = next.Restore(std::move(live), absl::Now());

@@ -100,6 +100,17 @@ CoordinatorMetrics::CoordinatorMetrics(prometheus::Registry& registry)
   }
 }
 
+void CoordinatorMetrics::Restore(const std::vector<TrainingRun>& runs) {
+  for (const TrainingRun& run : runs) {
+    for (const StageRun& stage : run.stages()) {
+      if (stage.state() != StageRun::SUCCEEDED) continue;
+      auto& last = stage_last_success_.Add({{"stage", Name(stage.stage())}});
+      last.Set(std::max(last.Value(),
+                        static_cast<double>(stage.end_time().seconds())));
+    }
+  }
+}
+
 void CoordinatorMetrics::ObserveState(const Scheduler& scheduler) {
   int queued = 0, running = 0;
   for (const TrainingRun& run : scheduler.live_runs()) {

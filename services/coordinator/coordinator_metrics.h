@@ -13,6 +13,7 @@
 #include <prometheus/registry.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -23,6 +24,10 @@ namespace larr {
 class CoordinatorMetrics {
  public:
   explicit CoordinatorMetrics(prometheus::Registry& registry);
+
+  // Takes up what the runs of earlier processes say: when a stage of each kind
+  // last succeeded.
+  void Restore(const std::vector<coordinator::v1::TrainingRun>& runs);
 
   // Live runs by state, free slots.
   void ObserveState(const Scheduler& scheduler);

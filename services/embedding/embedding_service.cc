@@ -61,8 +61,7 @@ JobRunner::Observer RefreshMetrics(prometheus::Registry& registry) {
       prometheus::BuildGauge()
           .Name("larr_embedding_refresh_last_success_timestamp_seconds")
           .Help("When a refresh last succeeded, in Unix time.")
-          .Register(registry)
-          .Add({});
+          .Register(registry);
   for (const auto state :
        {RefreshJob::SUCCEEDED, RefreshJob::FAILED, RefreshJob::CANCELLED}) {
     jobs.Add({{"state", RefreshJob::State_Name(state)}});
@@ -73,9 +72,14 @@ JobRunner::Observer RefreshMetrics(prometheus::Registry& registry) {
     texts.Increment(static_cast<double>(text_count));
     tokens.Increment(static_cast<double>(token_count));
   };
-  observer.finished = [&jobs, &last](const RefreshJob& job) {
+  // Not exported before the first success: 0 would mean 1970.
+  observer.restored = [&last](const RefreshJob& job) {
+    last.Add({}).Set(static_cast<double>(job.end_time().seconds()));
+  };
+  observer.finished = [&jobs,
+                       succeeded = observer.restored](const RefreshJob& job) {
     jobs.Add({{"state", RefreshJob::State_Name(job.state())}}).Increment();
-    if (job.state() == RefreshJob::SUCCEEDED) last.SetToCurrentTime();
+    if (job.state() == RefreshJob::SUCCEEDED) succeeded(job);
   };
   return observer;
 }

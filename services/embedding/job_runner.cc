@@ -7,6 +7,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "common/base/artifact_folder.h"
@@ -100,6 +101,7 @@ absl::StatusOr<std::unique_ptr<JobRunner>> JobRunner::Start(
   std::unique_ptr<JobRunner> runner(
       new JobRunner(config, encoder, std::move(observer), std::move(store)));
   LARR_RETURN_IF_ERROR(runner->LoadServed());
+  runner->TellLastSuccess();
   runner->thread_ = std::thread([self = runner.get()] { self->RunJobs(); });
   return runner;
 }
@@ -140,6 +142,19 @@ absl::Status JobRunner::LoadServed() {
   const absl::MutexLock lock(&mutex_);
   served_ = std::move(served);
   return absl::OkStatus();
+}
+
+void JobRunner::TellLastSuccess() const {
+  const absl::MutexLock lock(&mutex_);
+  RefreshJob last;
+  for (const RefreshJob& job :
+       *store_.List(std::numeric_limits<int>::max(), "")) {
+    if (job.state() == RefreshJob::SUCCEEDED &&
+        job.end_time().seconds() > last.end_time().seconds()) {
+      last = job;
+    }
+  }
+  if (last.has_end_time() && observer_.restored) observer_.restored(last);
 }
 
 absl::StatusOr<RefreshJob> JobRunner::Create(const std::string& id,

@@ -12,6 +12,7 @@
 // Errors:     those of JobStore, and those listed by method.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -33,10 +34,13 @@ namespace larr {
 
 class JobRunner {
  public:
-  // Called on the runner's thread; must return soon.
+  // Must return soon.
   struct Observer {
+    // Called on the runner's thread.
     std::function<void(int64_t texts, int64_t tokens)> encoded;
     std::function<void(const embedding::v1::RefreshJob&)> finished;
+    // By `Start`: the job of an earlier process that succeeded last.
+    std::function<void(const embedding::v1::RefreshJob&)> restored;
   };
 
   // Opens the jobs and the newest snapshot, and goes on where an earlier
@@ -82,6 +86,7 @@ class JobRunner {
   JobRunner(const config::v1::EmbeddingConfig& config, TextEncoder& encoder,
             Observer observer, JobStore store);
   absl::Status LoadServed();
+  void TellLastSuccess() const;
   void RunJobs();
   void Run(const embedding::v1::RefreshJob& job);
   absl::Status RefreshFor(const embedding::v1::RefreshJob& job,

@@ -12,6 +12,29 @@ using config::v1::StageConfig;
 using coordinator::v1::StageRun;
 using coordinator::v1::TrainingRun;
 
+TEST_CASE("The last success of a stage outlives the process", "[metrics]") {
+  TrainingRun first, second;
+  for (const auto& [run, end] :
+       {std::pair(&first, 2000), std::pair(&second, 1000)}) {
+    for (const auto kind : {StageConfig::CORPUS, StageConfig::PUBLISH}) {
+      auto* stage = run->add_stages();
+      stage->set_stage(kind);
+      stage->set_state(StageRun::SUCCEEDED);
+      stage->mutable_end_time()->set_seconds(end);
+    }
+  }
+  first.mutable_stages(1)->set_state(StageRun::FAILED);
+  prometheus::Registry registry;
+  CoordinatorMetrics(registry).Restore({first, second});
+  const std::string text =
+      prometheus::TextSerializer().Serialize(registry.Collect());
+  const std::string name =
+      "larr_coordinator_stage_last_success_timestamp_seconds";
+  CHECK_THAT(text, Catch::Contains(name + R"({stage="corpus"} 2000)") &&
+                       Catch::Contains(name + R"({stage="publish"} 1000)") &&
+                       !Catch::Contains(name + R"({stage="align")"));
+}
+
 TEST_CASE("Metrics have a zero from the start, and count", "[metrics]") {
   prometheus::Registry registry;
   CoordinatorMetrics metrics(registry);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/coordinator/coordinator.h"
 
+#include <prometheus/text_serializer.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -178,6 +180,22 @@ TEST_CASE_METHOD(CoordinatorTest, "A new process finds what the old one left",
         TrainingRun::CANCELLED);
   Open();
   CHECK(executor_.started.empty());
+}
+
+TEST_CASE_METHOD(CoordinatorTest, "A new process exports the last successes",
+                 "[coordinator]") {
+  REQUIRE(coordinator_->CreateRun("a", spec_).ok());
+  coordinator_->Step();
+  RunUntil("pretrain");
+  coordinator_.reset();
+  prometheus::Registry fresh;
+  CoordinatorMetrics metrics(fresh);
+  REQUIRE(Coordinator::Open({.artifact_root = dir_.path()},
+                            {*store_, registry_, executor_, metrics})
+              .ok());
+  CHECK_THAT(
+      prometheus::TextSerializer().Serialize(fresh.Collect()),
+      Catch::Contains("last_success_timestamp_seconds{stage=\"corpus\"}"));
 }
 
 TEST_CASE_METHOD(CoordinatorTest, "Creating is idempotent and checked",

@@ -81,6 +81,10 @@ using Stub = v1::EmbeddingService::Stub;
 
 TEST_CASE("A refresh over gRPC: create, watch, list, get", "[embedding]") {
   Server server;
+  const auto metrics = [&] {
+    return prometheus::TextSerializer().Serialize(server.metrics->Collect());
+  };
+  CHECK_THAT(metrics(), !Catch::Contains("last_success_timestamp_seconds"));
   const auto seen = server.Refresh("a");
   REQUIRE_FALSE(seen.empty());
   CHECK(seen.back().state() == RefreshJob::SUCCEEDED);
@@ -111,8 +115,8 @@ TEST_CASE("A refresh over gRPC: create, watch, list, get", "[embedding]") {
   RefreshJob job;
   CHECK(server.Call(&Stub::GetRefreshJob, get, &job) == grpc::NOT_FOUND);
 
-  const std::string text =
-      prometheus::TextSerializer().Serialize(server.metrics->Collect());
+  const std::string text = metrics();
+  CHECK(text.find("last_success_timestamp_seconds 1") != std::string::npos);
   CHECK(text.find("larr_embedding_refresh_jobs_total{state=\"SUCCEEDED\"} 3") !=
         std::string::npos);
   CHECK(text.find("larr_embedding_texts_encoded_total " +

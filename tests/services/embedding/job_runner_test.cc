@@ -52,6 +52,24 @@ RefreshJob BeginJob(JobRunner& runner) {
   return *job;
 }
 
+TEST_CASE("A new runner tells which job succeeded last", "[embedding]") {
+  const Bench bench;
+  FakeEncoder encoder;
+  {
+    const auto runner = bench.Start(encoder);
+    Wait(*runner, runner->Create("a", "")->name());
+    Wait(*runner, runner->Create("b", "")->name());
+    Wait(*runner, runner->Create("c", "2025-01-01")->name());
+    CHECK(runner->Get("refreshJobs/c")->state() == RefreshJob::FAILED);
+  }
+  std::vector<std::string> told;
+  const auto again = JobRunner::Start(
+      bench.config, encoder,
+      {.restored = [&](const auto& job) { told.push_back(job.name()); }});
+  REQUIRE(again.ok());
+  CHECK(told == std::vector<std::string>{"refreshJobs/b"});
+}
+
 TEST_CASE("A job publishes a snapshot that the runner then reads",
           "[embedding]") {
   const Bench bench;
