@@ -26,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kPoll = milliseconds(50);
 constexpr auto kStopGrace = seconds(20);
 constexpr auto kStartTime = seconds(180);
-constexpr auto kRetryTime = seconds(30);
+constexpr auto kEarlierTime = seconds(30);
 
 volatile sig_atomic_t interrupted = 0;
 
@@ -44,6 +44,39 @@ std::string Tail(const std::filesystem::path& path) {
   std::string text;
   for (const std::string& line : lines) text += "\n  " + line;
   return text;
+}
+
+// A process whose command ends in `--config config`; 0 if there is none.
+pid_t FindServer(const std::filesystem::path& config) {
+  const std::string end =
+      fmt::format("--config{0}{1}{0}", '\0', config.string());
+  std::error_code ignored;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc", ignored)) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const auto command = ReadFile(entry.path() / "cmdline");
+    if (command.ok() && command->ends_with(end)) return std::stoi(name);
+  }
+  return 0;
+}
+
+absl::Status AwaitEarlier(const std::filesystem::path& config) {
+  const auto deadline = Clock::now() + kEarlierTime;
+  bool told = false;
+  while (const pid_t earlier = FindServer(config)) {
+    LARR_RETURN_IF_ERROR(CheckInterrupt());
+    if (Clock::now() > deadline) {
+      return absl::FailedPreconditionError(fmt::format(
+          "another demo's server (process {}) runs on {}: end it, or choose "
+          "another folder with --out",
+          earlier, config.string()));
+    }
+    if (!told) fmt::print("waiting for the server of an earlier demo to end\n");
+    told = true;
+    std::this_thread::sleep_for(kPoll);
+  }
+  return absl::OkStatus();
 }
 
 // In the child, between fork and exec: only async-signal-safe calls.
@@ -155,28 +188,29 @@ absl::StatusOr<Server> Server::Start(const std::filesystem::path& program,
                                      const std::filesystem::path& config,
                                      const std::filesystem::path& port_file,
                                      const std::filesystem::path& log) {
-  const Command command{
-      .words = {program.string(), "--config", config.string()}, .log = log};
-  const auto begin = Clock::now();
-  while (true) {
-    std::error_code ignored;
-    std::filesystem::remove(port_file, ignored);
-    LARR_ASSIGN_OR_RETURN(ChildProcess process, ChildProcess::Start(command));
-    Server server(std::move(process));
-    while (server.process_.IsRunning()) {
-      LARR_RETURN_IF_ERROR(CheckInterrupt());
-      LARR_ASSIGN_OR_RETURN(const bool ready, server.ReadPortFile(port_file));
-      if (ready) return server;
-      if (Clock::now() - begin > kStartTime) {
-        return absl::UnavailableError(fmt::format(
-            "{} was not ready after {} s (log: {}){}", program.string(),
-            kStartTime.count(), log.string(), Tail(log)));
-      }
-      std::this_thread::sleep_for(kPoll);
+  LARR_RETURN_IF_ERROR(AwaitEarlier(config));
+  fmt::print("starting {}\n", program.filename().string());
+  std::error_code ignored;
+  std::filesystem::remove(port_file, ignored);
+  LARR_ASSIGN_OR_RETURN(
+      ChildProcess process,
+      ChildProcess::Start(
+          {.words = {program.string(), "--config", config.string()},
+           .log = log}));
+  Server server(std::move(process));
+  const auto deadline = Clock::now() + kStartTime;
+  while (server.process_.IsRunning()) {
+    LARR_RETURN_IF_ERROR(CheckInterrupt());
+    LARR_ASSIGN_OR_RETURN(const bool ready, server.ReadPortFile(port_file));
+    if (ready) return server;
+    if (Clock::now() > deadline) {
+      return absl::UnavailableError(fmt::format(
+          "{} was not ready after {} s (log: {}){}", program.string(),
+          kStartTime.count(), log.string(), Tail(log)));
     }
-    if (Clock::now() - begin > kRetryTime) return server.Check();
-    std::this_thread::sleep_for(seconds(1));
+    std::this_thread::sleep_for(kPoll);
   }
+  return server.Check();
 }
 
 absl::StatusOr<bool> Server::ReadPortFile(const std::filesystem::path& path) {

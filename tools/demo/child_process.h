@@ -6,6 +6,7 @@
 // Threads:    start children from the main thread; one thread per child.
 // Errors:     kUnavailable  a program cannot be started or did not start up
 //             kAborted      a program failed; the message names its log
+//             kFailedPrecondition  a server of another demo does not end
 //             kCancelled    SIGINT or SIGTERM came
 #pragma once
 
@@ -65,9 +66,9 @@ absl::Status RunProgram(const Command& command);
 // One of our servers, with the addresses that it bound.
 class Server {
  public:
-  // Starts `program --config config` and waits for its port file. Tries again
-  // for a while if it ends at once: one of an earlier demo may be about to
-  // let go of its folder.
+  // Starts `program --config config` and waits for its port file. One that an
+  // earlier demo started on the same file is waited for first: it may be about
+  // to end.
   static absl::StatusOr<Server> Start(const std::filesystem::path& program,
                                       const std::filesystem::path& config,
                                       const std::filesystem::path& port_file,

@@ -33,8 +33,9 @@ using Listings = std::unordered_map<std::string, Listing>;
 // The POIs of the last day, as the platform lists them.
 absl::StatusOr<Listings> ReadListings(const Demo& demo) {
   LARR_ASSIGN_OR_RETURN(
-      const auto file, ParquetFile::Open(demo.path("city") / "pois" /
-                                         "date=2025-04-13" / "part-0.parquet"));
+      const auto file,
+      ParquetFile::Open(demo.path("city") / "pois" /
+                        fmt::format("date={}", kLastDay) / "part-0.parquet"));
   Listings listings;
   for (int g = 0; g < file.row_groups(); ++g) {
     LARR_ASSIGN_OR_RETURN(

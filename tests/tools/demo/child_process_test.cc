@@ -83,17 +83,38 @@ TEST_CASE("A server is ready when its port file is there", "[demo]") {
   CHECK(server->Check().ok());
 }
 
-TEST_CASE("A server that ends while it starts is tried again", "[demo]") {
+TEST_CASE("A server that ends while it starts says why, at once", "[demo]") {
   const testing::TempDir dir;
-  const fs::path port = dir.path() / "port", again = dir.path() / "again";
   const fs::path program =
-      Script(dir.path() / "server", "test -e " + again.string() +
-                                        " || { touch " + again.string() +
-                                        "; exit 1; }\necho 127.0.0.1:5 > " +
-                                        port.string() + "\nexec sleep 100\n");
-  auto server = Server::Start(program, "config", port, dir.path() / "log");
-  REQUIRE(server.ok());
-  CHECK(server->address() == "127.0.0.1:5");
+      Script(dir.path() / "server", "echo no such setting >&2\nexit 1\n");
+  const auto begin = std::chrono::steady_clock::now();
+  const auto server = Server::Start(program, dir.path() / "config",
+                                    dir.path() / "port", dir.path() / "log");
+  CHECK(absl::IsAborted(server.status()));
+  CHECK_THAT(server.status().ToString(), Catch::Contains("no such setting"));
+  CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(10));
+}
+
+TEST_CASE("A server of an earlier demo is waited for", "[demo]") {
+  const testing::TempDir dir;
+  const fs::path port = dir.path() / "port", lock = dir.path() / "lock";
+  const fs::path config = dir.path() / "config", log = dir.path() / "log";
+  // Only one at a time; it takes a while to end.
+  const fs::path program =
+      Script(dir.path() / "server",
+             "mkdir " + lock.string() +
+                 " || exit 1\ntrap 'kill $!; sleep 0.5; rmdir " +
+                 lock.string() + "; exit 0' TERM\necho 127.0.0.1:5 > " +
+                 port.string() + "\nsleep 100 & wait\n");
+  auto earlier = Server::Start(program, config, port, log);
+  REQUIRE(earlier.ok());
+  std::jthread ends([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    const Server gone = *std::move(earlier);
+  });
+  const auto server = Server::Start(program, config, port, log);
+  INFO(server.status().ToString());
+  CHECK(server.ok());
 }
 
 TEST_CASE("An interrupt stops a wait", "[demo]") {
