@@ -54,7 +54,7 @@ class Generator {
     for (int day = 0; day < std::ssize(calendar_.days); ++day) {
       LARR_RETURN_IF_ERROR(entities_.Write(folder_, day, statistics_));
       LARR_RETURN_IF_ERROR(WriteImpressions(day));
-      on_day(calendar_.days[day].date, rows_);
+      LARR_RETURN_IF_ERROR(on_day(calendar_.days[day].date, rows_));
     }
     return absl::OkStatus();
   }
@@ -192,6 +192,15 @@ absl::StatusOr<bool> IsThere(const CityOptions& options,
 }
 
 }  // namespace
+
+const std::map<std::string, CityOptions>& CitySizes() {
+  static const auto& sizes = *new std::map<std::string, CityOptions>{
+      {"tiny", {.pois = 144, .users = 60, .impressions = 16'000}},
+      {"demo", {.pois = 1000, .users = 1200, .impressions = 800'000}},
+      {"experiment", {.pois = 2400, .users = 3000, .impressions = 2'200'000}},
+      {"scale", {.pois = 20'000, .users = 100'000, .impressions = 10'000'000}}};
+  return sizes;
+}
 
 absl::Status GenerateCity(const CityOptions& options,
                           const std::filesystem::path& out,

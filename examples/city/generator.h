@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 
 #include "absl/status/status.h"
@@ -25,8 +26,14 @@ struct CityOptions {
   int threads = 1;
 };
 
-// Called after each day with its date and the rows written so far.
-using OnDay = std::function<void(const std::string& date, int64_t rows)>;
+// The sizes that have a name: `tiny` (for tests), `demo`, `experiment`,
+// `scale`.
+const std::map<std::string, CityOptions>& CitySizes();
+
+// Called after each day with its date and the rows written so far; what is not
+// OK ends the work.
+using OnDay =
+    std::function<absl::Status(const std::string& date, int64_t rows)>;
 
 // Writes the dataset into the folder `out`: `users`, `pois`, `impressions`,
 // `dataset.textproto` and `city.json`. Written aside and renamed, so that
@@ -35,6 +42,7 @@ using OnDay = std::function<void(const std::string& date, int64_t rows)>;
 // Errors: kInvalidArgument    an option is out of range
 //         kFailedPrecondition `out` holds something else
 //         kUnavailable        a file could not be written
+//         those of `on_day`
 absl::Status GenerateCity(const CityOptions& options,
                           const std::filesystem::path& out,
                           const OnDay& on_day);

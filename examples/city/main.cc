@@ -10,22 +10,18 @@
 #include "examples/city/generator.h"
 
 int main(int argc, char** argv) {
-  using larr::city::CityOptions;
-  const std::map<std::string, CityOptions> sizes = {
-      {"demo", {.pois = 1000, .users = 1200, .impressions = 800000}},
-      {"experiment", {.pois = 2400, .users = 3000, .impressions = 2200000}},
-      {"scale", {.pois = 20000, .users = 100000, .impressions = 10000000}}};
+  using larr::city::CitySizes;
   std::string size = "demo", out;
-  CityOptions flags;
+  larr::city::CityOptions flags;
   flags.threads =
       std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 
   CLI::App app("Writes the simulated food-delivery city as a dataset.");
   app.add_option("--out", out, "Folder to write; it must not exist")
       ->required();
-  app.add_option("--size", size, "demo, experiment or scale")
+  app.add_option("--size", size, "tiny, demo, experiment or scale")
       ->capture_default_str()
-      ->check(CLI::IsMember(sizes));
+      ->check(CLI::IsMember(CitySizes()));
   app.add_option("--pois", flags.pois, "POIs, instead of the size's");
   app.add_option("--users", flags.users, "Users, instead of the size's");
   app.add_option("--impressions", flags.impressions,
@@ -36,7 +32,7 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
-  CityOptions options = sizes.at(size);
+  larr::city::CityOptions options = CitySizes().at(size);
   options.seed = flags.seed;
   options.threads = flags.threads;
   if (app.count("--pois") > 0) options.pois = flags.pois;
@@ -45,6 +41,7 @@ int main(int argc, char** argv) {
   const absl::Status status = larr::city::GenerateCity(
       options, out, [](const std::string& date, int64_t rows) {
         fmt::print(stderr, "{}  {} impressions so far\n", date, rows);
+        return absl::OkStatus();
       });
   if (!status.ok()) {
     fmt::print(stderr, "larr_city: {}\n", std::string(status.message()));

@@ -82,7 +82,8 @@ class TinyRunTest : public testing::CoordinatorFixture {
     spec_.set_base_model(source / "tests/golden/tiny_llama");
     REQUIRE(city::GenerateCity(
                 {.seed = 1, .pois = 144, .users = 60, .impressions = 8000},
-                path("city"), [](const std::string&, int64_t) {})
+                path("city"),
+                [](const std::string&, int64_t) { return absl::OkStatus(); })
                 .ok());
   }
 

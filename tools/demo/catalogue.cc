@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 #include <grpcpp/grpcpp.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -21,6 +22,7 @@
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tools/demo/replay.h"
 #include "tools/demo/training.h"
+#include "tools/larrctl/progress_view.h"
 
 namespace larr::demo {
 namespace {
@@ -100,32 +102,48 @@ absl::Status WriteNextDay(const Demo& demo) {
                : absl::OkStatus();
 }
 
-// Asks for a refresh as a person would, and waits for its end. A job of that
-// name that an earlier demo finished is not done again.
-absl::StatusOr<RefreshJob> Refresh(const Demo& demo, const Server& embedding,
-                                   const std::string& name) {
-  const fs::path output = demo.path("config") / "refresh.jsonl";
-  absl::Status status;
-  for (int attempt = 1; attempt <= kJobAttempts; ++attempt) {
-    const std::string id =
-        attempt == 1 ? name : fmt::format("{}-{}", name, attempt);
-    status =
-        RunProgram({.words = {demo.program("larrctl").string(), "--embedding",
-                              embedding.address(), "--output=json", "embed",
-                              "create", "--id", id, "--watch"},
-                    .log = demo.log("larrctl"),
-                    .output = output});
-    LARR_RETURN_IF_ERROR(CheckInterrupt());
-    if (status.ok()) break;
-  }
-  LARR_RETURN_IF_ERROR(status);
+// The job as larrctl last told of it.
+absl::StatusOr<RefreshJob> LastTold(const fs::path& output) {
   LARR_ASSIGN_OR_RETURN(std::string text, ReadFile(output));
-  while (text.ends_with('\n')) text.pop_back();
+  text.erase(text.rfind('\n') + 1);  // A line that is not whole yet.
+  if (!text.empty()) text.pop_back();
   RefreshJob job;
   const auto parsed = google::protobuf::util::JsonStringToMessage(
       text.substr(text.rfind('\n') + 1), &job);
   if (!parsed.ok()) return absl::DataLossError(parsed.ToString());
   return job;
+}
+
+// Asks for a refresh as a person would, and waits for its end. A job of that
+// name that an earlier demo finished is not done again.
+absl::StatusOr<RefreshJob> Refresh(const Demo& demo, const Server& embedding,
+                                   const std::string& name) {
+  const fs::path output = demo.path("config") / "refresh.jsonl";
+  ctl::ProgressView view(stdout, isatty(STDOUT_FILENO));
+  const auto show = [&] {
+    if (const auto job = LastTold(output); job.ok()) {
+      view.Update(ctl::ToProgress(*job));
+    }
+  };
+  absl::Status status;
+  for (int attempt = 1; attempt <= kJobAttempts; ++attempt) {
+    const std::string id =
+        attempt == 1 ? name : fmt::format("{}-{}", name, attempt);
+    std::error_code ignored;
+    fs::remove(output, ignored);
+    status =
+        RunProgram({.words = {demo.program("larrctl").string(), "--embedding",
+                              embedding.address(), "--output=json", "embed",
+                              "create", "--id", id, "--watch"},
+                    .log = demo.log("larrctl"),
+                    .output = output},
+                   show);
+    LARR_RETURN_IF_ERROR(CheckInterrupt());
+    if (status.ok()) break;
+  }
+  LARR_RETURN_IF_ERROR(status);
+  show();
+  return LastTold(output);
 }
 
 // What requests saw while they went on.
@@ -212,22 +230,22 @@ absl::StatusOr<Server> StartEmbedding(const Demo& demo,
 
 absl::StatusOr<Json> ChangeCatalogue(const Demo& demo, const TrainingRun& run) {
   LARR_ASSIGN_OR_RETURN(Server embedding, StartEmbedding(demo, run));
+  fmt::print("a refresh of the unchanged catalogue\n");
   LARR_ASSIGN_OR_RETURN(const RefreshJob before,
                         Refresh(demo, embedding, "unchanged"));
+  fmt::print("{} POIs get other texts; another refresh\n", kChangedPois);
   LARR_RETURN_IF_ERROR(WriteNextDay(demo));
   LARR_ASSIGN_OR_RETURN(const RefreshJob after,
                         Refresh(demo, embedding, "catalogue-change"));
-  fmt::print(
-      "{} POIs got other texts: {} of {} texts encoded ({} of {} before the "
-      "change)\n",
-      kChangedPois, after.texts_encoded(), after.texts_total(),
-      before.texts_encoded(), before.texts_total());
+  fmt::print("{} of {} texts encoded ({} of {} before the change)\n",
+             after.texts_encoded(), after.texts_total(), before.texts_encoded(),
+             before.texts_total());
+  fmt::print("scoring moves to the new snapshot while requests go on\n");
   Traffic traffic;
   LARR_RETURN_IF_ERROR(
       SwitchUnderTraffic(demo, run, after.snapshot_path(), traffic));
   fmt::print(
-      "scoring moved to the new snapshot under {} requests: {} failed, {} were "
-      "answered from it\n",
+      "of {} requests {} failed, and {} were answered from the new snapshot\n",
       traffic.sent.load(), traffic.failed.load(),
       traffic.on_new_snapshot.load());
   return Json{

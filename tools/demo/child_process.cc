@@ -159,9 +159,10 @@ absl::Status ChildProcess::Ending() const {
                                         Tail(command_.log)));
 }
 
-absl::Status ChildProcess::Wait() {
+absl::Status ChildProcess::Wait(const std::function<void()>& meanwhile) {
   while (IsRunning()) {
     LARR_RETURN_IF_ERROR(CheckInterrupt());
+    if (meanwhile) meanwhile();
     std::this_thread::sleep_for(kPoll);
   }
   return Ending();
@@ -177,9 +178,10 @@ void ChildProcess::Stop() {
   }
 }
 
-absl::Status RunProgram(const Command& command) {
+absl::Status RunProgram(const Command& command,
+                        const std::function<void()>& meanwhile) {
   LARR_ASSIGN_OR_RETURN(ChildProcess child, ChildProcess::Start(command));
-  const absl::Status status = child.Wait();
+  const absl::Status status = child.Wait(meanwhile);
   child.Stop();
   return status;
 }

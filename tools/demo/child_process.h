@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,8 +47,9 @@ class ChildProcess {
   bool IsRunning();
   // How it ended, with the end of its log. REQUIRES: !IsRunning()
   absl::Status Ending() const;
-  // Waits until it ends; stops it after an interrupt.
-  absl::Status Wait();
+  // Waits until it ends; until then, or an interrupt, calls `meanwhile` again
+  // and again.
+  absl::Status Wait(const std::function<void()>& meanwhile = {});
   // SIGTERM, and SIGKILL after 20 s.
   void Stop();
 
@@ -60,8 +62,9 @@ class ChildProcess {
   int wait_status_ = 0;
 };
 
-// Runs a program to its end.
-absl::Status RunProgram(const Command& command);
+// Runs a program to its end, or an interrupt.
+absl::Status RunProgram(const Command& command,
+                        const std::function<void()>& meanwhile = {});
 
 // One of our servers, with the addresses that it bound.
 class Server {

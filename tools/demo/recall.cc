@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <grpcpp/grpcpp.h>
 
+#include <algorithm>
 #include <chrono>
 #include <unordered_map>
 
@@ -14,6 +15,7 @@
 #include "examples/city/world.h"
 #include "larr/embedding/v1/embedding_service.grpc.pb.h"
 #include "tools/demo/catalogue.h"
+#include "tools/demo/part_progress.h"
 
 namespace larr::demo {
 namespace {
@@ -116,6 +118,16 @@ absl::StatusOr<Json> Search(EmbeddingService::Stub& stub,
               {"results", results}};
 }
 
+void PrintExample(const Json& region) {
+  fmt::print("first in {}:", region["region"].get<std::string>());
+  for (size_t i = 0; i < std::min<size_t>(3, region["results"].size()); ++i) {
+    const Json& poi = region["results"][i];
+    fmt::print("{} {} ({})", i > 0 ? "," : "", poi["name"].get<std::string>(),
+               poi["city"].get<std::string>());
+  }
+  fmt::print("\n");
+}
+
 }  // namespace
 
 absl::StatusOr<Json> SearchRegions(const Demo& demo,
@@ -128,8 +140,11 @@ absl::StatusOr<Json> SearchRegions(const Demo& demo,
       embedding.address(), grpc::InsecureChannelCredentials()));
   Json regions = Json::array();
   Json sums = Json::object();
+  const auto count = static_cast<int64_t>(world.cities.size());
+  PartProgress progress("queries", count);
   for (const city::City& city : world.cities) {
     LARR_RETURN_IF_ERROR(CheckInterrupt());
+    progress.Update(static_cast<int64_t>(regions.size()));
     LARR_ASSIGN_OR_RETURN(Json region, Search(*stub, listings, city,
                                               world.cuisines[city.cuisine]));
     for (const char* key : {"precision", "precision_chance", "cuisine_share",
@@ -140,6 +155,7 @@ absl::StatusOr<Json> SearchRegions(const Demo& demo,
     }
     regions.push_back(std::move(region));
   }
+  progress.Finish(count);
   fmt::print(
       "top {} for a user travelling in a region, mean of {} regions: {:.0f} % "
       "from the region (chance {:.0f} %), {:.0f} % of its cuisine (chance "
@@ -149,6 +165,7 @@ absl::StatusOr<Json> SearchRegions(const Demo& demo,
       100 * sums["cuisine_share"].get<double>(),
       100 * sums["cuisine_share_chance"].get<double>(),
       100 * sums["cuisine_share_in_city"].get<double>());
+  PrintExample(regions[0]);
   Json json = {{"precision_at_10", sums["precision"]}};
   json.update(sums);
   json["regions"] = std::move(regions);

@@ -19,6 +19,7 @@
 #include "common/rpc/grpc_status.h"
 #include "larr/config/v1/server.pb.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
+#include "tools/demo/part_progress.h"
 #include "tools/demo/training.h"
 
 namespace larr::demo {
@@ -229,9 +230,11 @@ absl::StatusOr<Json> ReplayLastDay(const Demo& demo, const TrainingRun& run) {
   const auto stub = ScoringService::NewStub(grpc::CreateChannel(
       server.address(), grpc::InsecureChannelCredentials()));
   Comparison all;
+  PartProgress progress("requests", std::ssize(requests));
   const auto begin = Clock::now();
   for (const LoggedRequest& logged : requests) {
     LARR_RETURN_IF_ERROR(CheckInterrupt());
+    progress.Update(std::ssize(all.milliseconds));
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() +
                          std::chrono::seconds(10));
@@ -248,6 +251,7 @@ absl::StatusOr<Json> ReplayLastDay(const Demo& demo, const TrainingRun& run) {
     LARR_RETURN_IF_ERROR(Compare(logged, response, all));
   }
   const std::chrono::duration<double> seconds = Clock::now() - begin;
+  progress.Finish(std::ssize(requests));
   Json json = {{"scores", all.served.size()},
                {"max_abs_diff", all.max_abs_diff},
                {"ctr_auc", Auc(all.served, all.clicks)},

@@ -6,6 +6,7 @@
 #include <grpcpp/grpcpp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -13,9 +14,11 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/rpc/grpc_status.h"
+#include "examples/city/generator.h"
 #include "larr/config/v1/server.pb.h"
 #include "larr/coordinator/v1/coordinator_service.grpc.pb.h"
 #include "tools/demo/child_process.h"
+#include "tools/demo/part_progress.h"
 #include "tools/larrctl/progress_view.h"
 
 namespace larr::demo {
@@ -131,17 +134,20 @@ absl::StatusOr<TrainingRun> Watch(RunClient& client, TrainingRun run) {
 }  // namespace
 
 absl::StatusOr<Json> MakeCity(const Demo& demo) {
-  Command city{.words = {demo.program("larr_city").string(), "--out",
-                         demo.path("city").string(), "--seed",
-                         std::to_string(demo.training().seed())},
-               .log = demo.log("city")};
-  if (demo.size() == "tiny") {
-    for (const char* word :
-         {"--pois", "144", "--users", "60", "--impressions", "16000"}) {
-      city.words.emplace_back(word);
-    }
-  }
-  LARR_RETURN_IF_ERROR(RunProgram(city));
+  city::CityOptions options = city::CitySizes().at(demo.size());
+  options.seed = demo.training().seed();
+  options.threads =
+      std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  PartProgress progress("impressions", options.impressions);
+  int64_t made = 0;
+  LARR_RETURN_IF_ERROR(city::GenerateCity(
+      options, demo.path("city"), [&](const std::string&, int64_t rows) {
+        made = rows;
+        progress.Update(rows);
+        return CheckInterrupt();
+      }));
+  if (made > 0) progress.Finish(made);
+  fmt::print("validating\n");
   const auto validation = demo.path("city-validation.txt");
   LARR_RETURN_IF_ERROR(RunProgram(
       {.words = {demo.program("larrctl").string(), "dataset", "validate",

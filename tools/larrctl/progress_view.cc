@@ -12,10 +12,22 @@ namespace larr::ctl {
 namespace {
 
 constexpr int kBarWidth = 16;
+constexpr double kQuietSeconds = 5;
 
 std::string Number(double value) {
   return value >= 100 ? fmt::format("{:.0f}", value)
                       : fmt::format("{:.3g}", value);
+}
+
+int64_t Tenth(const ProgressItem& item) {
+  return item.total > 0 ? 10 * item.done / item.total : 0;
+}
+
+// Whether `item` says something that is worth a line after `last`.
+bool IsNews(const ProgressItem& item, const ProgressItem& last) {
+  return item.state != last.state ||
+         (Tenth(item) != Tenth(last) &&
+          item.elapsed_seconds - last.elapsed_seconds >= kQuietSeconds);
 }
 
 size_t TerminalWidth(std::FILE* out) {
@@ -120,22 +132,23 @@ void ProgressView::Redraw(const Progress& progress) {
   }
   const size_t width = TerminalWidth(out_) - 1;
   if (lines_drawn_ > 0) fmt::print(out_, "\x1b[{}F\x1b[0J", lines_drawn_);
-  fmt::print(out_, "{}\n", progress.title.substr(0, width));
+  lines_drawn_ = progress.items.size();
+  if (!progress.title.empty()) {
+    fmt::print(out_, "{}\n", progress.title.substr(0, width));
+    ++lines_drawn_;
+  }
   for (const ProgressItem& item : progress.items) {
     const std::string line = fmt::format("  {:<{}}  {}", item.name, name_width,
                                          Describe(item, /*with_bar=*/true));
     fmt::print(out_, "{}\n", line.substr(0, width));
   }
-  lines_drawn_ = progress.items.size() + 1;
 }
 
 void ProgressView::AddLines(const Progress& progress) {
   for (const ProgressItem& item : progress.items) {
-    const int64_t tenth = item.total > 0 ? 10 * item.done / item.total : 0;
-    std::string key = fmt::format("{} {}", item.state, tenth);
-    std::string& last = last_[item.name];
-    if (last == key) continue;
-    last = std::move(key);
+    ProgressItem& last = said_[item.name];
+    if (!IsNews(item, last)) continue;
+    last = item;
     if (item.state == "PENDING") continue;  // nothing to tell yet
     fmt::print(out_, "{}: {}\n", item.name, Describe(item, false));
   }

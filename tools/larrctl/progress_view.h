@@ -31,7 +31,7 @@ struct ProgressItem {
 
 // What is watched, and its parts in the order of execution.
 struct Progress {
-  std::string title;  // name and state
+  std::string title;  // name and state; may be empty
   std::vector<ProgressItem> items;
 };
 
@@ -53,8 +53,8 @@ class ProgressView {
   // `out` outlives the view. `terminal`: whether bars may be redrawn.
   ProgressView(std::FILE* out, bool terminal);
 
-  // Redraws, or adds a line for each item whose state changed or that
-  // advanced by another tenth.
+  // Redraws, or adds a line for each item whose state changed, or that
+  // advanced by another tenth and has said nothing for 5 s.
   void Update(const Progress& progress);
 
  private:
@@ -64,7 +64,7 @@ class ProgressView {
   std::FILE* const out_;
   const bool terminal_;
   size_t lines_drawn_ = 0;
-  std::map<std::string, std::string> last_;  // by item: state and tenth
+  std::map<std::string, ProgressItem> said_;  // by item: its last line
 };
 
 }  // namespace larr::ctl

@@ -19,8 +19,9 @@ namespace {
 namespace fs = std::filesystem;
 
 void Generate(const CityOptions& options, const fs::path& out) {
-  const absl::Status status =
-      GenerateCity(options, out, [](const std::string&, int64_t) {});
+  const absl::Status status = GenerateCity(
+      options, out,
+      [](const std::string&, int64_t) { return absl::OkStatus(); });
   INFO(status.ToString());
   REQUIRE(status.ok());
 }
@@ -95,6 +96,20 @@ TEST_CASE("A whole city is kept, anything else in its place refused",
   options.pois = 35;
   CHECK_THAT(GenerateCity(options, dir.path() / "x", {}).ToString(),
              Catch::Contains("pois is 35"));
+}
+
+TEST_CASE("Whoever watches may end the work", "[city]") {
+  const testing::TempDir dir;
+  int days = 0;
+  const absl::Status status = GenerateCity(
+      CitySizes().at("tiny"), dir.path() / "city",
+      [&](const std::string&, int64_t rows) {
+        CHECK(rows > 0);
+        return ++days < 3 ? absl::OkStatus() : absl::CancelledError("enough");
+      });
+  CHECK(status == absl::CancelledError("enough"));
+  CHECK(days == 3);
+  CHECK_FALSE(fs::exists(dir.path() / "city"));
 }
 
 TEST_CASE("The spec fits the files", "[city]") {

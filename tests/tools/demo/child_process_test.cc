@@ -117,6 +117,15 @@ TEST_CASE("A server of an earlier demo is waited for", "[demo]") {
   CHECK(server.ok());
 }
 
+TEST_CASE("A program that runs can be watched", "[demo]") {
+  const testing::TempDir dir;
+  int calls = 0;
+  CHECK(RunProgram({.words = {"/bin/sleep", "0.3"}, .log = dir.path() / "log"},
+                   [&] { ++calls; })
+            .ok());
+  CHECK(calls >= 2);
+}
+
 TEST_CASE("An interrupt stops a wait", "[demo]") {
   const testing::TempDir dir;
   CatchInterrupts();

@@ -60,13 +60,24 @@ TEST_CASE("A line tells state, steps, speed, loss and times", "[larrctl]") {
   CHECK(Describe(item, true) == "PENDING");
 }
 
-TEST_CASE("Plain output only adds lines, one for each tenth", "[larrctl]") {
+TEST_CASE("Plain output adds a line for each tenth, not too often",
+          "[larrctl]") {
   const ProgressItem waiting{.name = "align/ple", .state = "PENDING"};
-  const std::string text = Written(false, {{"run", {Pretrain(1), waiting}},
-                                           {"run", {Pretrain(1), waiting}},
-                                           {"run", {Pretrain(2), waiting}},
-                                           {"run", {Pretrain(3), waiting}}});
-  CHECK(std::count(text.begin(), text.end(), '\n') == 2);
+  std::vector<Progress> states;
+  const std::vector<std::pair<int, double>> steps = {
+      {1, 40}, {1, 50}, {2, 60}, {4, 64}, {8, 70}, {20, 71}};
+  for (const auto& [done, elapsed] : steps) {
+    ProgressItem item = Pretrain(done);
+    item.elapsed_seconds = elapsed;
+    states.push_back({"run", {item, waiting}});
+  }
+  states.back().items[0].state = "SUCCEEDED";
+  const std::string text = Written(false, states);
+  CHECK(std::count(text.begin(), text.end(), '\n') == 4);
+  CHECK_THAT(text, Catch::Contains("RUNNING  10 %"));
+  CHECK_THAT(text, !Catch::Contains("RUNNING  20 %"));
+  CHECK_THAT(text, Catch::Contains("RUNNING  40 %"));
+  CHECK_THAT(text, Catch::Contains("pretrain: SUCCEEDED"));
   CHECK_THAT(text, Catch::StartsWith("pretrain: RUNNING  5 %"));
   CHECK_THAT(text, !Catch::Contains("align"));
   CHECK_THAT(text, !Catch::Contains("\x1b"));
@@ -77,6 +88,11 @@ TEST_CASE("A terminal is redrawn in place", "[larrctl]") {
       Written(true, {{"title", {Pretrain(1)}}, {"title", {Pretrain(10)}}});
   CHECK_THAT(text, Catch::Contains("\x1b[2F\x1b[0J"));  // title and one line
   CHECK_THAT(text, Catch::Contains("  pretrain  RUNNING  [########--"));
+}
+
+TEST_CASE("A title is not needed", "[larrctl]") {
+  const std::string text = Written(true, {{"", {Pretrain(1)}}});
+  CHECK_THAT(text, Catch::StartsWith("  pretrain  RUNNING"));
 }
 
 TEST_CASE("Runs and jobs become progress", "[larrctl]") {
