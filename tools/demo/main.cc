@@ -12,6 +12,7 @@
 #include "tools/demo/child_process.h"
 #include "tools/demo/demo.h"
 #include "tools/demo/next_steps.h"
+#include "tools/demo/preflight.h"
 #include "tools/demo/recall.h"
 #include "tools/demo/replay.h"
 #include "tools/demo/report.h"
@@ -24,6 +25,7 @@ namespace {
 constexpr int kExitInterrupted = 130;
 
 absl::Status Run(Demo& demo) {
+  LARR_RETURN_IF_ERROR(CheckMachine(demo));
   fmt::print(
       "The whole line in five parts, in {}. Everything new takes about {} on 2 "
       "cores; what is finished is kept.\n",
