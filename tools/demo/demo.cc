@@ -46,6 +46,13 @@ absl::StatusOr<config::v1::TrainingSpec> LoadTraining(
 
 }  // namespace
 
+std::string ShortPath(const std::filesystem::path& path) {
+  const auto here = std::filesystem::current_path() / "";
+  const std::string text = path.string();
+  return text.starts_with(here.string()) ? text.substr(here.string().size())
+                                         : text;
+}
+
 absl::StatusOr<Demo> Demo::Open(const DemoOptions& options) {
   Demo demo;
   LARR_RETURN_IF_ERROR(MakeFolder(options.out / "logs"));
@@ -77,6 +84,7 @@ absl::Status Demo::CheckSettings() const {
 
 absl::StatusOr<Json> Demo::Part(
     const std::string& name, const std::string& title,
+    const std::string& estimate,
     const std::function<absl::StatusOr<Json>()>& work) {
   LARR_RETURN_IF_ERROR(CheckInterrupt());
   ++parts_begun_;
@@ -89,8 +97,8 @@ absl::StatusOr<Json> Demo::Part(
       return json;
     }
   }
-  fmt::print("== {}/{} {}\n", parts_begun_, kParts, title);
-  std::fflush(stdout);
+  fmt::print("== {}/{} {}{}\n", parts_begun_, kParts, title,
+             size_ == "demo" ? ", about " + estimate : "");
   const auto begin = std::chrono::steady_clock::now();
   LARR_ASSIGN_OR_RETURN(Json json, work());
   const std::chrono::duration<double> seconds =

@@ -30,6 +30,9 @@ struct DemoOptions {
   std::filesystem::path base_model;  // Empty: the one of the size.
 };
 
+// `path` as it is called from here: relative if it lies below.
+std::string ShortPath(const std::filesystem::path& path);
+
 class Demo {
  public:
   // Makes the folder, or finds it from an earlier run of the same settings.
@@ -52,7 +55,9 @@ class Demo {
 
   // What the part `name` has to say: from an earlier run, or from `work` now.
   // `seconds` is added, what the part took in the run that finished it.
+  // `estimate`: what it takes at size `demo` on 2 cores, e.g. `1 min`.
   absl::StatusOr<Json> Part(const std::string& name, const std::string& title,
+                            const std::string& estimate,
                             const std::function<absl::StatusOr<Json>()>& work);
 
  private:

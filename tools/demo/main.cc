@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <cstdio>
 #include <cstdlib>
 
 #include "common/base/status_macros.h"
@@ -17,7 +18,6 @@
 #include "tools/demo/replay.h"
 #include "tools/demo/report.h"
 #include "tools/demo/training.h"
-#include "tools/larrctl/output.h"
 
 namespace larr::demo {
 namespace {
@@ -27,41 +27,36 @@ constexpr int kExitInterrupted = 130;
 absl::Status Run(Demo& demo) {
   LARR_RETURN_IF_ERROR(CheckMachine(demo));
   fmt::print(
-      "The whole line in five parts, in {}. Everything new takes about {} on 2 "
-      "cores; what is finished is kept.\n",
-      demo.path("").string(),
-      demo.size() == "tiny" ? "a minute" : "12 minutes");
+      "The whole line in five parts, from data to served scores, in {}.\n"
+      "It takes about {} on 2 cores. What is finished is kept: stop it when "
+      "you like (Ctrl-C), and run it again to go on.\n",
+      ShortPath(demo.path("")),
+      demo.size() == "tiny" ? "half a minute" : "12 minutes");
   Findings findings;
-  LARR_ASSIGN_OR_RETURN(
-      findings.city,
-      demo.Part("city", "the simulated city", [&] { return MakeCity(demo); }));
+  LARR_ASSIGN_OR_RETURN(findings.city,
+                        demo.Part("city", "the simulated city", "15 s",
+                                  [&] { return MakeCity(demo); }));
   LARR_ASSIGN_OR_RETURN(findings.training,
                         demo.Part("training", "training, by the coordinator",
-                                  [&] { return Train(demo); }));
+                                  "10 min", [&] { return Train(demo); }));
   LARR_ASSIGN_OR_RETURN(const auto run, TrainingRunOf(findings.training));
   LARR_ASSIGN_OR_RETURN(
       findings.served,
-      demo.Part("served", "serving the last test day over gRPC",
+      demo.Part("served", "the last test day over gRPC, by scoring", "15 s",
                 [&] { return ReplayLastDay(demo, run); }));
   LARR_ASSIGN_OR_RETURN(
       findings.refresh,
-      demo.Part("refresh", "a catalogue change, refreshed and switched to",
+      demo.Part("refresh", "a catalogue change, by embedding", "1 min",
                 [&] { return ChangeCatalogue(demo, run); }));
-  LARR_ASSIGN_OR_RETURN(findings.recall,
-                        demo.Part("recall", "POIs for a traveller",
-                                  [&] { return SearchRegions(demo, run); }));
+  LARR_ASSIGN_OR_RETURN(
+      findings.recall,
+      demo.Part("recall", "POIs for a traveller, by embedding", "15 s",
+                [&] { return SearchRegions(demo, run); }));
   LARR_ASSIGN_OR_RETURN(const Json report, MakeReport(demo, findings));
   LARR_RETURN_IF_ERROR(WriteReport(demo, report));
   LARR_ASSIGN_OR_RETURN(const std::string next, NextSteps(demo, run));
-  fmt::print(
-      "\n{}\nserved = offline to {:.2g}; {} of {} texts encoded after "
-      "the change; precision at 10 {:.2f}; {} in all\nreport: {}\n\n{}",
-      ReportText(report), report["served"]["max_abs_diff"].get<double>(),
-      report["refresh"]["texts_encoded"].get<int64_t>(),
-      report["refresh"]["texts_total"].get<int64_t>(),
-      report["recall"]["precision_at_10"].get<double>(),
-      ctl::DurationText(report["seconds_total"].get<double>()),
-      demo.path("report.html").string(), next);
+  fmt::print("\n{}\nThe report: {}\n\n{}", ReportText(report),
+             ShortPath(demo.path("report.html")), next);
   return absl::OkStatus();
 }
 
@@ -80,17 +75,17 @@ int main(int argc, char** argv) {
   app.add_option("--model", options.base_model,
                  "Language model to start from, in Hugging Face layout");
   CLI11_PARSE(app, argc, argv);
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // lines, into a pipe, too
   larr::demo::CatchInterrupts();
   auto demo = larr::demo::Demo::Open(options);
   const absl::Status status =
       demo.ok() ? larr::demo::Run(*demo) : demo.status();
   if (status.ok()) return EXIT_SUCCESS;
-  std::fflush(stdout);
   const std::string kept =
       demo.ok() ? fmt::format(
                       "what is finished is kept in {}: run it again to "
                       "go on\n",
-                      demo->path("").string())
+                      larr::demo::ShortPath(demo->path("")))
                 : "";
   if (larr::demo::Interrupted()) {
     fmt::print(stderr, "larr_demo: interrupted; {}", kept);

@@ -44,15 +44,18 @@ absl::StatusOr<std::string> NextSteps(const Demo& demo,
       requests.front().request, &json, pretty);
   if (!printed.ok()) return absl::InternalError(printed.ToString());
   LARR_RETURN_IF_ERROR(WriteFileAtomically(folder / "request.json", json));
-  const std::string bin = demo.program("").string();
   return fmt::format(
-      "Try next:\n"
-      "  {0}larr_scoring --config {1}/scoring.textproto & sleep 3; "
-      "{0}larrctl score {1}/request.json\n"
-      "  {0}larr_embedding --config {1}/embedding.textproto & sleep 10; "
-      "{0}larrctl embed search \"something cold on a hot afternoon\"\n"
-      "  {0}larrctl dataset validate {2}\n",
-      bin, folder.string(), demo.training().dataset());
+      "Try next, each is one command:\n"
+      "  score a request of the last test day\n"
+      "    {0}larr_scoring --config {1}/scoring.textproto & sleep 3; "
+      "{0}larrctl score {1}/request.json; kill $!\n"
+      "  find POIs for a scene in your own words\n"
+      "    {0}larr_embedding --config {1}/embedding.textproto & sleep 10; "
+      "{0}larrctl embed search \"something cold on a hot afternoon\"; kill $!\n"
+      "  look at the data\n"
+      "    {0}larrctl dataset validate {2}\n",
+      ShortPath(demo.program("")), ShortPath(folder),
+      ShortPath(demo.training().dataset()));
 }
 
 }  // namespace larr::demo

@@ -108,6 +108,26 @@ std::vector<std::string> MetricsRow(const std::string& name, const Json& json) {
   return row;
 }
 
+// The other three points of the demo, and its time.
+std::string Summary(const Json& report) {
+  const auto number = [&report](const char* part, const char* key) {
+    return report[part].value(key, 0.0);
+  };
+  return fmt::format(
+      "served as evaluated  {:.0f} scores over gRPC, at most {:.1g} apart\n"
+      "catalogue change     {:.0f} of {:.0f} texts encoded; {:.0f} of {:.0f} "
+      "requests failed meanwhile\n"
+      "top 10 of a region   {:.0f} % lie in it, {:.0f} % would by chance\n"
+      "in all               {}\n",
+      number("served", "scores"), number("served", "max_abs_diff"),
+      number("refresh", "texts_encoded"), number("refresh", "texts_total"),
+      number("refresh", "switch_requests_failed"),
+      number("refresh", "switch_requests"),
+      100 * number("recall", "precision_at_10"),
+      100 * number("recall", "precision_chance"),
+      ctl::DurationText(report["seconds_total"].get<double>()));
+}
+
 }  // namespace
 
 absl::StatusOr<Json> MakeReport(const Demo& demo, const Findings& findings) {
@@ -180,16 +200,17 @@ std::string ReportText(const Json& report) {
     const double throughput = stage["throughput"].get<double>();
     stages.push_back(
         {name, fmt::format("{:.1f}", stage["seconds"].get<double>()),
-         throughput > 0 ? fmt::format("{:.4g} {}", throughput,
-                                      stage["unit"].get<std::string>())
-                        : "-"});
+         throughput > 0
+             ? fmt::format("{:.{}f} {}", throughput, throughput < 100 ? 1 : 0,
+                           stage["unit"].get<std::string>())
+             : "-"});
   }
   return fmt::format(
-      "{}\n{}\n",
+      "{}\n{}\n{}",
       ctl::Table({"test days", "CTR AUC", "CTCVR AUC", "CTR GAUC", "CTCVR GAUC",
                   "cold POIs", "frequent POIs"},
                  models),
-      ctl::Table({"part", "seconds", "throughput"}, stages));
+      ctl::Table({"part", "seconds", "throughput"}, stages), Summary(report));
 }
 
 }  // namespace larr::demo

@@ -26,7 +26,7 @@ absl::StatusOr<Json> MakeReport(const Demo& demo, const Findings& findings);
 // Writes `report.json` and `report.html`.
 absl::Status WriteReport(const Demo& demo, const Json& report);
 
-// The tables that the demo ends with.
+// The tables, and a line for each further point, that the demo ends with.
 std::string ReportText(const Json& report);
 
 // The page with the report put in. REQUIRES: the template has its place once.

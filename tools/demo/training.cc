@@ -161,7 +161,7 @@ absl::StatusOr<Json> MakeCity(const Demo& demo) {
   for (const auto& part : json["parts"]) rows += part["rows"].get<int64_t>();
   fmt::print("{} impressions of {} users and {} POIs; validated, see {}\n",
              rows, json["options"]["users"].get<int>(),
-             json["options"]["pois"].get<int>(), validation.string());
+             json["options"]["pois"].get<int>(), ShortPath(validation));
   return json;
 }
 
@@ -176,12 +176,15 @@ absl::StatusOr<Json> Train(const Demo& demo) {
         run.state() == TrainingRun::FAILED ? "failed" : "was cancelled",
         run.error_message()));
   }
-  for (const std::string& reason : run.publish_reasons()) {
-    fmt::print("gate: {}\n", reason);
+  if (run.model_version().empty()) {
+    for (const std::string& reason : run.publish_reasons()) {
+      fmt::print("gate: {}\n", reason);
+    }
+    fmt::print("the gate refused: serving the model by its folder\n");
+  } else {
+    fmt::print("published {}: all {} checks of the gate passed\n",
+               run.model_version(), run.publish_reasons_size());
   }
-  fmt::print("{}\n", run.model_version().empty()
-                         ? "the gate refused: serving the model by its folder"
-                         : "published " + run.model_version());
   std::string text;
   const auto status = google::protobuf::util::MessageToJsonString(run, &text);
   if (!status.ok()) return absl::InternalError(status.ToString());

@@ -21,7 +21,7 @@ TEST_CASE("A finished part is not done again, a failed one is", "[demo]") {
     auto demo = Demo::Open(options);
     INFO(demo.status().ToString());
     REQUIRE(demo.ok());
-    const auto part = demo->Part("p", "a part", work);
+    const auto part = demo->Part("p", "a part", "1 s", work);
     CHECK(part.ok() == (run > 0));
     if (part.ok()) {
       CHECK((*part)["x"] == 2);
@@ -29,6 +29,13 @@ TEST_CASE("A finished part is not done again, a failed one is", "[demo]") {
     }
   }
   CHECK(calls == 2);
+}
+
+TEST_CASE("A path below this folder is short", "[demo]") {
+  const auto here = std::filesystem::current_path();
+  CHECK(ShortPath(here / "out/demo") == "out/demo");
+  CHECK(ShortPath(here.parent_path()) == here.parent_path().string());
+  CHECK(ShortPath(here.string() + "-other/x") == here.string() + "-other/x");
 }
 
 TEST_CASE("A folder of other settings is refused", "[demo]") {

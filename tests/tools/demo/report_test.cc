@@ -103,9 +103,13 @@ TEST_CASE("The table shows models, bound and parts", "[demo]") {
   const Finished finished;
   const std::string text =
       ReportText(*MakeReport(finished.demo, finished.findings));
-  CHECK_THAT(text,
-             Catch::Contains("Bayes bound") && Catch::Contains("0.7200") &&
-                 Catch::Contains("pretrain") && Catch::Contains("5 tokens/s"));
+  CHECK_THAT(
+      text, Catch::Contains("Bayes bound") && Catch::Contains("0.7200") &&
+                Catch::Contains("pretrain") && Catch::Contains("5.0 tokens/s"));
+  CHECK_THAT(text, Catch::Contains("10 scores over gRPC, at most 1e-07 apart"));
+  CHECK_THAT(text, Catch::Contains("60 of 100 texts encoded"));
+  CHECK_THAT(text, Catch::Contains("50 % lie in it"));
+  CHECK_THAT(text, Catch::Contains("00:01:15"));
 }
 
 }  // namespace
