@@ -5,6 +5,8 @@
 #   torch/ arrow/ python/  unpacked Python wheels  (wheels-*.txt)
 #   cargo-target/          the tokenizers library  (third_party/tokenizers)
 #   models/smollm2-135m/   the embedded model      (convert_smollm2.py)
+#   bench/                 the benchmarks' peers   (wheels-bench.txt), if asked
+#                          for: install.sh bench
 # A part is remade when the hash of what it is made from changes; it gets its
 # name only once complete, so an interrupted set-up is simply run again.
 set -euo pipefail
@@ -190,11 +192,12 @@ convert_model() {
   replace models/smollm2-135m "$(model_hash)"
 }
 
-# What is still to do, one word a part.
+# list_work [GROUP...]: what is still to do, one word a part; with further
+# groups of wheels.
 list_work() {
   local group
   [[ -z $(missing_debian_packages) ]] || echo debian
-  for group in torch arrow python; do
+  for group in torch arrow python "$@"; do
     done_with "$group" "$(wheels_hash "$group")" || echo "wheels:$group"
   done
   done_with cargo-target "$(crate_hash)" || echo crate
@@ -204,11 +207,11 @@ list_work() {
 main() {
   local work part
   mkdir -p "$deps"
-  work=$(list_work)
+  work=$(list_work "$@")
   [[ -n $work ]] || exit 0
   exec 9>"$deps/.lock"
   flock -n 9 || { say "waiting for another set-up of $deps"; flock 9; }
-  work=$(list_work)
+  work=$(list_work "$@")
   rm -rf "$deps/tmp"
   mkdir -p "$deps/tmp"
   check_before "$work"
@@ -224,4 +227,4 @@ main() {
   say "done in $SECONDS s"
 }
 
-[[ ${BASH_SOURCE[0]} != "$0" ]] || main
+[[ ${BASH_SOURCE[0]} != "$0" ]] || main "$@"

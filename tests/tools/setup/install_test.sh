@@ -18,7 +18,7 @@ expect() {  # expect WHAT WANTED GOT
   printf 'FAILED: %s\n  wanted: %s\n  got:    %s\n' "$1" "$2" "$3" >&2
   exit 1
 }
-work() { list_work | paste -sd ' '; }
+work() { list_work "$@" | paste -sd ' '; }
 finish() { mkdir -p "$deps/$1.partial" && replace "$1" "$2"; }
 
 mkdir -p "$deps/models" "$deps/cargo-target"
@@ -29,6 +29,7 @@ for group in torch arrow python; do finish "$group" "$(wheels_hash "$group")"; d
 crate_hash >"$deps/cargo-target/.stamp"
 finish models/smollm2-135m "$(model_hash)"
 expect "a complete .deps needs nothing" "" "$(work)"
+expect "the benchmarks' peers only if asked for" "wheels:bench" "$(work bench)"
 
 mkdir "$deps/arrow.partial"
 touch "$deps/arrow.partial/half"
