@@ -43,7 +43,7 @@ def files(*patterns):
 def check_include(path, number, target):
     source, included = path.parts, target.split("/")
     if source[0] == "common":
-        if included[0] in ("services", "tools", "examples", "tests"):
+        if included[0] in ("services", "tools", "examples", "tests", "bench"):
             problem(path, number, f"common/ includes {target}")
         elif included[0] == "common" and included[1] != source[1]:
             if RANK.get(included[1], 99) >= RANK.get(source[1], -1):
@@ -60,7 +60,7 @@ def check_sources():
         if path.suffix == ".h" and "#pragma once" not in lines:
             problem(path, 1, "no #pragma once")
         for number, line in enumerate(lines, 1):
-            if match := re.match(r'#include "((?:common|services|tools|examples|tests)/[^"]+)"', line):
+            if match := re.match(r'#include "((?:common|services|tools|examples|tests|bench)/[^"]+)"', line):
                 check_include(path, number, match[1])
             if re.search(r"\bTODO\b|\bFIXME\b", line):
                 problem(path, number, "an open end: finish it or take it out")

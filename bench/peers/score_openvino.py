@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+"""OpenVINO in fp32."""
+import rounds
+
+import numpy as np
+import openvino
+
+import scorer
+
+folder, output, threads = rounds.arguments()
+model, requests = scorer.load(folder)
+graph = scorer.export(model, requests[0], folder / "openvino.onnx")
+compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads,
+                                                        "PERFORMANCE_HINT": "LATENCY"})
+feeds = [[tensor.numpy() for tensor in request] for request in requests]
+
+
+def run_round():
+    return np.concatenate([compiled(feed, share_inputs=True)[0] for feed in feeds])
+
+
+rounds.serve(sum(len(request[0]) for request in requests), run_round, output)
