@@ -76,7 +76,8 @@ absl::StatusOr<AlignConfig> CompleteAlignConfig(AlignConfig config) {
   return config;
 }
 
-Trainer::Trainer(CtrModel& model, const AlignConfig& config, uint64_t seed)
+CtrTrainer::CtrTrainer(CtrModel& model, const AlignConfig& config,
+                       uint64_t seed)
     : model_(model),
       config_(config),
       adam_{.learning_rate = config.learning_rate()},
@@ -90,7 +91,7 @@ Trainer::Trainer(CtrModel& model, const AlignConfig& config, uint64_t seed)
   }
 }
 
-absl::StatusOr<StepLoss> Trainer::Step(const CtrBatch& batch) {
+absl::StatusOr<StepLoss> CtrTrainer::Step(const CtrBatch& batch) {
   return GuardTorch("training step", [&]() -> absl::StatusOr<StepLoss> {
     StepLoss loss;
     const auto gathered = Backward(WithDefaults(batch), loss);
@@ -100,7 +101,7 @@ absl::StatusOr<StepLoss> Trainer::Step(const CtrBatch& batch) {
   });
 }
 
-CtrBatch Trainer::WithDefaults(const CtrBatch& batch) const {
+CtrBatch CtrTrainer::WithDefaults(const CtrBatch& batch) const {
   const at::Generator generator = at::detail::createCPUGenerator(
       Mix(seed_ ^ Mix(static_cast<uint64_t>(step_))));
   const double p = config_.default_probability();
@@ -113,8 +114,8 @@ CtrBatch Trainer::WithDefaults(const CtrBatch& batch) const {
   return changed;
 }
 
-EmbeddingTables::Gathered Trainer::Backward(const CtrBatch& batch,
-                                            StepLoss& loss) {
+EmbeddingTables::Gathered CtrTrainer::Backward(const CtrBatch& batch,
+                                               StepLoss& loss) {
   auto gathered = model_.tables().Gather(batch.ids);
   const auto out = model_.Forward(batch, gathered.embedded_BFW);
   const Tensor losses_B =
@@ -137,7 +138,7 @@ EmbeddingTables::Gathered Trainer::Backward(const CtrBatch& batch,
   return gathered;
 }
 
-absl::Status Trainer::CheckFinite(const StepLoss& loss) const {
+absl::Status CtrTrainer::CheckFinite(const StepLoss& loss) const {
   // Of the gradients, too: oneDNN's ReLU makes 0 of a NaN on its way forward.
   bool finite = std::isfinite(loss.total);
   for (const Tensor& parameter : parameters_)
@@ -150,7 +151,7 @@ absl::Status Trainer::CheckFinite(const StepLoss& loss) const {
       step_ + 1, loss.total));
 }
 
-void Trainer::Update(const EmbeddingTables::Gathered& gathered) {
+void CtrTrainer::Update(const EmbeddingTables::Gathered& gathered) {
   ++step_;
   const torch::NoGradGuard no_grad;
   std::vector<Tensor> changed, gradients, first, second;
@@ -170,7 +171,7 @@ void Trainer::Update(const EmbeddingTables::Gathered& gathered) {
   row_adam_.Step(gathered, step_, adam_, model_.tables().weight());
 }
 
-std::map<std::string, Tensor> Trainer::State() const {
+std::map<std::string, Tensor> CtrTrainer::State() const {
   std::map<std::string, Tensor> state;
   for (const auto& [name, tensor] : NamedTensors(model_))
     state["model." + name] = tensor;
@@ -183,7 +184,7 @@ std::map<std::string, Tensor> Trainer::State() const {
   return state;
 }
 
-absl::Status Trainer::Save(const std::filesystem::path& path) const {
+absl::Status CtrTrainer::Save(const std::filesystem::path& path) const {
   return GuardTorch("writing a checkpoint", [&]() -> absl::Status {
     auto state = State();
     state["step"] = torch::tensor({step_}, torch::kInt64);
@@ -191,7 +192,7 @@ absl::Status Trainer::Save(const std::filesystem::path& path) const {
   });
 }
 
-absl::Status Trainer::Restore(const std::filesystem::path& path) {
+absl::Status CtrTrainer::Restore(const std::filesystem::path& path) {
   return GuardTorch("reading a checkpoint", [&]() -> absl::Status {
     LARR_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
     auto state = State();

@@ -39,11 +39,11 @@ struct StepLoss {
 absl::StatusOr<config::v1::AlignConfig> CompleteAlignConfig(
     config::v1::AlignConfig config);
 
-class Trainer {
+class CtrTrainer {
  public:
   // Changes `model`, which must outlive it. REQUIRES: a completed config.
-  Trainer(CtrModel& model, const config::v1::AlignConfig& config,
-          uint64_t seed);
+  CtrTrainer(CtrModel& model, const config::v1::AlignConfig& config,
+             uint64_t seed);
 
   // Steps made so far, over all restarts.
   int64_t step() const { return step_; }

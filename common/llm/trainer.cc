@@ -17,7 +17,7 @@ using Json = nlohmann::json;
 
 }  // namespace
 
-absl::Status Trainer::Restore() {
+absl::Status LlmTrainer::Restore() {
   if (!std::filesystem::exists(options_.checkpoint)) return absl::OkStatus();
   LARR_ASSIGN_OR_RETURN(const auto file,
                         SafetensorsFile::Open(options_.checkpoint));
@@ -44,14 +44,14 @@ absl::Status Trainer::Restore() {
   return absl::OkStatus();
 }
 
-absl::Status Trainer::Save() const {
+absl::Status LlmTrainer::Save() const {
   const Json state = {{"step", step_}, {"curve", curve_}, {"notes", notes_}};
   return WriteSafetensors(
       options_.checkpoint, optimizer_.State(),
       {{"identity", options_.identity}, {"state", state.dump()}});
 }
 
-absl::Status Trainer::RunStep(const Body& body, const Report& report) {
+absl::Status LlmTrainer::RunStep(const Body& body, const Report& report) {
   const auto start = std::chrono::steady_clock::now();
   LARR_ASSIGN_OR_RETURN(const StepResult result, body(step_));
   if (!std::isfinite(result.loss)) {
@@ -72,7 +72,7 @@ absl::Status Trainer::RunStep(const Body& body, const Report& report) {
   return absl::OkStatus();
 }
 
-absl::Status Trainer::Run(const Body& body, const Report& report) {
+absl::Status LlmTrainer::Run(const Body& body, const Report& report) {
   while (step_ < options_.steps) {
     const auto status =
         GuardTorch("training", [&] { return RunStep(body, report); });

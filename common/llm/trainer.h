@@ -33,7 +33,7 @@ struct StepResult {
   std::map<std::string, double> values;  // more to report, by name
 };
 
-struct TrainerOptions {
+struct LlmTrainerOptions {
   int64_t steps = 0;
   int64_t checkpoint_steps = 0;  // Between checkpoints. 0: none.
   std::filesystem::path checkpoint;
@@ -41,9 +41,9 @@ struct TrainerOptions {
   std::string identity;
 };
 
-class Trainer {
+class LlmTrainer {
  public:
-  Trainer(const TrainerOptions& options, Optimizer& optimizer)
+  LlmTrainer(const LlmTrainerOptions& options, Optimizer& optimizer)
       : options_(options), optimizer_(optimizer) {}
 
   // Takes up the checkpoint, if there is one.
@@ -68,7 +68,7 @@ class Trainer {
   absl::Status RunStep(const Body& body, const Report& report);
   absl::Status Save() const;
 
-  const TrainerOptions options_;
+  const LlmTrainerOptions options_;
   Optimizer& optimizer_;
   int64_t step_ = 0;
   nlohmann::json curve_ = nlohmann::json::array();

@@ -241,7 +241,7 @@ struct Trained {
   double throughput = 0;
 };
 
-absl::Status Checkpoint(const Align& align, const Trainer& trainer,
+absl::Status Checkpoint(const Align& align, const CtrTrainer& trainer,
                         const LossCurve& curve) {
   LARR_RETURN_IF_ERROR(curve.Save(align.work / kCurve));
   return trainer.Save(align.work / kCheckpoint);
@@ -250,7 +250,7 @@ absl::Status Checkpoint(const Align& align, const Trainer& trainer,
 absl::StatusOr<Trained> Train(Align& align,
                               const CtrModelDescription& description,
                               CtrModel& model, CtrBatcher& batcher) {
-  Trainer trainer(model, align.config, align.seed());
+  CtrTrainer trainer(model, align.config, align.seed());
   Trained trained;
   if (std::filesystem::exists(align.work / kCheckpoint)) {
     LARR_RETURN_IF_ERROR(trainer.Restore(align.work / kCheckpoint));

@@ -159,7 +159,7 @@ absl::Status TrainAndWrite(StageContext& context,
   projection.requires_grad_(true);
   trained.push_back({"projection", projection, /*is_new=*/true});
   Optimizer optimizer(trained, config.optimizer(), config.steps());
-  Trainer trainer(options, optimizer);
+  LlmTrainer trainer(options, optimizer);
   LARR_RETURN_IF_ERROR(trainer.Restore());
   const PairModel model(config, checkpoint.tokenizer, decoder, coordinates,
                         projection);

@@ -80,7 +80,7 @@ absl::StatusOr<std::map<std::string, std::string>> InputDigests(
   return digests;
 }
 
-TrainerOptions MakeTrainerOptions(
+LlmTrainerOptions MakeTrainerOptions(
     const StageContext& context, int64_t steps, int64_t checkpoint_steps,
     const std::string& settings,
     const std::map<std::string, std::string>& digests) {
@@ -89,7 +89,7 @@ TrainerOptions MakeTrainerOptions(
                   context.config.spec().base_model(), settings);
   for (const auto& [role, digest] : digests)
     identity += fmt::format("{} {}\n", role, digest);
-  TrainerOptions options;
+  LlmTrainerOptions options;
   options.steps = steps;
   options.checkpoint_steps = checkpoint_steps;
   options.checkpoint =
@@ -99,7 +99,7 @@ TrainerOptions MakeTrainerOptions(
 }
 
 absl::Status RunTrainer(StageContext& context, int64_t steps,
-                        const Trainer::Body& body, Trainer& trainer) {
+                        const LlmTrainer::Body& body, LlmTrainer& trainer) {
   const auto start = std::chrono::steady_clock::now();
   int64_t tokens = 0;
   const double seconds_before = trainer.notes().value("seconds", 0.0);
@@ -117,7 +117,7 @@ absl::Status RunTrainer(StageContext& context, int64_t steps,
 
 absl::Status WriteTrained(const StageContext& context,
                           const Checkpoint& checkpoint, torch::ScalarType dtype,
-                          const EmbedderHead* head, const Trainer& trainer,
+                          const EmbedderHead* head, const LlmTrainer& trainer,
                           nlohmann::ordered_json report,
                           config::v1::ArtifactManifest manifest) {
   const double seconds = trainer.notes().value("seconds", 0.0);

@@ -34,20 +34,20 @@ absl::StatusOr<std::map<std::string, std::string>> InputDigests(
 
 // A stage's checkpoint file in its work folder, refused after a change of
 // `settings` or of the inputs.
-TrainerOptions MakeTrainerOptions(
+LlmTrainerOptions MakeTrainerOptions(
     const StageContext& context, int64_t steps, int64_t checkpoint_steps,
     const std::string& settings,
     const std::map<std::string, std::string>& digests);
 
 // Runs the trainer's remaining steps, telling `context.progress` of each.
 absl::Status RunTrainer(StageContext& context, int64_t steps,
-                        const Trainer::Body& body, Trainer& trainer);
+                        const LlmTrainer::Body& body, LlmTrainer& trainer);
 
 // Writes the artifact: checkpoint, `training.json` (curve, throughput, and
 // what `report` holds already), manifest. `head` may be null.
 absl::Status WriteTrained(const StageContext& context,
                           const Checkpoint& checkpoint, torch::ScalarType dtype,
-                          const EmbedderHead* head, const Trainer& trainer,
+                          const EmbedderHead* head, const LlmTrainer& trainer,
                           nlohmann::ordered_json report,
                           config::v1::ArtifactManifest manifest);
 

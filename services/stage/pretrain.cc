@@ -195,7 +195,7 @@ absl::Status TrainAndWrite(StageContext& context, const Material& material,
                   config.frozen_layers());
   Optimizer optimizer(decoder.Train(/*with_vocabulary=*/true),
                       config.optimizer(), config.steps());
-  Trainer trainer(
+  LlmTrainer trainer(
       MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
                          ToTextProto(config), digests),
       optimizer);

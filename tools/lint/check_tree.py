@@ -4,6 +4,8 @@
 
 - includes point one way: between the layers of common/, never between services
 - every file has its licence line, every header its #pragma once
+- no two headers define a class, struct or enum of one name in one namespace of
+  ours: a program that links both has one of them twice
 - every source of common/ and services/ has a test of its name, or is listed
   below with the test that covers it
 - every element of a .proto has a comment
@@ -70,6 +72,25 @@ def check_sources():
                     problem(path, number, f"metric {name} has no legal name")
 
 
+def check_types():
+    first = {}
+    for path in files("*.h"):
+        namespaces = []
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if match := re.match(r"namespace ([\w:]*) *\{", line):
+                namespaces.append(match[1])
+            elif line.startswith("}  // namespace"):
+                namespaces.pop()
+            # What stands in the first column is in a namespace alone.
+            match = re.match(r"(?:class|struct|enum class|enum) (\w+)\b(?! *[<;])", line)
+            if not match or not namespaces or namespaces[0].split("::")[0] != "larr":
+                continue
+            name = "::".join(namespaces + [match[1]])
+            if name in first:
+                problem(path, number, f"{name} is defined in {first[name]} already")
+            first.setdefault(name, f"{path}:{number}")
+
+
 def check_tests():
     tests = {path.name for path in files("tests/**/*_test.cc")}
     for path in files("common/**/*.cc", "services/**/*.cc"):
@@ -91,6 +112,7 @@ def check_protos():
 
 
 check_sources()
+check_types()
 check_tests()
 check_protos()
 print("\n".join(problems) or "structure: nothing to report", file=sys.stderr)

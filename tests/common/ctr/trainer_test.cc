@@ -33,7 +33,7 @@ TEST_CASE("steps agree with torch.optim.Adam and SparseAdam") {
   auto loaded = LoadCtrModel(GoldenFolder() / "larr").value();
   AlignConfig config = Config(loaded.description);
   config.set_default_probability(1e-12);
-  Trainer trainer(*loaded.model, config, 1);
+  CtrTrainer trainer(*loaded.model, config, 1);
   for (int step = 0; step < 3; ++step) {
     const StepLoss loss = trainer.Step(GoldenBatch(golden, step)).value();
     const Tensor expected = golden[std::to_string(step) + ".losses"];
@@ -83,7 +83,7 @@ double TestAuc(CtrModelDescription description) {
   architecture->set_tower_width(16);
   architecture->set_encoder_ffn_width(32);
   const auto model = NewCtrModel(description, 3).value();
-  Trainer trainer(*model, Config(description), 3);
+  CtrTrainer trainer(*model, Config(description), 3);
   for (int step = 0; step < 200; ++step)
     REQUIRE(trainer.Step(SyntheticBatch(description, 500, step)).ok());
   const CtrBatch test = SyntheticBatch(description, 2000, 999);
@@ -116,13 +116,13 @@ TEST_CASE("a restored trainer goes on bit by bit") {
     return SyntheticBatch(description, 64, step);
   };
   const auto straight = NewCtrModel(description, 3).value();
-  Trainer first(*straight, Config(description), 5);
+  CtrTrainer first(*straight, Config(description), 5);
   for (int step = 0; step < 6; ++step) {
     if (step == 3) REQUIRE(first.Save(folder.path() / "checkpoint").ok());
     REQUIRE(first.Step(batch(step)).ok());
   }
   const auto resumed = NewCtrModel(description, 99).value();
-  Trainer second(*resumed, Config(description), 5);
+  CtrTrainer second(*resumed, Config(description), 5);
   REQUIRE(second.Restore(folder.path() / "checkpoint").ok());
   REQUIRE(second.step() == 3);
   for (int step = 3; step < 6; ++step) REQUIRE(second.Step(batch(step)).ok());
@@ -137,9 +137,9 @@ TEST_CASE("a checkpoint of another model is refused") {
   const testing::TempDir folder;
   const auto larr = NewCtrModel(TinyDescription(), 3).value();
   const auto path = folder.path() / "checkpoint";
-  REQUIRE(Trainer(*larr, Config(TinyDescription()), 1).Save(path).ok());
+  REQUIRE(CtrTrainer(*larr, Config(TinyDescription()), 1).Save(path).ok());
   const auto ple = NewCtrModel(testing::TinyPleDescription(), 3).value();
-  Trainer other(*ple, Config(testing::TinyPleDescription()), 1);
+  CtrTrainer other(*ple, Config(testing::TinyPleDescription()), 1);
   REQUIRE(other.Restore(path).code() == absl::StatusCode::kInvalidArgument);
 }
 
@@ -149,7 +149,7 @@ TEST_CASE("defaults learn though the data has none of them") {
   const auto before = Snapshot(*model);
   AlignConfig config = Config(description);
   config.set_default_probability(0.2);
-  Trainer trainer(*model, config, 5);
+  CtrTrainer trainer(*model, config, 5);
   for (int step = 0; step < 2; ++step)
     REQUIRE(trainer.Step(SyntheticBatch(description, 64, step)).ok());
   const Tensor moved =
@@ -164,7 +164,7 @@ TEST_CASE("defaults learn though the data has none of them") {
 TEST_CASE("a loss that is not finite ends training") {
   const auto description = TinyDescription();
   const auto model = NewCtrModel(description, 3).value();
-  Trainer trainer(*model, Config(description), 5);
+  CtrTrainer trainer(*model, Config(description), 5);
   CtrBatch batch = SyntheticBatch(description, 8, 1);
   batch.dense[0][0] = std::numeric_limits<float>::quiet_NaN();
   REQUIRE(trainer.Step(batch).status().code() == absl::StatusCode::kOutOfRange);

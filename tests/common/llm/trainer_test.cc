@@ -20,7 +20,7 @@ struct Problem {
     options.set_learning_rate(0.05);
     options.set_new_parameter_learning_rate(0.05);
   }
-  Trainer::Body Body(Optimizer& optimizer) const {
+  LlmTrainer::Body Body(Optimizer& optimizer) const {
     return [this, &optimizer](int64_t step) -> absl::StatusOr<StepResult> {
       const auto target = torch::full({3, 3}, 0.1 * static_cast<double>(step));
       const auto loss = (weight.to(torch::kFloat32) - target).square().sum();
@@ -43,7 +43,7 @@ Outcome RunWithDeath(const std::filesystem::path& file, int64_t die_at) {
   for (;;) {
     const Problem problem;
     Optimizer optimizer({{"w", problem.weight, false}}, problem.options, 20);
-    Trainer trainer({20, 3, file, "id"}, optimizer);
+    LlmTrainer trainer({20, 3, file, "id"}, optimizer);
     REQUIRE(trainer.Restore().ok());
     const auto body = problem.Body(optimizer);
     const auto status = trainer.Run(
@@ -78,10 +78,10 @@ TEST_CASE("Checkpoints of other runs and damaged ones are refused") {
   RunWithDeath(dir.path() / "c", -1);
   const Problem problem;
   Optimizer optimizer({{"w", problem.weight, false}}, problem.options, 20);
-  Trainer other({20, 3, dir.path() / "c", "another id"}, optimizer);
+  LlmTrainer other({20, 3, dir.path() / "c", "another id"}, optimizer);
   CHECK_THAT(other.Restore().ToString(), Catch::Contains("other settings"));
   std::filesystem::resize_file(dir.path() / "c", 100);
-  Trainer torn({20, 3, dir.path() / "c", "id"}, optimizer);
+  LlmTrainer torn({20, 3, dir.path() / "c", "id"}, optimizer);
   CHECK(absl::IsDataLoss(torn.Restore()));
 }
 
@@ -89,7 +89,7 @@ TEST_CASE("A loss that is not finite stops the run and names the step") {
   const testing::TempDir dir;
   const Problem problem;
   Optimizer optimizer({{"w", problem.weight, false}}, problem.options, 20);
-  Trainer trainer({20, 3, dir.path() / "c", "id"}, optimizer);
+  LlmTrainer trainer({20, 3, dir.path() / "c", "id"}, optimizer);
   const auto body = problem.Body(optimizer);
   const auto status = trainer.Run(
       [&](int64_t step) -> absl::StatusOr<StepResult> {
@@ -100,7 +100,7 @@ TEST_CASE("A loss that is not finite stops the run and names the step") {
       [](int64_t, const StepResult&, double) {});
   CHECK(absl::IsFailedPrecondition(status));
   CHECK_THAT(status.ToString(), Catch::Contains("step 5: the loss is nan"));
-  Trainer again({20, 3, dir.path() / "c", "id"}, optimizer);
+  LlmTrainer again({20, 3, dir.path() / "c", "id"}, optimizer);
   REQUIRE(again.Restore().ok());
   CHECK(again.step() == 3);  // the last good one is kept
 }
