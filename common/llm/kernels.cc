@@ -17,8 +17,7 @@ namespace larr::kernels {
 namespace {
 
 constexpr int kLanes = 16;
-constexpr int kRows = 8;      // rows of queries handled together
-constexpr int kMaxDim = 256;  // of a head
+constexpr int kRows = 8;  // rows of queries handled together
 using Vec = float __attribute__((vector_size(64)));
 using IntVec = int32_t __attribute__((vector_size(64)));
 using UintVec = uint32_t __attribute__((vector_size(64)));
@@ -276,7 +275,7 @@ LARR_INLINE void LoadHead(const AttentionShape& shape, int64_t kv_head,
   const int64_t dim = shape.head_dim, half = dim / 2, wide = RoundUp(dim);
   const int64_t stride = RoundUp(length);
   const int64_t columns = (shape.heads + 2 * shape.kv_heads) * dim;
-  float row[kMaxDim];
+  float row[kMaxHeadDim];
   for (int64_t t = 0; t < length; ++t) {
     const T* key = qkv + t * columns + (shape.heads + kv_head) * dim;
     Rotate(key, half, cosine + t * half, sine + t * half, 1.0f, row);
@@ -415,7 +414,7 @@ LARR_INLINE void AttentionBackwardBody(const AttentionShape& shape,
     }
   }
   const float factor = 1.0f / std::sqrt(static_cast<float>(dim));
-  float row[kMaxDim];
+  float row[kMaxHeadDim];
   for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     for (int64_t t = 0; t < length; t += kRows) {
       const int rows = static_cast<int>(std::min<int64_t>(kRows, length - t));

@@ -43,10 +43,13 @@ void SiluMulBackward(int64_t rows, int64_t width, const float* gate_up,
 void SiluMulBackward(int64_t rows, int64_t width, const Bf16* gate_up,
                      const Bf16* d_out, Bf16* d_gate_up);
 
+// Of the attention kernels, which hold a head's row on the stack.
+inline constexpr int64_t kMaxHeadDim = 256;
+
 struct AttentionShape {
   int64_t heads = 0;     // H
   int64_t kv_heads = 0;  // K
-  int64_t head_dim = 0;  // D, even, at most 256
+  int64_t head_dim = 0;  // D, even, at most kMaxHeadDim
 };
 
 // Floats of scratch that Attention needs for texts of at most `length` tokens.

@@ -8,6 +8,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/llm/kernels.h"
 
 namespace larr {
 namespace {
@@ -114,8 +115,11 @@ absl::StatusOr<LlmConfig> FromJson(const Json& json, const std::string& text,
                  fmt::format("is {}, which does not divide {} heads",
                              config.kv_heads, config.heads));
   }
-  if (config.head_dim % 2 != 0)
-    return Wrong(file, "head_dim", "must be even for rotary positions");
+  if (config.head_dim % 2 != 0 || config.head_dim > kernels::kMaxHeadDim) {
+    return Wrong(file, "head_dim",
+                 fmt::format("is {}; supported: even numbers up to {}",
+                             config.head_dim, kernels::kMaxHeadDim));
+  }
   config.norm_epsilon = json.value("rms_norm_eps", 1e-6);
   config.tied_head = json.value("tie_word_embeddings", false);
   LARR_RETURN_IF_ERROR(ReadRope(json, file, config));

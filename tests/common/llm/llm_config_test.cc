@@ -66,7 +66,13 @@ TEST_CASE("What the decoder does not compute is refused by field") {
   refused("num_key_value_heads", 3);
   refused("hidden_size", -1);
   refused("head_dim", 15);
+  refused("head_dim", 258);
   refused("vocab_size", "many");
+  auto wide = Base();
+  wide["hidden_size"] = 4 * 512;  // of four heads
+  CHECK_THAT(ParseLlmConfig(wide.dump(), "x").status().ToString(),
+             Catch::Contains("`head_dim` is 512; supported: even numbers up "
+                             "to 256"));
   auto missing = Base();
   missing.erase("intermediate_size");
   CHECK_THAT(ParseLlmConfig(missing.dump(), "x").status().ToString(),
