@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <set>
 #include <utility>
 
@@ -345,6 +346,23 @@ absl::Status TabularEncoder::CheckTypes(Table table, const Row& row) const {
     }
   }
   return absl::OkStatus();
+}
+
+double TabularEncoder::LargestNumber(Table table, int column) const {
+  double largest = std::numeric_limits<double>::max();
+  for (const Feature& feature : features_) {
+    const auto& read = feature.resolved.columns[0];
+    if (!feature.resolved.proto.has_dense() || read.table != table ||
+        read.index != column ||
+        feature.resolved.proto.dense().transform() ==
+            TabularFeature::Dense::LOG1P) {
+      continue;
+    }
+    largest = std::min(largest,
+                       std::numeric_limits<float>::max() * feature.deviation -
+                           std::abs(feature.mean));
+  }
+  return largest;
 }
 
 }  // namespace larr

@@ -108,6 +108,10 @@ class TabularEncoder {
   // Errors: kInvalidArgument  names the column, the value and the feature.
   absl::Status CheckTypes(Table table, const Row& row) const;
 
+  // The largest magnitude of a column's numbers that every dense feature of
+  // the column still makes a finite float of.
+  double LargestNumber(Table table, int column) const;
+
  private:
   struct TextHash {
     using is_transparent = void;

@@ -48,7 +48,10 @@ RequestChecker::RequestChecker(const config::v1::DatasetSpec& spec,
     : impressions_(encoder.schemas().impressions),
       of_context_(encoder.schemas().impressions_context),
       needs_number_(NumberColumns(spec, encoder)),
-      has_pois_(spec.has_pois()) {}
+      has_pois_(spec.has_pois()) {
+  for (int i = 0; i < impressions_.size(); ++i)
+    largest_.push_back(encoder.LargestNumber(Table::kImpressions, i));
+}
 
 absl::Status RequestChecker::Check(const scoring::v1::ScoreRequest& request,
                                    int max_candidates) const {
@@ -105,6 +108,12 @@ absl::Status RequestChecker::CheckValue(const std::string& column,
     return absl::InvalidArgumentError(fmt::format(
         "{} is not a finite number; leave the value out where it is unknown",
         value.double_value()));
+  }
+  if (value.kind_case() == storage::v1::Value::kDoubleValue &&
+      std::abs(value.double_value()) > largest_[index]) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{} is too large: the model computes with numbers up to {:.3g} here",
+        value.double_value(), largest_[index]));
   }
   if (value.kind_case() == storage::v1::Value::kStringValue &&
       needs_number_[index]) {

@@ -39,6 +39,7 @@ class RequestChecker {
   Schema impressions_;
   std::vector<bool> of_context_;    // by column
   std::vector<bool> needs_number_;  // by column
+  std::vector<double> largest_;     // by column, of a number's magnitude
   bool has_pois_;
 };
 

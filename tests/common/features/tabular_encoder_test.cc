@@ -2,6 +2,8 @@
 #include "common/features/tabular_encoder.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
 
 #include "common/config/text_proto.h"
 
@@ -129,6 +131,22 @@ TEST_CASE("Rows become ids and numbers", "[features]") {
         encoder->CheckTypes(Table::kImpressions, {Value("near"), Value()});
     CHECK_THAT(status.ToString(),
                Catch::Contains("impressions.distance: `near`"));
+  }
+  SECTION("the largest number is still finite, and what is above it is not") {
+    const auto encode = [&](double ctr) {
+      const Row user = {Value("Rome"), Value(), Value(ctr)};
+      encoder->EncodeSide(Side::USER, {.user = &user}, std::span(ids).first(1),
+                          std::span(dense).first(1));
+      return dense[0];
+    };
+    const double largest = encoder->LargestNumber(Table::kUsers, 2);
+    CHECK(std::isfinite(encode(largest)));
+    CHECK(std::isfinite(encode(-largest)));
+    CHECK(std::isinf(encode(1.001 * largest)));
+    // A logarithm is never too large, nor is what only buckets read.
+    const double any = std::numeric_limits<double>::max();
+    CHECK(encoder->LargestNumber(Table::kImpressions, 0) == any);
+    CHECK(encoder->LargestNumber(Table::kUsers, 1) == any);
   }
 }
 

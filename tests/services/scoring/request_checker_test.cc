@@ -81,6 +81,12 @@ TEST_CASE("Bad requests are refused by the path of the field", "[scoring]") {
              -std::numeric_limits<double>::infinity());
        },
        "context[\"temperature\"]: -inf is not a finite number"},
+      {"a number that no float can be",
+       [](auto& r) {
+         (*r.mutable_candidates(2)->mutable_values())["distance"]
+             .set_double_value(-1e300);
+       },
+       "candidates[2].values[\"distance\"]: -1e+300 is too large"},
   };
   const testing::ScoringWorld world;
   const RequestChecker checker = MakeChecker(world);
@@ -104,6 +110,8 @@ TEST_CASE("What is merely missing fits", "[scoring]") {
   (*request.mutable_context())["hour"];  // null
   (*request.mutable_context())["rain"].set_string_value("frogs");
   (*request.mutable_context())["distance"].set_int_value(3);  // for all alike
+  (*request.mutable_context())["temperature"].set_double_value(
+      1e300);  // a label
   CHECK(checker.Check(request, 1).ok());
 }
 
