@@ -12,6 +12,7 @@
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <random>
 #include <sstream>
 
 #include "common/base/status_macros.h"
@@ -120,10 +121,13 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path) {
 
 absl::Status WriteFileAtomically(const std::filesystem::path& path,
                                  std::string_view bytes) {
+  // A name of this call's own: other threads, and processes of other
+  // containers, may write the same path.
+  std::random_device random;
   std::filesystem::path aside = path;
-  aside += fmt::format(".tmp.{}", getpid());
+  aside += fmt::format(".tmp.{:08x}{:08x}", random(), random());
   const auto write_aside = [&]() -> absl::Status {
-    const Descriptor file(aside, O_WRONLY | O_CREAT | O_TRUNC);
+    const Descriptor file(aside, O_WRONLY | O_CREAT | O_EXCL);
     if (!file.valid()) return ErrnoStatus("cannot create", aside);
     LARR_RETURN_IF_ERROR(WriteAll(file.get(), bytes, aside));
     if (fsync(file.get()) != 0) return ErrnoStatus("cannot sync", aside);

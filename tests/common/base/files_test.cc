@@ -3,8 +3,11 @@
 
 #include <sys/stat.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <thread>
+#include <vector>
 
 #include "tests/testing/temp_dir.h"
 
@@ -17,6 +20,27 @@ TEST_CASE("WriteFileAtomically replaces a file and leaves nothing aside",
   REQUIRE(WriteFileAtomically(path, "one").ok());
   REQUIRE(WriteFileAtomically(path, "two").ok());
   CHECK(ReadFile(path).value() == "two");
+  CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) ==
+        1);
+}
+
+TEST_CASE("Of many writers of one path each leaves a whole file", "[base]") {
+  const testing::TempDir dir;
+  const auto path = dir.path() / "a";
+  std::atomic<int> failed = 0, torn = 0;
+  std::vector<std::thread> writers;
+  for (const char letter : {'a', 'b', 'c', 'd'}) {
+    writers.emplace_back([&, letter] {
+      for (int i = 0; i < 50; ++i) {
+        failed += !WriteFileAtomically(path, std::string(10'000, letter)).ok();
+        const auto text = ReadFile(path);
+        torn += !text.ok() || *text != std::string(10'000, (*text)[0]);
+      }
+    });
+  }
+  for (std::thread& writer : writers) writer.join();
+  CHECK(failed == 0);
+  CHECK(torn == 0);
   CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) ==
         1);
 }
