@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/base/files.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
 #include <unistd.h>
@@ -15,28 +14,11 @@
 #include <random>
 #include <sstream>
 
+#include "common/base/file_descriptor.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
 namespace {
-
-// A file descriptor that closes itself.
-class Descriptor {
- public:
-  Descriptor(const std::filesystem::path& path, int flags)
-      : fd_(open(path.c_str(), flags | O_CLOEXEC, 0644)) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-
- private:
-  const int fd_;
-};
 
 class Sha256Stream {
  public:
@@ -72,7 +54,7 @@ absl::Status WriteAll(int fd, std::string_view bytes,
 }
 
 absl::Status SyncPath(const std::filesystem::path& path, int flags) {
-  const Descriptor file(path, flags);
+  const FileDescriptor file(path, flags);
   if (!file.valid()) return ErrnoStatus("cannot open", path);
   if (fsync(file.get()) != 0) return ErrnoStatus("cannot sync", path);
   return absl::OkStatus();
@@ -121,15 +103,24 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path) {
 
 absl::Status WriteFileAtomically(const std::filesystem::path& path,
                                  std::string_view bytes) {
+  return WriteFileAtomically(
+      path, [&](const AppendBytes& append) { return append(bytes); });
+}
+
+absl::Status WriteFileAtomically(
+    const std::filesystem::path& path,
+    const std::function<absl::Status(const AppendBytes&)>& write) {
   // A name of this call's own: other threads, and processes of other
   // containers, may write the same path.
   std::random_device random;
   std::filesystem::path aside = path;
   aside += fmt::format(".tmp.{:08x}{:08x}", random(), random());
   const auto write_aside = [&]() -> absl::Status {
-    const Descriptor file(aside, O_WRONLY | O_CREAT | O_EXCL);
+    const FileDescriptor file(aside, O_WRONLY | O_CREAT | O_EXCL);
     if (!file.valid()) return ErrnoStatus("cannot create", aside);
-    LARR_RETURN_IF_ERROR(WriteAll(file.get(), bytes, aside));
+    LARR_RETURN_IF_ERROR(write([&](std::string_view bytes) {
+      return WriteAll(file.get(), bytes, aside);
+    }));
     if (fsync(file.get()) != 0) return ErrnoStatus("cannot sync", aside);
     return absl::OkStatus();
   };
@@ -152,7 +143,7 @@ absl::Status SyncFolder(const std::filesystem::path& path) {
 }
 
 absl::StatusOr<std::string> Sha256File(const std::filesystem::path& path) {
-  const Descriptor file(path, O_RDONLY);
+  const FileDescriptor file(path, O_RDONLY);
   if (!file.valid()) return ErrnoStatus("cannot open", path);
   Sha256Stream hash;
   std::string buffer(1 << 20, '\0');

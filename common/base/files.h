@@ -11,6 +11,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -26,6 +27,13 @@ absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path);
 // A reader sees the old content or the new one; after a crash, too.
 absl::Status WriteFileAtomically(const std::filesystem::path& path,
                                  std::string_view bytes);
+
+// As above, of what `write` appends: a content that is never held at once. An
+// error of `write` leaves the old file.
+using AppendBytes = std::function<absl::Status(std::string_view bytes)>;
+absl::Status WriteFileAtomically(
+    const std::filesystem::path& path,
+    const std::function<absl::Status(const AppendBytes&)>& write);
 
 // Makes a folder and those above it; OK if it is there already.
 // Errors: kUnavailable, whatever the reason

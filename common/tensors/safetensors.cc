@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/tensors/safetensors.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -16,6 +13,9 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/file_descriptor.h"
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
 #include "common/tensors/torch_status.h"
 
 namespace larr {
@@ -50,8 +50,6 @@ std::string ShapeText(std::span<const int64_t> shape) {
   return fmt::format("[{}]", fmt::join(shape, ", "));
 }
 
-std::string ErrnoText() { return strerror(errno); }
-
 // Elements of the shape, or nothing if it is negative or does not fit.
 std::optional<uint64_t> CountElements(std::span<const int64_t> shape) {
   uint64_t count = 1;
@@ -61,37 +59,6 @@ std::optional<uint64_t> CountElements(std::span<const int64_t> shape) {
       return std::nullopt;
   }
   return count;
-}
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-bool WriteAll(int fd, const char* bytes, size_t size) {
-  while (size > 0) {
-    const ssize_t written = write(fd, bytes, size);
-    if (written < 0 && errno == EINTR) continue;
-    if (written <= 0) return false;
-    bytes += written;
-    size -= static_cast<size_t>(written);
-  }
-  return true;
-}
-
-bool SyncParent(const std::filesystem::path& path) {
-  const auto parent = path.has_parent_path() ? path.parent_path() : ".";
-  const FileDescriptor folder(open(parent.c_str(), O_RDONLY | O_DIRECTORY));
-  return folder.get() >= 0 && fsync(folder.get()) == 0;
 }
 
 using Named = std::pair<std::string, torch::Tensor>;
@@ -120,25 +87,6 @@ std::pair<std::vector<Named>, std::string> Layout(
   return {std::move(order), std::move(text)};
 }
 
-absl::Status WriteTo(int fd, const std::vector<Named>& order,
-                     const std::string& header,
-                     const std::filesystem::path& path) {
-  const uint64_t length = header.size();
-  bool good = WriteAll(fd, reinterpret_cast<const char*>(&length), 8) &&
-              WriteAll(fd, header.data(), header.size());
-  for (const auto& [name, tensor] : order) {
-    if (!good) break;
-    const auto plain = tensor.detach().cpu().contiguous();
-    good = WriteAll(fd, static_cast<const char*>(plain.data_ptr()),
-                    plain.nbytes());
-  }
-  if (!good || fsync(fd) != 0) {
-    return absl::UnavailableError(
-        fmt::format("{}: cannot write: {}", path.string(), ErrnoText()));
-  }
-  return absl::OkStatus();
-}
-
 }  // namespace
 
 struct SafetensorsFile::Mapping {
@@ -151,11 +99,8 @@ struct SafetensorsFile::Mapping {
 
 absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(
     const std::filesystem::path& path) {
-  const FileDescriptor fd(open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (fd.get() < 0) {
-    return absl::NotFoundError(
-        fmt::format("{}: cannot open: {}", path.string(), ErrnoText()));
-  }
+  const FileDescriptor fd(path, O_RDONLY);
+  if (!fd.valid()) return ErrnoStatus("cannot open", path);
   struct stat info {};
   if (fstat(fd.get(), &info) != 0 || info.st_size < 8) {
     return absl::DataLossError(
@@ -168,10 +113,7 @@ absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(
   file.mapping_->size = static_cast<size_t>(info.st_size);
   void* bytes = mmap(nullptr, file.mapping_->size, PROT_READ | PROT_WRITE,
                      MAP_PRIVATE | MAP_NORESERVE, fd.get(), 0);
-  if (bytes == MAP_FAILED) {
-    return absl::UnavailableError(
-        fmt::format("{}: cannot map: {}", path.string(), ErrnoText()));
-  }
+  if (bytes == MAP_FAILED) return ErrnoStatus("cannot map", path);
   file.mapping_->bytes = static_cast<char*>(bytes);
   if (auto status = file.ParseHeader(); !status.ok()) return status;
   return file;
@@ -332,21 +274,19 @@ absl::Status WriteSafetensors(
   }
   return GuardTorch("writing " + path.string(), [&]() -> absl::Status {
     const auto [order, header] = Layout(tensors, metadata);
-    std::string aside = path.string() + ".XXXXXX";
-    const FileDescriptor fd(mkostemp(aside.data(), O_CLOEXEC));
-    if (fd.get() < 0) {
-      return absl::UnavailableError(fmt::format("{}: cannot create a file: {}",
-                                                path.string(), ErrnoText()));
-    }
-    auto status = WriteTo(fd.get(), order, header, path);
-    if (status.ok() &&
-        (fchmod(fd.get(), 0644) != 0 ||
-         rename(aside.c_str(), path.c_str()) != 0 || !SyncParent(path))) {
-      status = absl::UnavailableError(
-          fmt::format("{}: cannot rename: {}", path.string(), ErrnoText()));
-    }
-    if (!status.ok()) unlink(aside.c_str());
-    return status;
+    return WriteFileAtomically(
+        path, [&](const AppendBytes& append) -> absl::Status {
+          const uint64_t length = header.size();
+          LARR_RETURN_IF_ERROR(
+              append({reinterpret_cast<const char*>(&length), sizeof(length)}));
+          LARR_RETURN_IF_ERROR(append(header));
+          for (const auto& [name, tensor] : order) {
+            const auto plain = tensor.detach().cpu().contiguous();
+            LARR_RETURN_IF_ERROR(append(
+                {static_cast<const char*>(plain.data_ptr()), plain.nbytes()}));
+          }
+          return absl::OkStatus();
+        });
   });
 }
 

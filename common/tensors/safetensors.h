@@ -11,7 +11,8 @@
 //             never the file.
 // Threads:    const methods may be called concurrently.
 // Errors:     returned, naming file and tensor:
-//             kNotFound         no such file or tensor
+//             those of files.h, and
+//             kNotFound         no such tensor
 //             kDataLoss         the file is truncated or its header is damaged
 //             kInvalidArgument  dtype or shape is not the expected one
 #pragma once

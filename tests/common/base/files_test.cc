@@ -63,6 +63,17 @@ TEST_CASE("A failed write names the path and keeps the old content", "[base]") {
   CHECK(std::string(status.message()).find(missing.string()) !=
         std::string::npos);
 
+  const auto path = dir.path() / "file";
+  REQUIRE(WriteFileAtomically(path, "old").ok());
+  CHECK(
+      absl::IsInternal(WriteFileAtomically(path, [](const AppendBytes& append) {
+        CHECK(append("half").ok());
+        return absl::InternalError("no more");
+      })));
+  CHECK(ReadFile(path).value() == "old");
+  CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) ==
+        1);
+
   // A full disk: /dev/full refuses every byte.
   const absl::Status full = [] {
     errno = ENOSPC;

@@ -91,6 +91,8 @@ TEST_CASE("Damaged files are refused") {
     CHECK_THAT(status, Catch::Contains(why));
   };
   refused("cannot open");
+  CHECK(absl::IsNotFound(SafetensorsFile::Open(path).status()));
+  CHECK(absl::IsNotFound(WriteSafetensors(dir.path() / "no" / "a", {})));
   std::ofstream(path) << "abc";
   refused("too few");
 
