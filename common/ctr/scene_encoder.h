@@ -2,9 +2,9 @@
 //
 // The scene encoder of paper eq. 22-23: r text vectors to one e_s.
 //
-//   z_i   = (h_i - mean_s) * scale_s     slot s of text i; statistics are
-//   buffers x     = [agg, z_1 + slot_1, ..., z_r + slot_r] e_s   =
-//   MLP(pooling(one post-norm transformer encoder layer (x)))
+//   z_i = (h_i - mean_s) * scale_s     slot s of text i; statistics are buffers
+//   x   = [agg, z_1 + slot_1, ..., z_r + slot_r]
+//   e_s = MLP(pooling(one post-norm transformer encoder layer (x)))
 //
 // A missing text's z is its slot's trained default. With readout AGG only the
 // agg row is read, so its query is a constant, and a text contributes a score

@@ -5,8 +5,8 @@
 //
 // Threads:  one at a time.
 // Errors:   kDataLoss           the database is damaged
-//           kUnavailable        the disk failed, or another server has the
-//           folder kResourceExhausted  the disk is full
+//           kUnavailable        the disk failed, or another server has the folder
+//           kResourceExhausted  the disk is full
 #pragma once
 
 #include <rocksdb/db.h>

@@ -6,9 +6,10 @@
 //            message for larr_tokenizers_free_string; its outputs are then
 //            untouched. Nothing panics or throws across this interface.
 // Text:      UTF-8 with an explicit size, no terminating zero; other bytes are
-// an error. Ownership: what comes out belongs to the caller, to be freed by the
-// function named. Threads:   functions on a const tokenizer may run
-// concurrently; each works on
+//            an error.
+// Ownership: what comes out belongs to the caller, to be freed by the function
+//            named.
+// Threads:   functions on a const tokenizer may run concurrently; each works on
 //            the calling thread alone.
 #pragma once
 
