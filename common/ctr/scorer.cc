@@ -143,7 +143,6 @@ const CtrLayout& Scorer::layout() const {
 
 absl::StatusOr<ScorerOutput> Scorer::Score(const ScorerInput& input) const {
   return GuardTorch("scoring", [&]() -> absl::StatusOr<ScorerOutput> {
-    at::internal::lazy_init_num_threads();  // Open's setting, on this thread
     const c10::InferenceMode inference;
     // oneDNN asks OpenMP, whose setting is the thread's own: take over Open's.
     at::internal::lazy_init_num_threads();

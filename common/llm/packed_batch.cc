@@ -58,19 +58,6 @@ void AddGroups(PackedBatch& batch, std::span<const size_t> order) {
 
 }  // namespace
 
-PackedBatch PackedBatch::To(torch::Device device) const {
-  PackedBatch out = *this;
-  const auto move = [&](torch::Tensor& tensor) {
-    if (tensor.defined()) tensor = tensor.to(device);
-  };
-  for (auto* tensor : {&out.ids, &out.positions, &out.last}) move(*tensor);
-  for (auto& group : out.groups) {
-    move(group.cell_to_row);
-    move(group.row_to_cell);
-  }
-  return out;
-}
-
 PackedBatch Pack(std::span<const TokenIds> texts) {
   std::vector<size_t> order(texts.size());
   std::iota(order.begin(), order.end(), 0);

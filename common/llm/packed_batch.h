@@ -46,7 +46,6 @@ struct PackedBatch {
   int64_t max_length = 0;
 
   int64_t tokens() const { return ids.size(0); }
-  PackedBatch To(torch::Device device) const;
 };
 
 // REQUIRES: no text is empty

@@ -60,16 +60,6 @@ absl::StatusOr<std::vector<TokenIds>> Tokenizer::Encode(
   return out;
 }
 
-absl::StatusOr<std::string> Tokenizer::Decode(const TokenIds& ids) const {
-  const std::vector<uint32_t> raw(ids.begin(), ids.end());
-  char* text = nullptr;
-  LARR_RETURN_IF_ERROR(ToStatus(
-      larr_tokenizer_decode(handle_.get(), raw.data(), raw.size(), &text)));
-  std::string out(text);
-  larr_tokenizers_free_string(text);
-  return out;
-}
-
 std::optional<int32_t> Tokenizer::IdOf(const std::string& token) const {
   int64_t id = -1;
   const auto status =

@@ -34,7 +34,6 @@ class Tokenizer {
   // One list of ids for each text. An error names the text's position.
   absl::StatusOr<std::vector<TokenIds>> Encode(
       std::span<const std::string> texts) const;
-  absl::StatusOr<std::string> Decode(const TokenIds& ids) const;
 
   // Nothing if the vocabulary lacks it.
   std::optional<int32_t> IdOf(const std::string& token) const;

@@ -50,19 +50,9 @@ char* larr_tokenizer_encode(const larr_tokenizer* tokenizer,
                             larr_encodings* encodings);
 void larr_encodings_free(larr_encodings* encodings);
 
-// The text of ids, special tokens included, ended by a zero; for
-// larr_tokenizers_free_string. An id that does not exist is an error.
-char* larr_tokenizer_decode(const larr_tokenizer* tokenizer,
-                            const uint32_t* ids, size_t id_count, char** text);
-
 // The id of a token, special or not; *id is -1 where there is none.
 char* larr_tokenizer_token_to_id(const larr_tokenizer* tokenizer,
                                  larr_text token, int64_t* id);
-
-// The token of an id, as the vocabulary spells it, for
-// larr_tokenizers_free_string; *token is NULL where there is none.
-char* larr_tokenizer_id_to_token(const larr_tokenizer* tokenizer, uint32_t id,
-                                 char** token);
 
 // One more than the highest id, added tokens included: the rows that an
 // embedding table needs.

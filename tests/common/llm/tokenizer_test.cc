@@ -50,7 +50,6 @@ TEST_CASE("Special tokens are added once, behind the others, and saved") {
   CHECK(ids.front() == before);
   CHECK(ids.back() == before + 1);
   CHECK(ids == Value(tokenizer.Encode(text))[0]);
-  CHECK(Value(again.Decode(ids)) == text[0]);
 }
 
 TEST_CASE("Bad input is refused, not crashed on") {

@@ -21,7 +21,6 @@ using testing::Server;
 
 TEST_CASE("Before a model is loaded calls are UNAVAILABLE", "[scoring]") {
   const Server server;
-  const testing::ScoringWorld world;
   ScoreResponse response;
   const grpc::Status status = server.Score(testing::SampleRequest(2), response);
   CHECK(status.error_code() == grpc::StatusCode::UNAVAILABLE);

@@ -168,26 +168,6 @@ pub unsafe extern "C" fn larr_encodings_free(encodings: *mut Encodings) {
 }
 
 #[no_mangle]
-pub unsafe extern "C" fn larr_tokenizer_decode(
-    tokenizer: *const Tokenizer,
-    ids: *const u32,
-    id_count: usize,
-    text: *mut *mut c_char,
-) -> *mut c_char {
-    guard(|| {
-        let (tokenizer, ids) = unsafe { (&*tokenizer, as_slice(ids, id_count)) };
-        if let Some(id) = ids.iter().find(|id| tokenizer.id_to_token(**id).is_none()) {
-            return Err(format!("token id {id} does not exist"));
-        }
-        let decoded = tokenizer
-            .decode(ids, /*skip_special_tokens=*/ false)
-            .map_err(|error| format!("ids cannot be decoded: {error}"))?;
-        unsafe { *text = into_c_string(decoded) };
-        Ok(())
-    })
-}
-
-#[no_mangle]
 pub unsafe extern "C" fn larr_tokenizer_token_to_id(
     tokenizer: *const Tokenizer,
     token: Text,
@@ -196,19 +176,6 @@ pub unsafe extern "C" fn larr_tokenizer_token_to_id(
     guard(|| {
         let token = unsafe { as_str("the token", token) }?;
         unsafe { *id = (*tokenizer).token_to_id(token).map_or(-1, i64::from) };
-        Ok(())
-    })
-}
-
-#[no_mangle]
-pub unsafe extern "C" fn larr_tokenizer_id_to_token(
-    tokenizer: *const Tokenizer,
-    id: u32,
-    token: *mut *mut c_char,
-) -> *mut c_char {
-    guard(|| {
-        let found = unsafe { &*tokenizer }.id_to_token(id);
-        unsafe { *token = found.map_or(ptr::null_mut(), into_c_string) };
         Ok(())
     })
 }
