@@ -6,8 +6,9 @@
 - every file has its licence line, every header its #pragma once
 - no two headers define a class, struct or enum of one name in one namespace of
   ours: a program that links both has one of them twice
-- every source of common/ and services/ has a test of its name, or is listed
-  below with the test that covers it
+- every source of common/ and services/ has a test of its name in the folder
+  below tests/ that mirrors its own, or is listed below with the test that
+  covers it
 - every element of a .proto has a comment
 - every metric has a legal name
 """
@@ -92,10 +93,10 @@ def check_types():
 
 
 def check_tests():
-    tests = {path.name for path in files("tests/**/*_test.cc")}
     for path in files("common/**/*.cc", "services/**/*.cc"):
-        if path.name != "main.cc" and f"{path.stem}_test.cc" not in tests and str(path) not in TESTED_BY:
-            problem(path, 1, f"no {path.stem}_test.cc under tests/")
+        test = pathlib.Path("tests") / path.parent / f"{path.stem}_test.cc"
+        if path.name != "main.cc" and not test.exists() and str(path) not in TESTED_BY:
+            problem(path, 1, f"no {test}")
     for source, test in TESTED_BY.items():
         if not pathlib.Path(source).exists() or not pathlib.Path(test).exists():
             problem(source, 1, f"TESTED_BY names {test}, but one of the two does not exist")
