@@ -8,6 +8,7 @@
 
 #include "common/rpc/grpc_server.h"
 #include "tests/testing/fake_encoder.h"
+#include "tests/testing/gate.h"
 #include "tests/testing/small_dataset.h"
 #include "tests/testing/temp_dir.h"
 
@@ -196,9 +197,8 @@ TEST_CASE("SearchPois ranks POIs by their comprehensive text", "[embedding]") {
 TEST_CASE("Cancelling over gRPC, and a drain that ends streams",
           "[embedding]") {
   Server server;
-  absl::Mutex gate;
-  gate.Lock();
-  server.encoder.before_encode = [&] { const absl::MutexLock lock(&gate); };
+  testing::Gate gate;
+  server.encoder.before_encode = gate.waiter();
   v1::CreateRefreshJobRequest create;
   create.set_refresh_job_id("a");
   RefreshJob job;
@@ -216,7 +216,7 @@ TEST_CASE("Cancelling over gRPC, and a drain that ends streams",
   grpc::ClientContext context;
   const auto stream = server.stub->WatchRefreshJob(&context, watch);
   REQUIRE(stream->Read(&job));
-  gate.Unlock();
+  gate.Open();
   server.server->Drain();
   while (stream->Read(&job)) {
   }

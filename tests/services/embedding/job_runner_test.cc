@@ -3,9 +3,9 @@
 
 #include <catch2/catch.hpp>
 
-#include "absl/synchronization/notification.h"
 #include "common/base/artifact_folder.h"
 #include "tests/testing/fake_encoder.h"
+#include "tests/testing/gate.h"
 #include "tests/testing/small_dataset.h"
 #include "tests/testing/temp_dir.h"
 
@@ -51,6 +51,20 @@ RefreshJob BeginJob(JobRunner& runner) {
   REQUIRE(job.ok());
   return *job;
 }
+
+// A runner whose encoder stops before its second chunk until the gate is open.
+struct HeldRunner {
+  HeldRunner(const Bench& bench, FakeEncoder& encoder) {
+    encoder.before_encode = [this, wait = gate.waiter()] {
+      if (++calls == 2) wait();
+    };
+    runner = bench.Start(encoder);
+  }
+
+  int calls = 0;
+  std::unique_ptr<JobRunner> runner;
+  testing::Gate gate;
+};
 
 TEST_CASE("A new runner tells which job succeeded last", "[embedding]") {
   const Bench bench;
@@ -139,16 +153,12 @@ TEST_CASE("A cancelled job keeps what it encoded for the next one",
           "[embedding]") {
   const Bench bench(3000);
   FakeEncoder encoder;
-  absl::Notification cancelled;
-  int calls = 0;
-  encoder.before_encode = [&] {
-    if (++calls == 2) cancelled.WaitForNotification();
-  };
-  const auto runner = bench.Start(encoder);
+  HeldRunner held(bench, encoder);
+  const auto& runner = held.runner;
   const RefreshJob job = BeginJob(*runner);
   const auto done = runner->Cancel(job.name());
   CHECK(done->state() == RefreshJob::CANCELLED);
-  cancelled.Notify();
+  held.gate.Open();
   const auto next = Wait(*runner, runner->Create("b", "")->name());
   CHECK(next.state() == RefreshJob::SUCCEEDED);
   CHECK(runner->Get("refreshJobs/a")->state() == RefreshJob::CANCELLED);
@@ -164,17 +174,13 @@ TEST_CASE("A job that a stop interrupted goes on with the next runner",
           "[embedding]") {
   const Bench bench(3000);
   FakeEncoder encoder;
-  absl::Notification stopping;
-  int calls = 0;
-  encoder.before_encode = [&] {
-    if (++calls == 2) stopping.WaitForNotification();
-  };
-  auto runner = bench.Start(encoder);
+  HeldRunner held(bench, encoder);
+  auto& runner = held.runner;
   const RefreshJob job = BeginJob(*runner);
   std::thread stop([&] { runner->Stop(); });
   CHECK(absl::IsUnavailable(
       runner->WaitForChange(job, absl::Seconds(10)).status()));
-  stopping.Notify();
+  held.gate.Open();
   stop.join();
   CHECK(runner->Get("refreshJobs/a")->state() == RefreshJob::RUNNING);
 
