@@ -9,6 +9,7 @@
 
 #include "tests/services/scoring/sample_request.h"
 #include "tests/services/scoring/scoring_server.h"
+#include "tests/testing/program.h"
 
 namespace larr {
 namespace {
@@ -93,34 +94,36 @@ TEST_CASE("Switching under load fails no request", "[scoring]") {
   }
   REQUIRE(expected.size() == 3);
 
-  std::atomic<bool> stop = false;
   std::atomic<int> failed = 0, mixed = 0, calls = 0;
-  std::vector<std::thread> clients;
-  for (int c = 0; c < 4; ++c) {
-    clients.emplace_back([&] {
-      ScoreResponse response;
-      while (!stop) {
-        ++calls;
-        if (!server.Score(request, response).ok()) {
-          ++failed;
-          continue;
-        }
-        const auto& want =
-            expected[response.model_version() + response.snapshot()];
-        for (int i = 0; i < 20; ++i) {
-          const float difference =
-              response.scores(i).ctr() - want.scores(i).ctr();
-          if (std::abs(difference) > 1e-6) ++mixed;
-        }
+  const auto call = [&](const std::stop_token& stop) {
+    ScoreResponse response;
+    while (!stop.stop_requested()) {
+      ++calls;
+      if (!server.Score(request, response).ok()) {
+        ++failed;
+        continue;
       }
-    });
+      const auto want =
+          expected.find(response.model_version() + response.snapshot());
+      if (want == expected.end() || response.scores_size() != 20) {
+        ++mixed;
+        continue;
+      }
+      for (int i = 0; i < 20; ++i) {
+        const float difference =
+            response.scores(i).ctr() - want->second.scores(i).ctr();
+        if (!(std::abs(difference) <= 1e-6)) ++mixed;
+      }
+    }
+  };
+  {
+    std::vector<std::jthread> clients;
+    for (int c = 0; c < 4; ++c) clients.emplace_back(call);
+    for (int i = 0; i < 15; ++i) {
+      const auto& [model, snapshot] = sources[i % 3];
+      REQUIRE(server.Switch(model, snapshot, &state).ok());
+    }
   }
-  for (int i = 0; i < 15; ++i) {
-    const auto& [model, snapshot] = sources[i % 3];
-    REQUIRE(server.Switch(model, snapshot, &state).ok());
-  }
-  stop = true;
-  for (std::thread& client : clients) client.join();
   CHECK(failed == 0);
   CHECK(mixed == 0);
   CHECK(calls > 50);
@@ -133,34 +136,34 @@ TEST_CASE("What waits too long is dropped, what is too much refused",
   ServingState state;
   REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
   const ScoreRequest request = testing::SampleRequest(1000);
+  // Eight clients on one thread; the first is in too much of a hurry.
   std::atomic<int> ok = 0, refused = 0, late = 0, other = 0;
-  std::vector<std::thread> clients;
-  for (int c = 0; c < 8; ++c) {
-    clients.emplace_back([&, c] {
-      ScoreResponse response;
-      for (int i = 0; i < 10; ++i) {
-        const auto status = server.Score(
-            request, response, std::chrono::milliseconds(c == 0 ? 1 : 20000));
-        switch (status.error_code()) {
-          case grpc::StatusCode::OK:
-            ++ok;
-            break;
-          case grpc::StatusCode::RESOURCE_EXHAUSTED:
-            ++refused;
-            break;
-          case grpc::StatusCode::DEADLINE_EXCEEDED:
-            ++late;
-            break;
-          default:
-            ++other;
-        }
+  const auto call = [&](const std::stop_token& stop, bool hurried) {
+    ScoreResponse response;
+    while (!stop.stop_requested()) {
+      const auto status = server.Score(
+          request, response, std::chrono::milliseconds(hurried ? 1 : 20000));
+      switch (status.error_code()) {
+        case grpc::StatusCode::OK:
+          ++ok;
+          break;
+        case grpc::StatusCode::RESOURCE_EXHAUSTED:
+          ++refused;
+          break;
+        case grpc::StatusCode::DEADLINE_EXCEEDED:
+          ++late;
+          break;
+        default:
+          ++other;
       }
-    });
+    }
+  };
+  {
+    std::vector<std::jthread> clients;
+    for (int c = 0; c < 8; ++c) clients.emplace_back(call, c == 0);
+    CHECK(
+        testing::Eventually([&] { return ok > 0 && refused > 0 && late > 0; }));
   }
-  for (std::thread& client : clients) client.join();
-  CHECK(ok > 0);
-  CHECK(refused > 0);
-  CHECK(late > 0);
   CHECK(other == 0);
 }
 
