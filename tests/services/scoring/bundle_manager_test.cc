@@ -7,10 +7,13 @@
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
 #include "tests/services/scoring/scoring_artifacts.h"
+#include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
 namespace {
+
+using testing::Eventually;
 
 struct Fixture {
   std::string alias() const {
@@ -33,16 +36,6 @@ struct Fixture {
   prometheus::Registry registry;
   ScoringMetrics metrics{registry};
 };
-
-// Waits until `condition` holds, at most 10 s.
-template <typename Condition>
-bool Eventually(Condition condition) {
-  for (int i = 0; i < 1000; ++i) {
-    if (condition()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
-}
 
 int64_t Token(const BundleManager& manager) {
   const auto bundle = manager.current();
@@ -119,7 +112,9 @@ TEST_CASE("The manager follows the alias, never back in time", "[scoring]") {
   CHECK(Token(manager) == 5);
 
   f.Point(f.other, f.foreign, 6);  // does not fit: the old one stays
-  std::this_thread::sleep_for(std::chrono::milliseconds(700));
+  REQUIRE(Eventually([&] {
+    return manager.refusal().find("fingerprint") != std::string::npos;
+  }));
   CHECK(Token(manager) == 5);
 
   f.Point(f.other, f.snapshot, 7);
@@ -135,12 +130,12 @@ TEST_CASE("The manager follows the alias, never back in time", "[scoring]") {
 TEST_CASE("A bundle that is not there yet is tried again", "[scoring]") {
   Fixture f;
   const std::string late = f.dir.path() / "late";
+  std::filesystem::copy(f.model, f.dir.path() / "copy");
   f.Point(late, f.snapshot, 1);
   BundleManager manager(f.alias(), f.metrics);
   CHECK(Eventually([&] {
     return manager.WhyNothingIsServed().find("late") != std::string::npos;
   }));
-  std::filesystem::copy(f.model, f.dir.path() / "copy");
   std::filesystem::rename(f.dir.path() / "copy", late);
   CHECK(Eventually([&] { return Token(manager) == 1; }));
 }
