@@ -8,12 +8,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
+#include <future>
 #include <thread>
 
 #include "common/base/files.h"
 #include "common/rpc/grpc_status.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
+#include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
@@ -23,20 +26,33 @@ using scoring::v1::GetServingStateRequest;
 using scoring::v1::ScoringService;
 using scoring::v1::ServingState;
 
-// Answers after `delay`.
-class SlowService : public ScoringService::Service {
+class SomeService : public ScoringService::Service {
  public:
-  explicit SlowService(std::chrono::milliseconds delay) : delay_(delay) {}
   grpc::Status GetServingState(grpc::ServerContext*,
                                const GetServingStateRequest*,
                                ServingState* state) override {
-    std::this_thread::sleep_for(delay_);
     state->set_snapshot("s");
     return grpc::Status::OK;
   }
+};
+
+// Holds up the first call until `go`; answers the others at once.
+class HeldService : public SomeService {
+ public:
+  grpc::Status GetServingState(grpc::ServerContext* context,
+                               const GetServingStateRequest* request,
+                               ServingState* state) override {
+    if (!taken_.exchange(true)) {
+      arrived.set_value();
+      go.get_future().wait();
+    }
+    return SomeService::GetServingState(context, request, state);
+  }
+
+  std::promise<void> arrived, go;
 
  private:
-  const std::chrono::milliseconds delay_;
+  std::atomic<bool> taken_ = false;
 };
 
 absl::Status Call(const std::string& address) {
@@ -59,7 +75,7 @@ config::v1::ServerConfig AnyPort() {
 
 TEST_CASE("A server takes a free port, tells it, and answers", "[rpc]") {
   const testing::TempDir dir;
-  SlowService service(std::chrono::milliseconds(0));
+  SomeService service;
   auto config = AnyPort();
   config.set_port_file((dir.path() / "port").string());
   config.set_metrics_listen("127.0.0.1:0");
@@ -71,8 +87,7 @@ TEST_CASE("A server takes a free port, tells it, and answers", "[rpc]") {
 
 TEST_CASE("A taken port and an empty address are refused with a reason",
           "[rpc]") {
-  SlowService service(std::chrono::milliseconds(0)),
-      other(std::chrono::milliseconds(0));
+  SomeService service, other;
   const auto server = GrpcServer::Start(AnyPort(), {.services = {&service}});
   REQUIRE(server.ok());
   config::v1::ServerConfig taken;
@@ -85,26 +100,30 @@ TEST_CASE("A taken port and an empty address are refused with a reason",
 }
 
 TEST_CASE("A drain lets the call in flight end and refuses new ones", "[rpc]") {
-  SlowService service(std::chrono::milliseconds(500));
+  HeldService service;
   bool told = false;
   auto server = GrpcServer::Start(
       AnyPort(), {.services = {&service}, .on_drain = [&] { told = true; }});
   REQUIRE(server.ok());
   const std::string address = (*server)->address();
   absl::Status in_flight;
-  std::thread client([&] { in_flight = Call(address); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(200));
-  (*server)->Drain();
+  std::jthread client([&] { in_flight = Call(address); });
+  REQUIRE(service.arrived.get_future().wait_for(std::chrono::seconds(30)) ==
+          std::future_status::ready);
+  std::jthread drain([&] { (*server)->Drain(); });
+  CHECK(
+      testing::Eventually([&] { return absl::IsUnavailable(Call(address)); }));
+  service.go.set_value();
   client.join();
+  drain.join();
   CHECK(in_flight.ok());
   CHECK(told);
-  CHECK(absl::IsUnavailable(Call(address)));
 }
 
 TEST_CASE("SIGTERM ends ServeUntilSignal in order", "[rpc]") {
   const pid_t child = fork();
   if (child == 0) {
-    SlowService service(std::chrono::milliseconds(0));
+    SomeService service;
     std::thread([] {
       std::this_thread::sleep_for(std::chrono::milliseconds(300));
       kill(getpid(), SIGTERM);
