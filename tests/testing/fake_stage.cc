@@ -5,6 +5,7 @@
 // for a stage: `<stage> <word>...`, for example `align slow fail`.
 //
 //   slow     40 steps of 50 ms instead of none
+//   held     waits until there is a file `go` beside `behaviour`
 //   fail     ends with an error line
 //   die      kills itself by a signal, once: its next process goes on
 //   die-always
@@ -81,17 +82,23 @@ absl::Status Run(const std::string& path) {
   const auto config = LoadTextProto<StageConfig>(path);
   if (!config.ok()) return config.status();
   const std::filesystem::path work = config->work();
+  const std::string behaviour = Behaviour(*config);
+  // Before the line in `starts`: whoever has read it may send the signal.
+  if (Has(behaviour, "stubborn")) signal(SIGTERM, SIG_IGN);
   std::ofstream(work / "starts", std::ios::app)
       << getpid() << " " << getenv("CUDA_VISIBLE_DEVICES") << std::endl;
   if (std::filesystem::exists(config->output())) return absl::OkStatus();
-  const std::string behaviour = Behaviour(*config);
-  if (Has(behaviour, "stubborn")) signal(SIGTERM, SIG_IGN);
   stage::StageContext context{*config, stage::ProgressWriter(work)};
   std::cout << "working on " << config->output() << std::endl;
   const int steps = Has(behaviour, "slow") ? 40 : 1;
   for (int step = 1; step <= steps; ++step) {
     if (steps > 1) std::this_thread::sleep_for(std::chrono::milliseconds(50));
     context.progress.Report(step, steps, 1.0 / step, 20, "steps/s");
+  }
+  const std::filesystem::path spec = config->spec().dataset();
+  while (Has(behaviour, "held") &&
+         !std::filesystem::exists(spec.parent_path() / "go")) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   if (Has(behaviour, "fail")) return absl::InternalError("told to fail");
   if (Has(behaviour, "die-always")) {

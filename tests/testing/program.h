@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <optional>
 #include <stdexcept>
@@ -33,6 +34,15 @@ inline bool Eventually(const std::function<bool()>& condition,
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
   return true;
+}
+
+// The kernel's letter for what a process does, e.g. T: stopped, Z: ended but
+// not reaped; 0 if there is none.
+inline char ProcessState(int pid) {
+  std::ifstream stat("/proc/" + std::to_string(pid) + "/stat");
+  std::string number, name;
+  char state = 0;
+  return (stat >> number >> name >> state) ? state : 0;
 }
 
 // Killed and reaped when the object goes.
