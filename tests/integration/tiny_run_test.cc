@@ -114,19 +114,28 @@ class TinyRunTest : public testing::CoordinatorFixture {
            run.state() != TrainingRun::RUNNING;
   }
 
-  // Kills the stage once it has reported a few steps. True if it was killed.
+  // Kills the stage once it has reported a few steps. True if it was killed
+  // before its artifact was there.
   bool KillInTheMidst(const std::string& id, const StageRun& stage) {
     std::string name = stage.id();
     std::replace(name.begin(), name.end(), '/', '-');
-    const auto progress = ReadFile(
-        path("artifacts/runs/" + id + "/" + name + ".work/progress.jsonl"));
+    const std::string output = path("artifacts/runs/" + id + "/" + name);
+    const auto progress = ReadFile(output + ".work/progress.jsonl");
     if (!progress.ok() ||
-        std::count(progress->begin(), progress->end(), '\n') < 2 ||
-        std::filesystem::exists(path("artifacts/runs/" + id + "/" + name))) {
+        std::count(progress->begin(), progress->end(), '\n') < 2) {
       return false;
     }
     const int pid = PidIn(path("state/processes/" + id + "/" + name + ".work"));
-    return pid > 0 && kill(pid, SIGKILL) == 0;
+    // What is stopped cannot end between the look and the kill.
+    if (pid <= 0 || kill(pid, SIGSTOP) != 0) return false;
+    char state = 0;
+    testing::Eventually([&] {
+      state = testing::ProcessState(pid);
+      return state == 'T' || state == 'Z' || state == 0;
+    });
+    const bool midst = state == 'T' && !std::filesystem::exists(output);
+    kill(pid, midst ? SIGKILL : SIGCONT);
+    return midst;
   }
 
   // Hashes of a stage's weights; what else it writes may tell the time.
