@@ -54,15 +54,21 @@ TEST_CASE("A general corpus is mixed in at its share") {
   config.set_stage(StageConfig::PRETRAIN);
   auto* pretrain = config.mutable_spec()->mutable_pretrain();
   pretrain->set_steps(2);
-  pretrain->set_general_fraction(0.5);
+  pretrain->set_max_tokens(8);  // every description has more
+  pretrain->set_general_fraction(0.25);
   pretrain->set_general_corpus((dir.path() / "general.txt").string());
   const auto missing = RunStage(config);
   CHECK_THAT(missing.ToString(), Catch::Contains("pretrain.general_corpus"));
+  // Each document has three tokens.
   std::ofstream(dir.path() / "general.txt")
-      << "water boils\n\nice melts at zero\n";
+      << "<name>oo</name>\n\n<dish>oo</dish>\n";
   const auto status = RunStage(config);
   INFO(status.ToString());
   REQUIRE(status.ok());
+  // One of a step's four texts is a document.
+  const auto training = Training(config.output());
+  CHECK(training["curve"].size() == 2);
+  for (const auto& step : training["curve"]) CHECK(step["tokens"] == 3 * 8 + 3);
 }
 
 }  // namespace
