@@ -3,83 +3,25 @@
 // A second dataset needs no code: the coupon survey through its own spec. On a
 // small table of the same shape always, on the real survey where it is there:
 // at $LARR_COUPON_CSV, or below ../shared/data beside the checkout.
-#include <sys/wait.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <set>
 
 #include "common/dataset/impression_stream.h"
 #include "common/dataset/validate_dataset.h"
 #include "common/features/feature_learner.h"
 #include "services/stage/corpus.h"
+#include "tests/testing/survey.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string Env(const char* name) {
-  const char* value = std::getenv(name);
-  return value ? value : "";
-}
-
-// Runs the import script; returns its exit code and what it printed.
-std::pair<int, std::string> Import(const fs::path& csv, const fs::path& out) {
-  const std::string command = "PYTHONPATH=" + Env("LARR_DEPS") +
-                              "/arrow python3 " + Env("LARR_SOURCE_DIR") +
-                              "/examples/coupon/import.py '" + csv.string() +
-                              "' '" + out.string() + "' 2>&1";
-  FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::string printed;
-  char buffer[1024];
-  while (fgets(buffer, sizeof(buffer), pipe)) printed += buffer;
-  return {WEXITSTATUS(pclose(pipe)), printed};
-}
-
-const char kHeader[] =
-    "destination,passanger,weather,temperature,time,coupon,expiration,gender,"
-    "age,maritalStatus,has_children,education,occupation,income,Bar,"
-    "CoffeeHouse,CarryAway,RestaurantLessThan20,Restaurant20To50,"
-    "toCoupon_GEQ5min,toCoupon_GEQ15min,toCoupon_GEQ25min,direction_same,"
-    "direction_opp,Y\n";
-
-// Forty people, twelve situations each. People take coupons for what they do.
-void WriteSurvey(const fs::path& path) {
-  std::mt19937_64 random(4);
-  const auto one_of = [&](std::initializer_list<const char*> values) {
-    return std::string(values.begin()[random() % values.size()]);
-  };
-  std::ofstream out(path);
-  out << kHeader;
-  for (int person = 0; person < 40; ++person) {
-    const std::string bar = one_of({"never", "less1", "1~3", "gt8", ""});
-    const std::string about =
-        one_of({"Female", "Male"}) + "," + one_of({"below21", "26", "50plus"}) +
-        ",Single," + one_of({"0", "1"}) + ",Degree,Job " +
-        std::to_string(person) + "," + "$25000 - $37499," + bar + ",1~3," +
-        one_of({"gt8", "1~3", ""}) + ",4~8,never,";
-    for (int i = 0; i < 12; ++i) {
-      const std::string coupon =
-          one_of({"Bar", "Coffee House", "Restaurant(<20)"});
-      const bool wanted = coupon != "Bar" || bar == "gt8" || bar == "1~3";
-      out << one_of({"Home", "Work", "No Urgent Place"}) << ","
-          << one_of({"Alone", "Friend(s)"}) << "," << one_of({"Sunny", "Rainy"})
-          << "," << one_of({"30", "55", "80"}) << "," << one_of({"7AM", "6PM"})
-          << "," << coupon << "," << one_of({"1d", "2h"}) << "," << about
-          << "1," << one_of({"0", "1"}) << ",0," << one_of({"0", "1"}) << ",1,"
-          << ((random() % 10 < (wanted ? 8u : 2u)) ? 1 : 0) << "\n";
-    }
-  }
-}
+using testing::WriteSurvey;
 
 double Auc(std::vector<std::pair<double, bool>> scored) {
   std::sort(scored.begin(), scored.end());
@@ -193,7 +135,7 @@ TEST_CASE("A survey of the coupon data's shape needs no code", "[coupon]") {
   const testing::TempDir dir;
   WriteSurvey(dir.path() / "survey.csv");
   const auto [code, printed] =
-      Import(dir.path() / "survey.csv", dir.path() / "data");
+      testing::ImportSurvey(dir.path() / "survey.csv", dir.path() / "data");
   INFO(printed);
   REQUIRE(code == 0);
   CHECK_THAT(printed, Catch::Contains("480 rows of 40 profiles"));
@@ -207,7 +149,8 @@ TEST_CASE("The import refuses what it cannot read", "[coupon]") {
   const testing::TempDir dir;
   const auto csv = dir.path() / "survey.csv";
   const auto message = [&] {
-    const auto [code, printed] = Import(csv, dir.path() / "data");
+    const auto [code, printed] =
+        testing::ImportSurvey(csv, dir.path() / "data");
     CHECK(code == 1);
     return printed;
   };
@@ -224,18 +167,14 @@ TEST_CASE("The import refuses what it cannot read", "[coupon]") {
 }
 
 TEST_CASE("The real survey, where it is there", "[coupon]") {
-  fs::path csv = Env("LARR_COUPON_CSV");
-  if (csv.empty()) {
-    csv = fs::path(Env("LARR_SOURCE_DIR")) / ".." / "shared" / "data" /
-          "coupon" / "in-vehicle-coupon-recommendation.csv";
-  }
+  const fs::path csv = testing::RealSurvey();
   if (!fs::exists(csv)) {
     WARN("skipped: no survey at " << csv.string()
                                   << "; set LARR_COUPON_CSV to its path");
     return;
   }
   const testing::TempDir dir;
-  const auto [code, printed] = Import(csv, dir.path());
+  const auto [code, printed] = testing::ImportSurvey(csv, dir.path());
   INFO(printed);
   REQUIRE(code == 0);
   CHECK_THAT(printed, Catch::Contains("12684 rows of 567 profiles"));
