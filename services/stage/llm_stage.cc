@@ -37,6 +37,8 @@ absl::Status CheckTraining(const std::string& stage, int64_t steps,
   };
   LARR_RETURN_IF_ERROR(
       check(steps >= 0, "steps", static_cast<double>(steps), "0 or more"));
+  // Stage 1 without steps reads no text; an embedder always has a bound.
+  if (steps == 0 && stage == "pretrain") return absl::OkStatus();
   LARR_RETURN_IF_ERROR(
       check(max_tokens >= 2, "max_tokens", max_tokens, "at least 2"));
   if (steps == 0) return absl::OkStatus();

@@ -34,13 +34,16 @@ TEST_CASE("Pretraining killed by kill -9 ends with the same bits") {
   CHECK(manifest->parents().contains("corpus"));
 }
 
-TEST_CASE("No pretraining step still adds the special tokens") {
+TEST_CASE("noCPT as documented, steps and nothing else, adds special tokens") {
   const TempDir dir;
   testing::WriteTinyCorpus(dir.path());
   auto config = TinyStage(dir.path(), "out");
   config.set_stage(StageConfig::PRETRAIN);
-  config.mutable_spec()->mutable_pretrain()->set_steps(0);
-  REQUIRE(RunStage(config).ok());
+  *config.mutable_spec()->mutable_pretrain() =
+      *ParseTextProto<config::v1::PretrainConfig>("steps: 0");
+  const auto status = RunStage(config);
+  INFO(status.ToString());
+  REQUIRE(status.ok());
   const auto checkpoint = ReadCheckpoint(config.output(), torch::kFloat32);
   REQUIRE(checkpoint.ok());
   CHECK(checkpoint->config.vocab_size == 269 + 14);
