@@ -4,10 +4,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <chrono>
 #include <tuple>
 
+#include "common/base/date.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -16,13 +15,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kPartition = "date=";
-
-bool ParseNumber(std::string_view text, int& out) {
-  const auto [end, error] =
-      std::from_chars(text.data(), text.data() + text.size(), out);
-  return error == std::errc() && end == text.data() + text.size() &&
-         text[0] != '-';
-}
 
 absl::Status AddFolder(const fs::path& folder, const std::string& date,
                        std::vector<DataFile>& files) {
@@ -54,22 +46,6 @@ absl::Status AddFolder(const fs::path& folder, const std::string& date,
 }
 
 }  // namespace
-
-bool IsDate(std::string_view text) {
-  if (text.size() != 10 || text[4] != '-' || text[7] != '-') return false;
-  int year = 0;
-  int month = 0;
-  int day = 0;
-  if (!ParseNumber(text.substr(0, 4), year) ||
-      !ParseNumber(text.substr(5, 2), month) ||
-      !ParseNumber(text.substr(8, 2), day)) {
-    return false;
-  }
-  return std::chrono::year_month_day(std::chrono::year(year),
-                                     std::chrono::month(month),
-                                     std::chrono::day(day))
-      .ok();
-}
 
 absl::StatusOr<std::vector<DataFile>> ListDataFiles(const fs::path& path) {
   std::error_code error;

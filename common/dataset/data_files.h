@@ -8,7 +8,6 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace larr {
@@ -18,9 +17,6 @@ struct DataFile {
   std::filesystem::path path;
   std::string date;  // Empty without daily partitions.
 };
-
-// True for a day of the calendar written `YYYY-MM-DD`.
-bool IsDate(std::string_view text);
 
 // The files of a table, by date and name. `path` is a file or a folder.
 // Errors: kNotFound         nothing there, or no `.parquet` file below it

@@ -7,8 +7,8 @@
 
 #include <cmath>
 
+#include "common/base/date.h"
 #include "common/base/status_macros.h"
-#include "common/dataset/data_files.h"
 
 namespace larr {
 namespace {

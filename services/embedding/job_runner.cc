@@ -11,9 +11,9 @@
 #include <utility>
 
 #include "common/base/artifact_folder.h"
+#include "common/base/date.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
-#include "common/dataset/data_files.h"
 
 namespace larr {
 namespace {

@@ -14,14 +14,6 @@ void Touch(const std::filesystem::path& path) {
   std::ofstream(path) << "x";
 }
 
-TEST_CASE("Dates are days of the calendar", "[dataset]") {
-  CHECK(IsDate("2024-02-29"));
-  for (const char* wrong : {"2023-02-29", "2024-13-01", "2024-1-01", "x",
-                            "2024-01-1x", "-024-01-01", "20240101"}) {
-    CHECK_FALSE(IsDate(wrong));
-  }
-}
-
 TEST_CASE("Files of a table come by day and name", "[dataset]") {
   const testing::TempDir dir;
   Touch(dir.path() / "date=2024-01-02" / "a.parquet");
