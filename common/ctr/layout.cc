@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "common/base/status_macros.h"
+#include "common/config/training_settings.h"
 #include "common/features/tabular_encoder.h"
 
 namespace larr {
@@ -15,17 +16,6 @@ namespace {
 using config::v1::CtrArchitecture;
 using config::v1::CtrModelDescription;
 using config::v1::DatasetSpec;
-
-template <typename T>
-T OrDefault(T value, T fallback) {
-  return value == 0 ? fallback : value;
-}
-
-absl::Status CheckPositive(std::string_view field, int64_t value) {
-  if (value > 0) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      fmt::format("architecture.{} is {}; it must be positive", field, value));
-}
 
 // A weight of e_t's features: their columns of `ids`.
 absl::Status AddTargets(
@@ -86,44 +76,6 @@ absl::Status AddTexts(const CtrModelDescription& description,
 
 int64_t CtrLayout::target_width() const {
   return static_cast<int64_t>(target_ids.size()) * embedding_width;
-}
-
-absl::StatusOr<CtrArchitecture> CompleteArchitecture(
-    CtrArchitecture architecture) {
-  if (architecture.kind() != CtrArchitecture::PLE &&
-      architecture.kind() != CtrArchitecture::LARR)
-    return absl::InvalidArgumentError(
-        "architecture.kind is not set; set it to PLE or LARR");
-  architecture.set_embedding_width(
-      OrDefault(architecture.embedding_width(), 16));
-  architecture.set_ple_levels(OrDefault(architecture.ple_levels(), 2));
-  architecture.set_task_experts(OrDefault(architecture.task_experts(), 2));
-  architecture.set_shared_experts(OrDefault(architecture.shared_experts(), 2));
-  architecture.set_tower_width(OrDefault(architecture.tower_width(), 64));
-  architecture.set_encoder_heads(OrDefault(architecture.encoder_heads(), 4));
-  architecture.set_encoder_ffn_width(
-      OrDefault(architecture.encoder_ffn_width(), 512));
-  if (architecture.expert_widths().empty())
-    for (int level = 0; level < architecture.ple_levels(); ++level)
-      architecture.add_expert_widths(level == 0 ? 256 : 128);
-
-  for (const auto& [field, value] :
-       {std::pair{"embedding_width", architecture.embedding_width()},
-        {"ple_levels", architecture.ple_levels()},
-        {"task_experts", architecture.task_experts()},
-        {"shared_experts", architecture.shared_experts()},
-        {"tower_width", architecture.tower_width()},
-        {"encoder_heads", architecture.encoder_heads()},
-        {"encoder_ffn_width", architecture.encoder_ffn_width()}})
-    LARR_RETURN_IF_ERROR(CheckPositive(field, value));
-  for (const int width : architecture.expert_widths())
-    LARR_RETURN_IF_ERROR(CheckPositive("expert_widths", width));
-  if (architecture.expert_widths_size() != architecture.ple_levels())
-    return absl::InvalidArgumentError(fmt::format(
-        "architecture.expert_widths has {} entries for {} levels; give one "
-        "for each level",
-        architecture.expert_widths_size(), architecture.ple_levels()));
-  return architecture;
 }
 
 absl::StatusOr<CtrLayout> MakeCtrLayout(

@@ -57,11 +57,6 @@ struct CtrLayout {
   int64_t input_width() const { return tabular_columns + target_width(); }
 };
 
-// The architecture with every default of the proto filled in.
-// Errors: kInvalidArgument  a field is out of range, or widths do not fit.
-absl::StatusOr<config::v1::CtrArchitecture> CompleteArchitecture(
-    config::v1::CtrArchitecture architecture);
-
 // Errors: kInvalidArgument  names the feature or field, and the fix
 absl::StatusOr<CtrLayout> MakeCtrLayout(
     const config::v1::CtrModelDescription& description);

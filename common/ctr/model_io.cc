@@ -6,6 +6,7 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
 #include "common/tensors/torch_status.h"
 
 namespace larr {

@@ -32,52 +32,7 @@ Tensor Chosen(const Tensor& like, double probability, at::Generator generator) {
 
 }  // namespace
 
-absl::StatusOr<AlignConfig> CompleteAlignConfig(AlignConfig config) {
-  LARR_ASSIGN_OR_RETURN(*config.mutable_architecture(),
-                        CompleteArchitecture(config.architecture()));
-  if (config.batch_size() == 0) config.set_batch_size(2400);
-  if (config.learning_rate() == 0) config.set_learning_rate(8e-4);
-  if (config.epochs() == 0) config.set_epochs(1);
-  if (config.alignment_temperature() == 0)
-    config.set_alignment_temperature(0.1);
-  if (config.default_probability() == 0) config.set_default_probability(0.02);
-  if (config.checkpoint_steps() == 0) config.set_checkpoint_steps(200);
-  if (config.shuffle_rows() == 0) config.set_shuffle_rows(100'000);
-  const auto check = [&](bool good, const char* field, double value,
-                         const char* want) -> absl::Status {
-    if (good) return absl::OkStatus();
-    return absl::InvalidArgumentError(
-        fmt::format("align \"{}\": {} is {}; it must be {}", config.name(),
-                    field, value, want));
-  };
-  LARR_RETURN_IF_ERROR(check(config.batch_size() > 1, "batch_size",
-                             config.batch_size(), "at least 2"));
-  LARR_RETURN_IF_ERROR(check(config.learning_rate() > 0, "learning_rate",
-                             config.learning_rate(), "positive"));
-  LARR_RETURN_IF_ERROR(
-      check(config.epochs() > 0, "epochs", config.epochs(), "positive"));
-  LARR_RETURN_IF_ERROR(check(config.max_rows() >= 0, "max_rows",
-                             static_cast<double>(config.max_rows()),
-                             "0 or more"));
-  LARR_RETURN_IF_ERROR(check(config.alignment_weight() >= 0, "alignment_weight",
-                             config.alignment_weight(), "0 or more"));
-  LARR_RETURN_IF_ERROR(check(config.alignment_temperature() > 0,
-                             "alignment_temperature",
-                             config.alignment_temperature(), "positive"));
-  LARR_RETURN_IF_ERROR(check(
-      config.default_probability() > 0 && config.default_probability() < 1,
-      "default_probability", config.default_probability(), "within (0, 1)"));
-  LARR_RETURN_IF_ERROR(check(config.checkpoint_steps() > 0, "checkpoint_steps",
-                             static_cast<double>(config.checkpoint_steps()),
-                             "positive"));
-  LARR_RETURN_IF_ERROR(check(config.shuffle_rows() >= config.batch_size(),
-                             "shuffle_rows", config.shuffle_rows(),
-                             "at least batch_size"));
-  return config;
-}
-
-CtrTrainer::CtrTrainer(CtrModel& model, const AlignConfig& config,
-                       uint64_t seed)
+CtrTrainer::CtrTrainer(CtrModel& model, const AlignConfig& config, uint64_t seed)
     : model_(model),
       config_(config),
       adam_{.learning_rate = config.learning_rate()},

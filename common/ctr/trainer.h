@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config/training_settings.h"
 #include "common/ctr/ctr_model.h"
 #include "larr/config/v1/training.pb.h"
 
@@ -34,16 +35,12 @@ struct StepLoss {
   double alignment = 0;  // L_cl of eq. 25, unweighted; 0 where it is not used.
 };
 
-// The settings with every default of the proto filled in.
-// Errors: kInvalidArgument  a field is out of range
-absl::StatusOr<config::v1::AlignConfig> CompleteAlignConfig(
-    config::v1::AlignConfig config);
-
 class CtrTrainer {
  public:
-  // Changes `model`, which must outlive it. REQUIRES: a completed config.
+  // Changes `model`, which must outlive it.
+  // REQUIRES: the config is of CompleteAlignConfig.
   CtrTrainer(CtrModel& model, const config::v1::AlignConfig& config,
-             uint64_t seed);
+          uint64_t seed);
 
   // Steps made so far, over all restarts.
   int64_t step() const { return step_; }

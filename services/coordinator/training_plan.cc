@@ -8,6 +8,7 @@
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
 #include "larr/config/v1/dataset.pb.h"
 #include "services/coordinator/registry.h"
 
@@ -15,7 +16,6 @@ namespace larr {
 namespace {
 
 using config::v1::AlignConfig;
-using config::v1::CtrArchitecture;
 using config::v1::DatasetSpec;
 using config::v1::StageConfig;
 using config::v1::TrainingSpec;
@@ -40,71 +40,8 @@ absl::Status CheckPath(const std::string& field, const std::string& path,
                  folder ? "folder" : "file", path);
 }
 
-struct Range {
-  const char* field;
-  double value;
-  double low;
-  double high;
-};
-
-absl::Status CheckRanges(const std::vector<Range>& ranges) {
-  for (const Range& range : ranges) {
-    // Written so that NaN fails.
-    if (range.value >= range.low && range.value <= range.high) continue;
-    return Invalid("`{}` is {}; it must be in [{}, {}]", range.field,
-                   range.value, range.low, range.high);
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckLanguageModel(const TrainingSpec& spec) {
-  constexpr double kMany = 1e15;
-  const auto& pretrain = spec.pretrain();
-  const auto& contrast = spec.contrast();
-  LARR_RETURN_IF_ERROR(CheckRanges({
-      {"threads", double(spec.threads()), 0, 4096},
-      {"corpus.held_out_fraction", spec.corpus().held_out_fraction(), 0, 0.9},
-      {"corpus.max_pairs", double(spec.corpus().max_pairs()), 0, kMany},
-      {"pretrain.steps", double(pretrain.steps()), 0, kMany},
-      {"pretrain.frozen_layers", double(pretrain.frozen_layers()), 0, 1000},
-      {"pretrain.optimizer.learning_rate", pretrain.optimizer().learning_rate(),
-       0, 1},
-      {"pretrain.general_fraction", pretrain.general_fraction(), 0, 1},
-      {"contrast.steps", double(contrast.steps()), 0, kMany},
-      {"contrast.frozen_layers", double(contrast.frozen_layers()), 0, 1000},
-      {"contrast.optimizer.learning_rate", contrast.optimizer().learning_rate(),
-       0, 1},
-      {"contrast.temperature", contrast.temperature(), 0, 100},
-      {"contrast.keyword_dropout", contrast.keyword_dropout(), 0, 1},
-      {"contrast.same_value_fraction", contrast.same_value_fraction(), 0, 1},
-      {"embed.tokens_per_batch", double(spec.embed().tokens_per_batch()), 0,
-       1 << 24},
-      {"publish.max_auc_loss", spec.publish().max_auc_loss(), 0, 1},
-      {"publish.max_calibration_error", spec.publish().max_calibration_error(),
-       0, 1000},
-  }));
-  if (pretrain.steps() > 0) {
-    LARR_RETURN_IF_ERROR(CheckRanges(
-        {{"pretrain.descriptions_per_step",
-          double(pretrain.descriptions_per_step()), 1, 1 << 24},
-         {"pretrain.max_tokens", double(pretrain.max_tokens()), 1, 1 << 20}}));
-  }
-  if (contrast.steps() > 0) {
-    // One pair has no negatives.
-    LARR_RETURN_IF_ERROR(CheckRanges(
-        {{"contrast.pairs_per_step", double(contrast.pairs_per_step()), 2,
-          1 << 24},
-         {"contrast.max_tokens", double(contrast.max_tokens()), 1, 1 << 20}}));
-  }
-  if (!pretrain.general_corpus().empty()) {
-    LARR_RETURN_IF_ERROR(CheckPath("pretrain.general_corpus",
-                                   pretrain.general_corpus(),
-                                   /*folder=*/false));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status CheckAlign(const TrainingSpec& spec) {
+// The models of a run must have names to be told apart by.
+absl::Status CheckNames(const TrainingSpec& spec) {
   if (spec.align_size() == 0) {
     return Invalid("`align` is empty; name at least one model to train");
   }
@@ -119,22 +56,11 @@ absl::Status CheckAlign(const TrainingSpec& spec) {
       return Invalid("`align.name` `{}` is used twice; give each model its own",
                      align.name());
     }
-    if (align.architecture().kind() == CtrArchitecture::KIND_UNSPECIFIED) {
-      return Invalid(
-          "`align.architecture.kind` of `{}` is not set; use PLE or LARR",
-          align.name());
-    }
-    LARR_RETURN_IF_ERROR(CheckRanges({
-        {"align.batch_size", double(align.batch_size()), 0, 1 << 24},
-        {"align.learning_rate", align.learning_rate(), 0, 1},
-        {"align.epochs", double(align.epochs()), 0, 1000},
-        {"align.max_rows", double(align.max_rows()), 0, 1e15},
-        {"align.alignment_weight", align.alignment_weight(), 0, 1000},
-        {"align.alignment_temperature", align.alignment_temperature(), 0, 100},
-        {"align.default_probability", align.default_probability(), 0, 0.99},
-    }));
   }
-  return absl::OkStatus();
+  if (IsValidId(PublishAlias(spec))) return absl::OkStatus();
+  return Invalid(
+      "`publish.alias` is `{}`; use lower-case letters, digits and `-`",
+      spec.publish().alias());
 }
 
 std::string FileName(std::string stage) {
@@ -148,13 +74,13 @@ absl::StatusOr<std::string> ValidateTrainingSpec(const TrainingSpec& spec) {
   LARR_RETURN_IF_ERROR(CheckPath("dataset", spec.dataset(), /*folder=*/false));
   LARR_RETURN_IF_ERROR(
       CheckPath("base_model", spec.base_model(), /*folder=*/true));
-  LARR_RETURN_IF_ERROR(CheckLanguageModel(spec));
-  LARR_RETURN_IF_ERROR(CheckAlign(spec));
-  if (!IsValidId(PublishAlias(spec))) {
-    return Invalid(
-        "`publish.alias` is `{}`; use lower-case letters, digits and `-`",
-        spec.publish().alias());
+  if (!spec.pretrain().general_corpus().empty()) {
+    LARR_RETURN_IF_ERROR(CheckPath("pretrain.general_corpus",
+                                   spec.pretrain().general_corpus(),
+                                   /*folder=*/false));
   }
+  LARR_RETURN_IF_ERROR(CheckNames(spec));
+  LARR_RETURN_IF_ERROR(CheckTrainingSettings(spec));
   LARR_ASSIGN_OR_RETURN(const auto dataset,
                         LoadTextProto<DatasetSpec>(spec.dataset()));
   if (!IsValidId(dataset.name())) {

@@ -5,6 +5,7 @@
 
 #include "absl/synchronization/mutex.h"
 #include "common/base/status_macros.h"
+#include "common/config/training_settings.h"
 #include "common/llm/embedder.h"
 
 namespace larr {
@@ -46,14 +47,11 @@ class LlmEncoder : public TextEncoder {
 absl::StatusOr<std::unique_ptr<TextEncoder>> OpenLlmEncoder(
     const std::filesystem::path& checkpoint,
     const config::v1::EmbedConfig& config, int threads) {
-  EmbedderOptions options;
-  if (config.precision() != config::v1::PRECISION_UNSPECIFIED) {
-    options.precision = config.precision();
-  }
-  if (config.tokens_per_batch() > 0) {
-    options.tokens_per_batch = config.tokens_per_batch();
-  }
-  options.threads = threads;
+  LARR_ASSIGN_OR_RETURN(const auto complete, CompleteEmbedConfig(config));
+  const EmbedderOptions options = {
+      .precision = complete.precision(),
+      .tokens_per_batch = complete.tokens_per_batch(),
+      .threads = threads};
   LARR_ASSIGN_OR_RETURN(auto embedder, Embedder::Open(checkpoint, options));
   return std::make_unique<LlmEncoder>(std::move(embedder));
 }

@@ -17,8 +17,8 @@ namespace larr {
 // Opens a checkpoint folder with `larr.json`. `threads` 0: as many as cores;
 // sets the process's threads of LibTorch.
 //
-// Errors:  kNotFound, kInvalidArgument, kDataLoss  the checkpoint; see
-//          common/llm/embedder.h
+// Errors:  kInvalidArgument  a setting of `config`;  otherwise those of
+//          common/llm/embedder.h about the checkpoint
 absl::StatusOr<std::unique_ptr<TextEncoder>> OpenLlmEncoder(
     const std::filesystem::path& checkpoint,
     const config::v1::EmbedConfig& config, int threads);

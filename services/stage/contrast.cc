@@ -8,6 +8,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
 #include "common/llm/losses.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_sampler.h"
@@ -18,33 +19,6 @@ namespace larr::stage {
 namespace {
 
 using config::v1::ContrastConfig;
-
-constexpr int64_t kEmbeddingDim = 128;  // as in the paper
-
-absl::Status CheckSettings(const ContrastConfig& config) {
-  LARR_RETURN_IF_ERROR(CheckTraining("contrast", config.steps(),
-                                     config.pairs_per_step(),
-                                     config.max_tokens(), config.optimizer()));
-  const auto wrong = [](const char* field, double value, const char* expected) {
-    return absl::InvalidArgumentError(fmt::format(
-        "contrast.{} is {}; it must be {}", field, value, expected));
-  };
-  if (config.steps() > 0 && config.pairs_per_step() < 2)
-    return wrong("pairs_per_step", config.pairs_per_step(), "at least 2");
-  if (!(config.temperature() > 0))
-    return wrong("temperature", config.temperature(), "positive");
-  if (config.keyword_dropout() < 0 || config.keyword_dropout() >= 1)
-    return wrong("keyword_dropout", config.keyword_dropout(), "in [0, 1)");
-  if (config.same_value_fraction() < 0 || config.same_value_fraction() > 1)
-    return wrong("same_value_fraction", config.same_value_fraction(),
-                 "in [0, 1]");
-  for (const double weight :
-       {config.user_user_weight(), config.poi_poi_weight(),
-        config.user_poi_weight()}) {
-    if (weight < 0) return wrong("*_weight", weight, "0 or more");
-  }
-  return absl::OkStatus();
-}
 
 absl::StatusOr<ContrastData> ReadData(const std::filesystem::path& corpus) {
   ContrastData data;
@@ -69,9 +43,9 @@ absl::StatusOr<std::vector<PairKind>> ActiveKinds(
   }
   if (kinds.empty() && config.steps() > 0) {
     return absl::InvalidArgumentError(
-        "no pair to learn from: of user_user_weight, poi_poi_weight and "
-        "user_poi_weight at least one must be positive for a kind of pair that "
-        "the corpus has; or set contrast.steps to 0");
+        "no pair to learn from: of `contrast.user_user_weight`, "
+        "`poi_poi_weight` and `user_poi_weight` at least one must be positive "
+        "for a kind of pair that the corpus has; or set `contrast.steps` to 0");
   }
   return kinds;
 }
@@ -124,12 +98,10 @@ class PairModel {
   const torch::Tensor projection_;
 };
 
-absl::Status TrainAndWrite(StageContext& context,
+absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
                            const ContrastSampler& sampler,
                            const std::vector<std::string>& slots,
                            int64_t first_special, Checkpoint& checkpoint) {
-  const auto& spec = context.config.spec();
-  const ContrastConfig& config = spec.contrast();
   LARR_ASSIGN_OR_RETURN(const auto digests,
                         InputDigests(context, {"corpus", "pretrain"}));
   LARR_ASSIGN_OR_RETURN(const auto kinds, ActiveKinds(config, sampler));
@@ -149,7 +121,7 @@ absl::Status TrainAndWrite(StageContext& context,
                          ToTextProto(config), digests);
   LARR_ASSIGN_OR_RETURN(
       const torch::Tensor coordinates,
-      ContrastStart({config, spec.seed(),
+      ContrastStart({config, context.config.spec().seed(),
                      options.checkpoint.parent_path() / "start.safetensors",
                      options.identity},
                     sampler, checkpoint.tokenizer, decoder, hidden,
@@ -188,7 +160,8 @@ absl::Status TrainAndWrite(StageContext& context,
 
 absl::Status RunContrast(StageContext& context) {
   const auto& spec = context.config.spec();
-  LARR_RETURN_IF_ERROR(CheckSettings(spec.contrast()));
+  LARR_ASSIGN_OR_RETURN(const ContrastConfig config,
+                        CompleteContrastConfig(spec.contrast()));
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(const auto corpus, context.Input("corpus"));
   LARR_ASSIGN_OR_RETURN(const auto pretrain, context.Input("pretrain"));
@@ -196,19 +169,19 @@ absl::Status RunContrast(StageContext& context) {
       const auto dataset,
       LoadTextProto<config::v1::DatasetSpec>(corpus / "dataset.textproto"));
   LARR_ASSIGN_OR_RETURN(auto data, ReadData(corpus));
-  LARR_ASSIGN_OR_RETURN(const auto sampler,
-                        ContrastSampler::Create(dataset, spec.contrast(),
-                                                std::move(data), spec.seed()));
   LARR_ASSIGN_OR_RETURN(
-      auto checkpoint,
-      ReadCheckpoint(pretrain, DtypeOf(spec.contrast().precision())));
-  LARR_RETURN_IF_ERROR(CheckFrozenLayers(
-      "contrast", spec.contrast().frozen_layers(), checkpoint.config));
+      const auto sampler,
+      ContrastSampler::Create(dataset, config, std::move(data), spec.seed()));
+  LARR_ASSIGN_OR_RETURN(auto checkpoint,
+                        ReadCheckpoint(pretrain, DtypeOf(config.precision())));
+  LARR_RETURN_IF_ERROR(
+      CheckFrozenLayers("contrast", config.frozen_layers(), checkpoint.config));
   const auto slots = SlotsOf(dataset);
   LARR_ASSIGN_OR_RETURN(const int64_t first_special,
                         AddSlots(slots, spec.seed(), checkpoint));
   return GuardTorch("contrastive training", [&] {
-    return TrainAndWrite(context, sampler, slots, first_special, checkpoint);
+    return TrainAndWrite(context, config, sampler, slots, first_special,
+                         checkpoint);
   });
 }
 

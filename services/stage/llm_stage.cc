@@ -10,15 +10,6 @@
 #include "common/base/status_macros.h"
 
 namespace larr::stage {
-namespace {
-
-absl::Status Wrong(const std::string& field, double value,
-                   const std::string& expected) {
-  return absl::InvalidArgumentError(
-      fmt::format("{} is {}; it must be {}", field, value, expected));
-}
-
-}  // namespace
 
 std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset) {
   std::vector<std::string> slots;
@@ -27,48 +18,12 @@ std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset) {
   return slots;
 }
 
-absl::Status CheckTraining(const std::string& stage, int64_t steps,
-                           int32_t batch, int32_t max_tokens,
-                           const config::v1::LlmOptimizer& optimizer) {
-  const auto check = [&](bool good, const char* field, double value,
-                         const char* expected) {
-    return good ? absl::OkStatus()
-                : Wrong(fmt::format("{}.{}", stage, field), value, expected);
-  };
-  LARR_RETURN_IF_ERROR(
-      check(steps >= 0, "steps", static_cast<double>(steps), "0 or more"));
-  // Stage 1 without steps reads no text; an embedder always has a bound.
-  if (steps == 0 && stage == "pretrain") return absl::OkStatus();
-  LARR_RETURN_IF_ERROR(
-      check(max_tokens >= 2, "max_tokens", max_tokens, "at least 2"));
-  if (steps == 0) return absl::OkStatus();
-  LARR_RETURN_IF_ERROR(
-      check(batch >= 1,
-            stage == "contrast" ? "pairs_per_step" : "descriptions_per_step",
-            batch, "positive"));
-  const double rate = optimizer.learning_rate();
-  LARR_RETURN_IF_ERROR(
-      check(rate > 0, "optimizer.learning_rate", rate, "positive"));
-  const double new_rate = optimizer.new_parameter_learning_rate();
-  LARR_RETURN_IF_ERROR(check(new_rate > 0,
-                             "optimizer.new_parameter_learning_rate", new_rate,
-                             "positive"));
-  LARR_RETURN_IF_ERROR(check(optimizer.warmup_steps() >= 0,
-                             "optimizer.warmup_steps", optimizer.warmup_steps(),
-                             "0 or more"));
-  LARR_RETURN_IF_ERROR(check(optimizer.weight_decay() >= 0,
-                             "optimizer.weight_decay", optimizer.weight_decay(),
-                             "0 or more"));
-  return check(optimizer.clip_norm() >= 0, "optimizer.clip_norm",
-               optimizer.clip_norm(), "0 or more");
-}
-
 absl::Status CheckFrozenLayers(const std::string& stage, int32_t frozen,
                                const LlmConfig& config) {
-  if (frozen >= 0 && frozen <= config.layers) return absl::OkStatus();
-  return Wrong(
-      stage + ".frozen_layers", frozen,
-      fmt::format("within [0, {}], the model's layers", config.layers));
+  if (frozen <= config.layers) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "`{}.frozen_layers` is {}; it must be in [0, {}], the model's layers",
+      stage, frozen, config.layers));
 }
 
 absl::StatusOr<std::map<std::string, std::string>> InputDigests(

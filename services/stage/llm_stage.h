@@ -21,10 +21,7 @@ namespace larr::stage {
 // Names of the dataset's keywords: the slots, in the spec's order.
 std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset);
 
-// Refuses settings of a stage that do not make sense; `stage` names it.
-absl::Status CheckTraining(const std::string& stage, int64_t steps,
-                           int32_t batch, int32_t max_tokens,
-                           const config::v1::LlmOptimizer& optimizer);
+// Refuses to freeze more layers than there are; `stage` names the settings.
 absl::Status CheckFrozenLayers(const std::string& stage, int32_t frozen,
                                const LlmConfig& config);
 

@@ -11,6 +11,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
 #include "common/llm/losses.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/corpus_files.h"
@@ -66,8 +67,8 @@ struct Material {
   std::optional<GeneralCorpus> general;
 };
 
-absl::StatusOr<Material> ReadMaterial(const StageContext& context) {
-  const PretrainConfig& config = context.config.spec().pretrain();
+absl::StatusOr<Material> ReadMaterial(const StageContext& context,
+                                      const PretrainConfig& config) {
   LARR_ASSIGN_OR_RETURN(const auto folder, context.Input("corpus"));
   LARR_ASSIGN_OR_RETURN(auto all, ReadDescriptions(folder));
   Material material;
@@ -174,22 +175,9 @@ absl::StatusOr<nlohmann::json> HeldOutLoss(const Decoder& decoder,
   return nlohmann::json(loss / static_cast<double>(targets));
 }
 
-absl::Status CheckSettings(const PretrainConfig& config) {
-  LARR_RETURN_IF_ERROR(CheckTraining("pretrain", config.steps(),
-                                     config.descriptions_per_step(),
-                                     config.max_tokens(), config.optimizer()));
-  const double general = config.general_fraction();
-  if (general < 0 || general > 1) {
-    return absl::InvalidArgumentError(fmt::format(
-        "pretrain.general_fraction is {}; it must be in [0, 1]", general));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status TrainAndWrite(StageContext& context, const Material& material,
-                           int64_t first_special, Checkpoint& checkpoint) {
-  const auto& spec = context.config.spec();
-  const PretrainConfig& config = spec.pretrain();
+absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
+                           const Material& material, int64_t first_special,
+                           Checkpoint& checkpoint) {
   LARR_ASSIGN_OR_RETURN(const auto digests, InputDigests(context, {"corpus"}));
   Decoder decoder(checkpoint.config, checkpoint.weights, first_special,
                   config.frozen_layers());
@@ -208,9 +196,10 @@ absl::Status TrainAndWrite(StageContext& context, const Material& material,
     LARR_ASSIGN_OR_RETURN(trainer.notes()["held_out_before"], held_out());
   }
   const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
-    LARR_ASSIGN_OR_RETURN(const auto descriptions,
-                          StepDescriptions(config, spec.seed(), material,
-                                           checkpoint.tokenizer, step));
+    LARR_ASSIGN_OR_RETURN(
+        const auto descriptions,
+        StepDescriptions(config, context.config.spec().seed(), material,
+                         checkpoint.tokenizer, step));
     const LanguageBatch batch = MakeLanguageBatch(descriptions);
     if (batch.targets.size(0) == 0) {
       return absl::InvalidArgumentError(
@@ -243,23 +232,27 @@ absl::Status TrainAndWrite(StageContext& context, const Material& material,
 
 absl::Status RunPretrain(StageContext& context) {
   const auto& spec = context.config.spec();
-  LARR_RETURN_IF_ERROR(CheckSettings(spec.pretrain()));
+  LARR_ASSIGN_OR_RETURN(const PretrainConfig config,
+                        CompletePretrainConfig(spec.pretrain()));
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(const auto corpus, context.Input("corpus"));
   LARR_ASSIGN_OR_RETURN(
       const auto dataset,
       LoadTextProto<config::v1::DatasetSpec>(corpus / "dataset.textproto"));
-  LARR_ASSIGN_OR_RETURN(const auto material, ReadMaterial(context));
+  LARR_ASSIGN_OR_RETURN(const auto material, ReadMaterial(context, config));
   LARR_ASSIGN_OR_RETURN(
       auto checkpoint,
-      ReadCheckpoint(spec.base_model(), DtypeOf(spec.pretrain().precision())));
+      ReadCheckpoint(spec.base_model(), DtypeOf(config.precision())));
+  LARR_RETURN_IF_ERROR(
+      CheckFrozenLayers("pretrain", config.frozen_layers(), checkpoint.config));
+  // Known now: not after the hours of this stage.
   LARR_RETURN_IF_ERROR(CheckFrozenLayers(
-      "pretrain", spec.pretrain().frozen_layers(), checkpoint.config));
+      "contrast", spec.contrast().frozen_layers(), checkpoint.config));
   const auto slots = SlotsOf(dataset);
   LARR_ASSIGN_OR_RETURN(const int64_t first_special,
                         AddSlots(slots, spec.seed(), checkpoint));
   return GuardTorch("pretraining", [&] {
-    return TrainAndWrite(context, material, first_special, checkpoint);
+    return TrainAndWrite(context, config, material, first_special, checkpoint);
   });
 }
 

@@ -71,6 +71,7 @@ class CoordinatorProgramTest : public testing::CoordinatorFixture {
     auto& spec = *request.mutable_training_run()->mutable_spec();
     spec.set_dataset(path("dataset.textproto"));
     spec.set_base_model(path("model"));
+    spec.mutable_contrast()->set_max_tokens(64);
     spec.set_seed(seed);
     for (const char* name : {"ple", "larr"}) {
       auto& align = *spec.add_align();

@@ -19,6 +19,7 @@ namespace {
 constexpr char kSpec[] = R"pb(
   dataset: "dataset.textproto"
   base_model: "model"
+  contrast { max_tokens: 64 }
   align {
     name: "ple"
     architecture { kind: PLE }

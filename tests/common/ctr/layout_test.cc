@@ -38,17 +38,6 @@ TEST_CASE("a model without texts has no slots and no e_s") {
   REQUIRE(layout.input_width() == layout.tabular_columns);
 }
 
-TEST_CASE("defaults of an architecture") {
-  config::v1::CtrArchitecture architecture;
-  architecture.set_kind(config::v1::CtrArchitecture::LARR);
-  const auto complete = CompleteArchitecture(architecture).value();
-  REQUIRE(complete.embedding_width() == 16);
-  REQUIRE(complete.expert_widths_size() == 2);
-  REQUIRE(complete.expert_widths(0) == 256);
-  REQUIRE(complete.expert_widths(1) == 128);
-  REQUIRE(complete.encoder_ffn_width() == 512);
-}
-
 // The message must name what is wrong.
 void RequireRefused(const config::v1::CtrModelDescription& description,
                     const std::string& what) {

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/config/training_settings.h"
 #include "tests/common/ctr/golden.h"
 
 namespace larr {

@@ -170,33 +170,5 @@ TEST_CASE("a loss that is not finite ends training") {
   REQUIRE(trainer.Step(batch).status().code() == absl::StatusCode::kOutOfRange);
 }
 
-TEST_CASE("settings out of range are refused by field") {
-  AlignConfig config;
-  *config.mutable_architecture() = TinyDescription().architecture();
-  REQUIRE(CompleteAlignConfig(config)->batch_size() == 2400);
-  REQUIRE(CompleteAlignConfig(config)->learning_rate() == Approx(8e-4));
-  const auto refused = [&](const std::string& field) {
-    const auto status = CompleteAlignConfig(config).status();
-    return status.code() == absl::StatusCode::kInvalidArgument &&
-           status.message().find(field) != absl::string_view::npos;
-  };
-  SECTION("batch_size") {
-    config.set_batch_size(1);
-    REQUIRE(refused("batch_size"));
-  }
-  SECTION("learning_rate") {
-    config.set_learning_rate(-1);
-    REQUIRE(refused("learning_rate"));
-  }
-  SECTION("default_probability") {
-    config.set_default_probability(1);
-    REQUIRE(refused("default_probability"));
-  }
-  SECTION("shuffle_rows") {
-    config.set_shuffle_rows(10);
-    REQUIRE(refused("shuffle_rows"));
-  }
-}
-
 }  // namespace
 }  // namespace larr

@@ -40,6 +40,7 @@ class ServiceTest {
     config::v1::TrainingSpec spec;
     spec.set_dataset(dir_.path() / "dataset.textproto");
     spec.set_base_model(dir_.path());
+    spec.mutable_contrast()->set_max_tokens(64);
     auto& align = *spec.add_align();
     align.set_name("larr");
     align.mutable_architecture()->set_kind(config::v1::CtrArchitecture::LARR);

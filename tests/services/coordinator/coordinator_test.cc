@@ -50,6 +50,7 @@ class CoordinatorTest {
     std::ofstream(dir_.path() / "dataset.textproto") << "name: \"city\"\n";
     spec_.set_dataset(dir_.path() / "dataset.textproto");
     spec_.set_base_model(dir_.path());
+    spec_.mutable_contrast()->set_max_tokens(64);
     auto& align = *spec_.add_align();
     align.set_name("larr");
     align.mutable_architecture()->set_kind(CtrArchitecture::LARR);

@@ -20,6 +20,7 @@ TrainingSpec GoodSpec(const std::filesystem::path& folder) {
   TrainingSpec spec;
   spec.set_dataset(folder / "dataset.textproto");
   spec.set_base_model(folder);
+  spec.mutable_contrast()->set_max_tokens(64);
   for (const char* name : {"ple", "larr"}) {
     auto& align = *spec.add_align();
     align.set_name(name);
@@ -57,12 +58,13 @@ TEST_CASE("A spec is refused by field, value and fix", "[training_plan]") {
       {[](auto& s) { s.mutable_align(0)->set_name("a/b"); },
        "`align.name` is `a/b`"},
       {[](auto& s) { s.mutable_align(0)->clear_architecture(); },
-       "`align.architecture.kind` of `ple` is not set"},
-      {[](auto& s) { s.mutable_align(0)->set_default_probability(1.5); },
-       "`align.default_probability` is 1.5; it must be in [0, 0.99]"},
-      {[](auto& s) { s.set_threads(-1); }, "`threads` is -1"},
+       "`align` named `ple`: `architecture.kind` is not set"},
+      {[](auto& s) { s.mutable_align(1)->set_batch_size(1); },
+       "`align` named `larr`: `batch_size` is 1; it must be at least 2"},
       {[](auto& s) { s.mutable_pretrain()->set_steps(5); },
-       "`pretrain.descriptions_per_step` is 0; it must be in [1, "},
+       "`pretrain.optimizer.learning_rate` is 0; it must be in (0, 1]"},
+      {[](auto& s) { s.clear_contrast(); },
+       "`contrast.max_tokens` is 0; it must be at least 2, without steps too"},
       {[](auto& s) { s.mutable_publish()->set_alias("Champion"); },
        "`publish.alias` is `Champion`"},
       {[](auto& s) { s.mutable_pretrain()->set_general_corpus("/nowhere"); },

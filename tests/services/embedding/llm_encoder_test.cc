@@ -87,5 +87,14 @@ TEST_CASE("A folder that is no embedder is refused", "[embedding]") {
   CHECK(absl::IsFailedPrecondition(OpenLlmEncoder(tiny, {}, 1).status()));
 }
 
+TEST_CASE("Settings out of range are refused before the checkpoint is read",
+          "[embedding]") {
+  config::v1::EmbedConfig config;
+  config.set_tokens_per_batch(-1);
+  const auto status = OpenLlmEncoder("/nowhere", config, 1).status();
+  CHECK_THAT(std::string(status.message()),
+             Catch::Contains("`embed.tokens_per_batch` is -1"));
+}
+
 }  // namespace
 }  // namespace larr

@@ -37,18 +37,16 @@ TEST_CASE("Settings that make no sense are refused by field") {
     CHECK_THAT(status.ToString(), Catch::Contains(field));
   };
   using Spec = config::v1::TrainingSpec;
-  refused(StageConfig::PRETRAIN, "pretrain.descriptions_per_step is 0",
+  refused(StageConfig::PRETRAIN, "`pretrain.descriptions_per_step` is 0",
           [](Spec& s) { s.mutable_pretrain()->set_descriptions_per_step(0); });
-  refused(StageConfig::PRETRAIN, "pretrain.optimizer.learning_rate",
-          [](Spec& s) { s.mutable_pretrain()->clear_optimizer(); });
-  refused(StageConfig::PRETRAIN, "pretrain.frozen_layers is 3",
+  refused(StageConfig::PRETRAIN, "`pretrain.frozen_layers` is 3",
           [](Spec& s) { s.mutable_pretrain()->set_frozen_layers(3); });
-  refused(StageConfig::CONTRAST, "contrast.temperature is 0",
+  refused(StageConfig::PRETRAIN, "`contrast.frozen_layers` is 3",
+          [](Spec& s) { s.mutable_contrast()->set_frozen_layers(3); });
+  refused(StageConfig::CONTRAST, "`contrast.frozen_layers` is 3",
+          [](Spec& s) { s.mutable_contrast()->set_frozen_layers(3); });
+  refused(StageConfig::CONTRAST, "`contrast.temperature` is 0",
           [](Spec& s) { s.mutable_contrast()->set_temperature(0); });
-  refused(StageConfig::CONTRAST, "contrast.max_tokens is 1",
-          [](Spec& s) { s.mutable_contrast()->set_max_tokens(1); });
-  refused(StageConfig::CONTRAST, "contrast.keyword_dropout is 1",
-          [](Spec& s) { s.mutable_contrast()->set_keyword_dropout(1); });
 }
 
 }  // namespace

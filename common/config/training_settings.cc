@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/config/training_settings.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <initializer_list>
+#include <string>
+#include <utility>
+
+#include "common/base/date.h"
+#include "common/base/status_macros.h"
+
+namespace larr {
+namespace {
+
+using config::v1::AlignConfig;
+using config::v1::ContrastConfig;
+using config::v1::CtrArchitecture;
+using config::v1::EmbedConfig;
+using config::v1::LlmOptimizer;
+using config::v1::PretrainConfig;
+using config::v1::TrainingSpec;
+
+// What is asked of one field. NaN keeps no rule.
+struct Rule {
+  template <typename T>
+  Rule(const char* field, const T& value, bool kept, std::string legal)
+      : field(field),
+        value(fmt::format("{}", value)),
+        kept(kept),
+        legal(std::move(legal)) {}
+
+  const char* field;
+  std::string value;
+  bool kept;
+  std::string legal;
+};
+
+template <typename T>
+Rule NotNegative(const char* field, T value) {
+  const bool kept = value >= 0 && std::isfinite(static_cast<double>(value));
+  return {field, value, kept, "0 or more"};
+}
+
+template <typename T>
+Rule Positive(const char* field, T value) {
+  const bool kept = value > 0 && std::isfinite(static_cast<double>(value));
+  return {field, value, kept, "positive"};
+}
+
+template <typename T>
+Rule AtLeast(const char* field, T least, T value) {
+  return {field, value, value >= least, fmt::format("at least {}", least)};
+}
+
+Rule Rate(const char* field, double value) {
+  return {field, value, value > 0 && value <= 1, "in (0, 1]"};
+}
+
+Rule Share(const char* field, double value) {
+  return {field, value, value >= 0 && value < 1, "in [0, 1)"};
+}
+
+// Refuses by the first rule that is not kept. `path` leads to the fields'
+// message and ends in a dot, or is empty.
+absl::Status Check(const std::string& path, std::initializer_list<Rule> rules) {
+  for (const Rule& rule : rules) {
+    if (rule.kept) continue;
+    return absl::InvalidArgumentError(fmt::format("`{}{}` is {}; it must be {}",
+                                                  path, rule.field, rule.value,
+                                                  rule.legal));
+  }
+  return absl::OkStatus();
+}
+
+// What stages 1 and 2 have in common.
+template <typename Config>
+absl::Status CompleteLlmConfig(const std::string& path, Config& config) {
+  if (config.precision() == config::v1::PRECISION_UNSPECIFIED)
+    config.set_precision(config::v1::BF16);
+  LARR_RETURN_IF_ERROR(Check(
+      path, {NotNegative("steps", config.steps()),
+             NotNegative("frozen_layers", config.frozen_layers()),
+             NotNegative("checkpoint_steps", config.checkpoint_steps())}));
+  if (config.steps() == 0) return absl::OkStatus();
+  const LlmOptimizer& optimizer = config.optimizer();
+  return Check(path + "optimizer.",
+               {Rate("learning_rate", optimizer.learning_rate()),
+                Rate("new_parameter_learning_rate",
+                     optimizer.new_parameter_learning_rate()),
+                NotNegative("warmup_steps", optimizer.warmup_steps()),
+                NotNegative("weight_decay", optimizer.weight_decay()),
+                NotNegative("clip_norm", optimizer.clip_norm())});
+}
+
+absl::StatusOr<AlignConfig> CompleteAlign(AlignConfig config) {
+  LARR_ASSIGN_OR_RETURN(*config.mutable_architecture(),
+                        CompleteArchitecture(config.architecture()));
+  const CtrArchitecture& architecture = config.architecture();
+  if (config.batch_size() == 0) config.set_batch_size(2400);
+  if (config.learning_rate() == 0) config.set_learning_rate(8e-4);
+  if (config.epochs() == 0) config.set_epochs(1);
+  if (config.alignment_temperature() == 0)
+    config.set_alignment_temperature(0.1);
+  if (config.default_probability() == 0) config.set_default_probability(0.02);
+  if (config.checkpoint_steps() == 0) config.set_checkpoint_steps(200);
+  if (config.shuffle_rows() == 0) config.set_shuffle_rows(100'000);
+  const double probability = config.default_probability();
+  LARR_RETURN_IF_ERROR(Check(
+      "", {AtLeast("batch_size", 2, config.batch_size()),
+           Rate("learning_rate", config.learning_rate()),
+           Positive("epochs", config.epochs()),
+           NotNegative("max_rows", config.max_rows()),
+           NotNegative("alignment_weight", config.alignment_weight()),
+           Positive("alignment_temperature", config.alignment_temperature()),
+           {"default_probability", probability,
+            probability > 0 && probability < 1, "in (0, 1)"},
+           Positive("checkpoint_steps", config.checkpoint_steps()),
+           {"shuffle_rows", config.shuffle_rows(),
+            config.shuffle_rows() >= config.batch_size(),
+            fmt::format("at least `batch_size`, {}", config.batch_size())},
+           {"architecture.encoder_heads", architecture.encoder_heads(),
+            architecture.kind() != CtrArchitecture::LARR ||
+                kEmbeddingDim % architecture.encoder_heads() == 0,
+            fmt::format("a divisor of {}, the width of a text's vector",
+                        kEmbeddingDim)}}));
+  return config;
+}
+
+}  // namespace
+
+absl::StatusOr<PretrainConfig> CompletePretrainConfig(PretrainConfig config) {
+  LARR_RETURN_IF_ERROR(CompleteLlmConfig("pretrain.", config));
+  LARR_RETURN_IF_ERROR(Check(
+      "pretrain.",
+      {Share("general_fraction", config.general_fraction()),
+       {"general_corpus", "not set",
+        config.general_fraction() == 0 || !config.general_corpus().empty(),
+        "a file where `general_fraction` is positive"}}));
+  if (config.steps() == 0) return config;
+  LARR_RETURN_IF_ERROR(
+      Check("pretrain.",
+            {Positive("descriptions_per_step", config.descriptions_per_step()),
+             AtLeast("max_tokens", 2, config.max_tokens())}));
+  return config;
+}
+
+absl::StatusOr<ContrastConfig> CompleteContrastConfig(ContrastConfig config) {
+  LARR_RETURN_IF_ERROR(CompleteLlmConfig("contrast.", config));
+  const double same_value = config.same_value_fraction();
+  LARR_RETURN_IF_ERROR(Check(
+      "contrast.",
+      {{"max_tokens", config.max_tokens(), config.max_tokens() >= 2,
+        "at least 2, without steps too: an embedder's texts are cut there"},
+       NotNegative("pairs_per_step", config.pairs_per_step()),
+       Share("keyword_dropout", config.keyword_dropout()),
+       {"same_value_fraction", same_value, same_value >= 0 && same_value <= 1,
+        "in [0, 1]"},
+       NotNegative("user_user_weight", config.user_user_weight()),
+       NotNegative("poi_poi_weight", config.poi_poi_weight()),
+       NotNegative("user_poi_weight", config.user_poi_weight())}));
+  if (config.steps() == 0) return config;
+  const double weights = config.user_user_weight() + config.poi_poi_weight() +
+                         config.user_poi_weight();
+  LARR_RETURN_IF_ERROR(Check(
+      "contrast.",
+      {{"pairs_per_step", config.pairs_per_step(), config.pairs_per_step() >= 2,
+        "at least 2: one pair has no negatives"},
+       Positive("temperature", config.temperature()),
+       {"user_user_weight", weights, weights > 0,
+        "positive, or else `poi_poi_weight` or `user_poi_weight`"}}));
+  return config;
+}
+
+absl::StatusOr<EmbedConfig> CompleteEmbedConfig(EmbedConfig config) {
+  if (config.tokens_per_batch() == 0) config.set_tokens_per_batch(4096);
+  if (config.precision() == config::v1::PRECISION_UNSPECIFIED)
+    config.set_precision(config::v1::BF16);
+  LARR_RETURN_IF_ERROR(Check(
+      "embed.", {Positive("tokens_per_batch", config.tokens_per_batch()),
+                 {"as_of_date", config.as_of_date(),
+                  config.as_of_date().empty() || IsDate(config.as_of_date()),
+                  "a day, YYYY-MM-DD"}}));
+  return config;
+}
+
+absl::StatusOr<AlignConfig> CompleteAlignConfig(AlignConfig config) {
+  const std::string name = config.name();
+  auto complete = CompleteAlign(std::move(config));
+  if (complete.ok()) return complete;
+  return absl::InvalidArgumentError(
+      fmt::format("`align` named `{}`: {}", name,
+                  std::string(complete.status().message())));
+}
+
+absl::StatusOr<CtrArchitecture> CompleteArchitecture(
+    CtrArchitecture architecture) {
+  if (architecture.kind() != CtrArchitecture::PLE &&
+      architecture.kind() != CtrArchitecture::LARR)
+    return absl::InvalidArgumentError(
+        "`architecture.kind` is not set; set it to PLE or LARR");
+  const auto complete = [](int32_t value, int32_t fallback) {
+    return value == 0 ? fallback : value;
+  };
+  architecture.set_embedding_width(
+      complete(architecture.embedding_width(), 16));
+  architecture.set_ple_levels(complete(architecture.ple_levels(), 2));
+  architecture.set_task_experts(complete(architecture.task_experts(), 2));
+  architecture.set_shared_experts(complete(architecture.shared_experts(), 2));
+  architecture.set_tower_width(complete(architecture.tower_width(), 64));
+  architecture.set_encoder_heads(complete(architecture.encoder_heads(), 4));
+  architecture.set_encoder_ffn_width(
+      complete(architecture.encoder_ffn_width(), 512));
+  LARR_RETURN_IF_ERROR(
+      Check("architecture.",
+            {{"ple_levels", architecture.ple_levels(),
+              architecture.ple_levels() >= 1 && architecture.ple_levels() <= 16,
+              "in [1, 16]"}}));
+  if (architecture.expert_widths().empty())
+    for (int level = 0; level < architecture.ple_levels(); ++level)
+      architecture.add_expert_widths(level == 0 ? 256 : 128);
+  LARR_RETURN_IF_ERROR(
+      Check("architecture.",
+            {Positive("embedding_width", architecture.embedding_width()),
+             Positive("task_experts", architecture.task_experts()),
+             Positive("shared_experts", architecture.shared_experts()),
+             Positive("tower_width", architecture.tower_width()),
+             Positive("encoder_heads", architecture.encoder_heads()),
+             Positive("encoder_ffn_width", architecture.encoder_ffn_width())}));
+  for (const int32_t width : architecture.expert_widths())
+    LARR_RETURN_IF_ERROR(
+        Check("architecture.", {Positive("expert_widths", width)}));
+  if (architecture.expert_widths_size() != architecture.ple_levels())
+    return absl::InvalidArgumentError(fmt::format(
+        "`architecture.expert_widths` has {} entries for {} levels; give one "
+        "for each level",
+        architecture.expert_widths_size(), architecture.ple_levels()));
+  return architecture;
+}
+
+absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
+  const double max_loss = spec.publish().max_auc_loss();
+  LARR_RETURN_IF_ERROR(Check(
+      "", {{"threads", spec.threads(),
+            spec.threads() >= 0 && spec.threads() <= 4096, "in [0, 4096]"},
+           Share("corpus.held_out_fraction", spec.corpus().held_out_fraction()),
+           NotNegative("corpus.max_pairs", spec.corpus().max_pairs()),
+           NotNegative("evaluate.bootstrap_samples",
+                       spec.evaluate().bootstrap_samples()),
+           {"publish.max_auc_loss", max_loss, max_loss >= 0 && max_loss <= 1,
+            "in [0, 1]"},
+           NotNegative("publish.max_calibration_error",
+                       spec.publish().max_calibration_error())}));
+  LARR_RETURN_IF_ERROR(CompletePretrainConfig(spec.pretrain()).status());
+  LARR_RETURN_IF_ERROR(CompleteContrastConfig(spec.contrast()).status());
+  LARR_RETURN_IF_ERROR(CompleteEmbedConfig(spec.embed()).status());
+  for (const AlignConfig& align : spec.align())
+    LARR_RETURN_IF_ERROR(CompleteAlignConfig(align).status());
+  return absl::OkStatus();
+}
+
+}  // namespace larr

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/config/training_settings.h"
+
+#include <catch2/catch.hpp>
+#include <string>
+
+#include "common/config/text_proto.h"
+
+namespace larr {
+namespace {
+
+using config::v1::AlignConfig;
+using config::v1::CtrArchitecture;
+using config::v1::TrainingSpec;
+
+constexpr char kGood[] = R"pb(
+  pretrain {
+    steps: 5
+    descriptions_per_step: 4
+    max_tokens: 64
+    optimizer { learning_rate: 1e-4 new_parameter_learning_rate: 1e-3 }
+  }
+  contrast {
+    steps: 5
+    pairs_per_step: 4
+    max_tokens: 64
+    optimizer { learning_rate: 1e-4 new_parameter_learning_rate: 1e-3 }
+    temperature: 0.05
+    user_poi_weight: 1
+  }
+  align {
+    name: "ple"
+    architecture { kind: PLE }
+  }
+  align {
+    name: "larr"
+    architecture { kind: LARR }
+  }
+)pb";
+
+// `fields` on top of settings that are right; a repeated field grows.
+absl::Status CheckWith(const std::string& fields) {
+  auto spec = *ParseTextProto<TrainingSpec>(kGood);
+  spec.MergeFrom(*ParseTextProto<TrainingSpec>(fields));
+  return CheckTrainingSettings(spec);
+}
+
+TEST_CASE("Settings out of range are refused by field, value and what is legal",
+          "[config]") {
+  REQUIRE(CheckWith("").ok());
+  const struct {
+    const char* fields;
+    const char* message;
+  } cases[] = {
+      {"threads: -1", "`threads` is -1; it must be in [0, 4096]"},
+      {"corpus { held_out_fraction: 1 }",
+       "`corpus.held_out_fraction` is 1; it must be in [0, 1)"},
+      {"corpus { max_pairs: -2 }",
+       "`corpus.max_pairs` is -2; it must be 0 or more"},
+      {"pretrain { steps: -1 }", "`pretrain.steps` is -1"},
+      {"pretrain { descriptions_per_step: -1 }",
+       "`pretrain.descriptions_per_step` is -1; it must be positive"},
+      {"pretrain { max_tokens: 1 }",
+       "`pretrain.max_tokens` is 1; it must be at least 2"},
+      {"pretrain { frozen_layers: -1 }", "`pretrain.frozen_layers` is -1"},
+      {"pretrain { checkpoint_steps: -1 }",
+       "`pretrain.checkpoint_steps` is -1"},
+      {"pretrain { general_fraction: 1 general_corpus: 'a' }",
+       "`pretrain.general_fraction` is 1; it must be in [0, 1)"},
+      {"pretrain { general_fraction: 0.5 }",
+       "`pretrain.general_corpus` is not set; it must be a file"},
+      {"pretrain { optimizer { learning_rate: -1e-4 } }",
+       "`pretrain.optimizer.learning_rate` is -0.0001; it must be in (0, 1]"},
+      {"pretrain { optimizer { learning_rate: nan } }",
+       "`pretrain.optimizer.learning_rate` is nan"},
+      {"pretrain { optimizer { new_parameter_learning_rate: 2 } }",
+       "`pretrain.optimizer.new_parameter_learning_rate` is 2; "},
+      {"pretrain { optimizer { warmup_steps: -1 } }",
+       "`pretrain.optimizer.warmup_steps` is -1"},
+      {"pretrain { optimizer { weight_decay: inf } }",
+       "`pretrain.optimizer.weight_decay` is inf"},
+      {"pretrain { optimizer { clip_norm: -1 } }",
+       "`pretrain.optimizer.clip_norm` is -1; it must be 0 or more"},
+      {"contrast { steps: -1 }", "`contrast.steps` is -1"},
+      {"contrast { pairs_per_step: 1 }",
+       "`contrast.pairs_per_step` is 1; it must be at least 2: one pair has "
+       "no negatives"},
+      {"contrast { max_tokens: 1 }", "`contrast.max_tokens` is 1"},
+      {"contrast { frozen_layers: -1 }", "`contrast.frozen_layers` is -1"},
+      {"contrast { checkpoint_steps: -1 }",
+       "`contrast.checkpoint_steps` is -1"},
+      {"contrast { temperature: -1 }",
+       "`contrast.temperature` is -1; it must be positive"},
+      {"contrast { poi_poi_weight: -1 }", "`contrast.poi_poi_weight` is -1"},
+      {"contrast { keyword_dropout: 1 }",
+       "`contrast.keyword_dropout` is 1; it must be in [0, 1)"},
+      {"contrast { same_value_fraction: 1.5 }",
+       "`contrast.same_value_fraction` is 1.5; it must be in [0, 1]"},
+      {"contrast { optimizer { learning_rate: 2 } }",
+       "`contrast.optimizer.learning_rate` is 2"},
+      {"embed { tokens_per_batch: -1 }", "`embed.tokens_per_batch` is -1"},
+      {"embed { as_of_date: '2025-4-11' }",
+       "`embed.as_of_date` is 2025-4-11; it must be a day, YYYY-MM-DD"},
+      {"evaluate { bootstrap_samples: -1 }",
+       "`evaluate.bootstrap_samples` is -1"},
+      {"publish { max_auc_loss: 2 }",
+       "`publish.max_auc_loss` is 2; it must be in [0, 1]"},
+      {"publish { max_calibration_error: -1 }",
+       "`publish.max_calibration_error` is -1"},
+  };
+  for (const auto& c : cases) {
+    const absl::Status status = CheckWith(c.fields);
+    INFO(c.fields << " | " << status.ToString());
+    CHECK(absl::IsInvalidArgument(status));
+    CHECK_THAT(std::string(status.message()), Catch::Contains(c.message));
+  }
+}
+
+TEST_CASE("A recommender's settings are refused by its name", "[config]") {
+  const std::string no_kind;
+  const struct {
+    std::string fields;
+    const char* message;
+  } cases[] = {
+      {"batch_size: 1",
+       "`align` named `x`: `batch_size` is 1; it must be at "
+       "least 2"},
+      {"learning_rate: -1", "`learning_rate` is -1; it must be in (0, 1]"},
+      {"epochs: -1", "`epochs` is -1"},
+      {"max_rows: -1", "`max_rows` is -1"},
+      {"alignment_weight: -1", "`alignment_weight` is -1"},
+      {"alignment_temperature: -1", "`alignment_temperature` is -1"},
+      {"default_probability: 1",
+       "`default_probability` is 1; it must be in (0, 1)"},
+      {"checkpoint_steps: -1", "`checkpoint_steps` is -1"},
+      {"shuffle_rows: 10",
+       "`shuffle_rows` is 10; it must be at least `batch_size`, 2400"},
+      {no_kind, "`architecture.kind` is not set; set it to PLE or LARR"},
+      {"architecture { tower_width: -1 }",
+       "`architecture.tower_width` is -1; it must be positive"},
+      {"architecture { ple_levels: 2000000000 }",
+       "`architecture.ple_levels` is 2000000000; it must be in [1, 16]"},
+      {"architecture { ple_levels: 3 expert_widths: [ 8, 8 ] }",
+       "`architecture.expert_widths` has 2 entries for 3 levels"},
+      {"architecture { expert_widths: [ 8, 0 ] }",
+       "`architecture.expert_widths` is 0"},
+      {"architecture { encoder_heads: 3 }",
+       "`architecture.encoder_heads` is 3; it must be a divisor of 128"},
+  };
+  for (const auto& c : cases) {
+    auto align = *ParseTextProto<AlignConfig>(c.fields);
+    align.set_name("x");
+    if (c.fields != no_kind)
+      align.mutable_architecture()->set_kind(CtrArchitecture::LARR);
+    const absl::Status status = CompleteAlignConfig(align).status();
+    INFO(c.fields << " | " << status.ToString());
+    CHECK(absl::IsInvalidArgument(status));
+    CHECK_THAT(std::string(status.message()), Catch::Contains(c.message));
+  }
+  // Heads are LARR's alone.
+  CHECK(
+      CheckWith("align { architecture { kind: PLE encoder_heads: 3 } }").ok());
+}
+
+TEST_CASE("What a stage without steps does not read may be left out",
+          "[config]") {
+  CHECK(CompletePretrainConfig({}).ok());
+  const absl::Status status = CompleteContrastConfig({}).status();
+  CHECK_THAT(std::string(status.message()),
+             Catch::Contains("`contrast.max_tokens` is 0; it must be at least "
+                             "2, without steps too"));
+  config::v1::ContrastConfig contrast;
+  contrast.set_max_tokens(64);
+  CHECK(CompleteContrastConfig(contrast).ok());
+}
+
+TEST_CASE("A contrast without any weight has nothing to learn", "[config]") {
+  auto spec = *ParseTextProto<TrainingSpec>(kGood);
+  spec.mutable_contrast()->clear_user_poi_weight();
+  CHECK_THAT(std::string(CheckTrainingSettings(spec).message()),
+             Catch::Contains("`contrast.user_user_weight` is 0; it must be "
+                             "positive, or else `poi_poi_weight`"));
+}
+
+TEST_CASE("Settings that are left out get the proto's defaults", "[config]") {
+  const auto spec = *ParseTextProto<TrainingSpec>(kGood);
+  CHECK(CompletePretrainConfig(spec.pretrain())->precision() ==
+        config::v1::BF16);
+  CHECK(CompleteEmbedConfig({})->tokens_per_batch() == 4096);
+  const auto align = CompleteAlignConfig(spec.align(1));
+  REQUIRE(align.ok());
+  CHECK(align->batch_size() == 2400);
+  CHECK(align->learning_rate() == 8e-4);
+  CHECK(align->epochs() == 1);
+  CHECK(align->alignment_temperature() == 0.1);
+  CHECK(align->default_probability() == 0.02);
+  CHECK(align->checkpoint_steps() == 200);
+  CHECK(align->shuffle_rows() == 100'000);
+  const CtrArchitecture& architecture = align->architecture();
+  CHECK(architecture.embedding_width() == 16);
+  REQUIRE(architecture.expert_widths_size() == 2);
+  CHECK(architecture.expert_widths(0) == 256);
+  CHECK(architecture.expert_widths(1) == 128);
+  CHECK(architecture.encoder_ffn_width() == 512);
+}
+
+}  // namespace
+}  // namespace larr
