@@ -82,8 +82,7 @@ absl::Status LlmTrainer::Run(const Body& body, const Report& report) {
           fmt::format("step {}: {}", step_ + 1, std::string(status.message())));
     }
     const bool due =
-        options_.checkpoint_steps > 0 &&
-        (step_ % options_.checkpoint_steps == 0 || step_ == options_.steps);
+        step_ % options_.checkpoint_steps == 0 || step_ == options_.steps;
     if (due) LARR_RETURN_IF_ERROR(Save());
   }
   return absl::OkStatus();

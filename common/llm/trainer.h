@@ -35,7 +35,7 @@ struct StepResult {
 
 struct LlmTrainerOptions {
   int64_t steps = 0;
-  int64_t checkpoint_steps = 0;  // Between checkpoints. 0: none.
+  int64_t checkpoint_steps = 100;  // Between checkpoints; positive.
   std::filesystem::path checkpoint;
   // Settings and inputs: a checkpoint of others is refused.
   std::string identity;

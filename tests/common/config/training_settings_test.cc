@@ -186,6 +186,8 @@ TEST_CASE("Settings that are left out get the proto's defaults", "[config]") {
   const auto spec = *ParseTextProto<TrainingSpec>(kGood);
   CHECK(CompletePretrainConfig(spec.pretrain())->precision() ==
         config::v1::BF16);
+  CHECK(CompletePretrainConfig(spec.pretrain())->checkpoint_steps() == 100);
+  CHECK(CompleteContrastConfig(spec.contrast())->checkpoint_steps() == 100);
   CHECK(CompleteEmbedConfig({})->tokens_per_batch() == 4096);
   const auto align = CompleteAlignConfig(spec.align(1));
   REQUIRE(align.ok());

@@ -34,6 +34,22 @@ TEST_CASE("Pretraining killed by kill -9 ends with the same bits") {
   CHECK(manifest->parents().contains("corpus"));
 }
 
+TEST_CASE("Without checkpoint_steps a kill costs a hundred steps, not all") {
+  const TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  auto config = TinyStage(dir.path(), "out");
+  config.set_stage(StageConfig::PRETRAIN);
+  auto* pretrain = config.mutable_spec()->mutable_pretrain();
+  pretrain->set_steps(180);
+  pretrain->set_descriptions_per_step(1);
+  pretrain->clear_checkpoint_steps();
+  REQUIRE(KillAfter(config, 110));
+  const size_t before = ProgressLines(config);
+  WaitForSuccess(Start(config));
+  CHECK(ProgressLines(config) - before == 80);
+  CHECK(Training(config.output())["curve"].size() == 180);
+}
+
 TEST_CASE("noCPT as documented, steps and nothing else, adds special tokens") {
   const TempDir dir;
   testing::WriteTinyCorpus(dir.path());
