@@ -80,10 +80,10 @@ absl::Status CompleteLlmConfig(const std::string& path, Config& config) {
   if (config.precision() == config::v1::PRECISION_UNSPECIFIED)
     config.set_precision(config::v1::BF16);
   if (config.checkpoint_steps() == 0) config.set_checkpoint_steps(100);
-  LARR_RETURN_IF_ERROR(Check(
-      path, {NotNegative("steps", config.steps()),
-             NotNegative("frozen_layers", config.frozen_layers()),
-             Positive("checkpoint_steps", config.checkpoint_steps())}));
+  LARR_RETURN_IF_ERROR(
+      Check(path, {NotNegative("steps", config.steps()),
+                   NotNegative("frozen_layers", config.frozen_layers()),
+                   Positive("checkpoint_steps", config.checkpoint_steps())}));
   if (config.steps() == 0) return absl::OkStatus();
   const LlmOptimizer& optimizer = config.optimizer();
   return Check(path + "optimizer.",

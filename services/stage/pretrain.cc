@@ -67,6 +67,22 @@ struct Material {
   std::optional<GeneralCorpus> general;
 };
 
+// The order that training texts are gone through in; of general ones, too,
+// where there are any.
+struct Orders {
+  std::optional<EpochOrder> training;
+  std::optional<EpochOrder> general;
+};
+
+Orders MakeOrders(uint64_t seed, const Material& material) {
+  Orders orders;
+  if (!material.training.empty())
+    orders.training.emplace(seed, "descriptions", material.training.size());
+  if (material.general)
+    orders.general.emplace(seed, "general", material.general->size());
+  return orders;
+}
+
 absl::StatusOr<Material> ReadMaterial(const StageContext& context,
                                       const PretrainConfig& config) {
   LARR_ASSIGN_OR_RETURN(const auto folder, context.Input("corpus"));
@@ -107,8 +123,8 @@ absl::StatusOr<Description> Tokenize(const Tokenizer& tokenizer,
 }
 
 absl::StatusOr<std::vector<Description>> StepDescriptions(
-    const PretrainConfig& config, uint64_t seed, const Material& material,
-    const Tokenizer& tokenizer, int64_t step) {
+    const PretrainConfig& config, const Material& material,
+    const Tokenizer& tokenizer, int64_t step, Orders& orders) {
   const int64_t count = config.descriptions_per_step();
   const int64_t general =
       material.general.has_value()
@@ -116,9 +132,7 @@ absl::StatusOr<std::vector<Description>> StepDescriptions(
           : 0;
   std::vector<Description> out;
   if (general < count) {
-    for (const uint64_t i :
-         EpochItems(seed, "descriptions", material.training.size(), step,
-                    count - general)) {
+    for (const uint64_t i : orders.training->Items(step, count - general)) {
       LARR_ASSIGN_OR_RETURN(
           auto description,
           Tokenize(tokenizer, material.training[i], config.max_tokens()));
@@ -126,8 +140,7 @@ absl::StatusOr<std::vector<Description>> StepDescriptions(
     }
   }
   if (general > 0) {
-    for (const uint64_t i :
-         EpochItems(seed, "general", material.general->size(), step, general)) {
+    for (const uint64_t i : orders.general->Items(step, general)) {
       LARR_ASSIGN_OR_RETURN(std::string line, material.general->Read(i));
       // Trains on all of its tokens.
       LARR_ASSIGN_OR_RETURN(auto document,
@@ -195,11 +208,11 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
   if (config.steps() > 0 && !trainer.notes().contains("held_out_before")) {
     LARR_ASSIGN_OR_RETURN(trainer.notes()["held_out_before"], held_out());
   }
+  Orders orders = MakeOrders(context.config.spec().seed(), material);
   const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
     LARR_ASSIGN_OR_RETURN(
         const auto descriptions,
-        StepDescriptions(config, context.config.spec().seed(), material,
-                         checkpoint.tokenizer, step));
+        StepDescriptions(config, material, checkpoint.tokenizer, step, orders));
     const LanguageBatch batch = MakeLanguageBatch(descriptions);
     if (batch.targets.size(0) == 0) {
       return absl::InvalidArgumentError(

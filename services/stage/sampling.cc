@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 #include <unordered_set>
+#include <utility>
 
 namespace larr::stage {
 
@@ -42,21 +43,25 @@ std::vector<uint64_t> DrawDistinct(std::mt19937_64& random, uint64_t size,
   return out;
 }
 
-std::vector<uint64_t> EpochItems(uint64_t seed, std::string_view purpose,
-                                 uint64_t size, int64_t step, int64_t count) {
-  std::vector<uint64_t> order(size), out;
-  int64_t epoch_of_order = -1;
+EpochOrder::EpochOrder(uint64_t seed, std::string purpose, uint64_t size)
+    : seed_(seed), purpose_(std::move(purpose)), order_(size) {}
+
+void EpochOrder::ShuffleFor(int64_t epoch) {
+  if (epoch == epoch_) return;
+  std::iota(order_.begin(), order_.end(), 0);
+  auto random = StepRandom(seed_, purpose_, epoch);
+  Shuffle(random, order_);
+  epoch_ = epoch;
+}
+
+std::vector<uint64_t> EpochOrder::Items(int64_t step, int64_t count) {
+  const auto size = static_cast<int64_t>(order_.size());
+  std::vector<uint64_t> items;
   for (int64_t i = step * count; i < (step + 1) * count; ++i) {
-    const int64_t epoch = i / static_cast<int64_t>(size);
-    if (epoch != epoch_of_order) {
-      std::iota(order.begin(), order.end(), 0);
-      auto random = StepRandom(seed, purpose, epoch);
-      Shuffle(random, order);
-      epoch_of_order = epoch;
-    }
-    out.push_back(order[i % static_cast<int64_t>(size)]);
+    ShuffleFor(i / size);
+    items.push_back(order_[i % size]);
   }
-  return out;
+  return items;
 }
 
 }  // namespace larr::stage

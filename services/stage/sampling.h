@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <random>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -32,9 +33,27 @@ void Shuffle(std::mt19937_64& random, std::vector<T>& items) {
 std::vector<uint64_t> DrawDistinct(std::mt19937_64& random, uint64_t size,
                                    uint64_t count);
 
-// The items of a step when all `size` items are gone through in random order,
-// again and again, `count` a step. REQUIRES: size > 0
-std::vector<uint64_t> EpochItems(uint64_t seed, std::string_view purpose,
-                                 uint64_t size, int64_t step, int64_t count);
+// All of `size` items in random order, again and again in another one. Keeps
+// the order of one epoch: shuffled when a step needs another epoch's, so that
+// steps in their order cost what they take, and any other order is right too.
+//
+// Threads: one at a time.
+class EpochOrder {
+ public:
+  // REQUIRES: size > 0
+  EpochOrder(uint64_t seed, std::string purpose, uint64_t size);
+
+  // The items of a step that takes `count`, as all steps do: a function of
+  // (seed, purpose, size, step, count).
+  std::vector<uint64_t> Items(int64_t step, int64_t count);
+
+ private:
+  void ShuffleFor(int64_t epoch);
+
+  uint64_t seed_;
+  std::string purpose_;
+  std::vector<uint64_t> order_;
+  int64_t epoch_ = -1;  // That `order_` is of.
+};
 
 }  // namespace larr::stage
