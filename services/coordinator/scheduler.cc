@@ -28,6 +28,14 @@ Slot SlotOf(const StageRun& stage) {
   return stage.has_gpu() ? Slot{stage.gpu()} : Slot{};
 }
 
+bool IsOlder(const TrainingRun& a, const TrainingRun& b) {
+  const auto order = [](const TrainingRun& run) {
+    return std::make_tuple(run.create_time().seconds(),
+                           run.create_time().nanos(), run.name());
+  };
+  return order(a) < order(b);
+}
+
 void Finish(TrainingRun& run, TrainingRun::State state, absl::Time now) {
   run.set_state(state);
   run.clear_cancel_requested();
@@ -57,13 +65,7 @@ Scheduler::Scheduler(const SchedulerOptions& options)
       slots_(options.cpu_slots, options.gpus) {}
 
 Decisions Scheduler::Restore(std::vector<TrainingRun> runs, absl::Time now) {
-  std::sort(runs.begin(), runs.end(), [](const auto& a, const auto& b) {
-    const auto order = [](const TrainingRun& run) {
-      return std::make_tuple(run.create_time().seconds(),
-                             run.create_time().nanos(), run.name());
-    };
-    return order(a) < order(b);
-  });
+  std::sort(runs.begin(), runs.end(), IsOlder);
   runs_ = std::move(runs);
   Decisions found;
   for (const TrainingRun& run : runs_) {
@@ -82,6 +84,11 @@ Decisions Scheduler::Restore(std::vector<TrainingRun> runs, absl::Time now) {
   return decisions;
 }
 
+void Scheduler::Insert(TrainingRun run) {
+  const auto place = std::upper_bound(runs_.begin(), runs_.end(), run, IsOlder);
+  runs_.insert(place, std::move(run));
+}
+
 Decisions Scheduler::Add(TrainingRun run, absl::Time now) {
   if (Find(run.name()) != nullptr) return {};
   run.set_state(TrainingRun::QUEUED);
@@ -89,7 +96,7 @@ Decisions Scheduler::Add(TrainingRun run, absl::Time now) {
     stage.set_state(StageRun::PENDING);
   }
   const std::string name = run.name();
-  runs_.push_back(std::move(run));
+  Insert(std::move(run));
   return Conclude({name}, now);
 }
 
@@ -110,7 +117,7 @@ Decisions Scheduler::Resume(TrainingRun run, absl::Time now) {
     stage.clear_end_time();
   }
   const std::string name = run.name();
-  runs_.push_back(std::move(run));
+  Insert(std::move(run));
   return Conclude({name}, now);
 }
 

@@ -14,7 +14,7 @@
 // Invariants: (1) a run has at most one RUNNING stage, and all stages before
 // it SUCCEEDED; (2) each RUNNING stage holds exactly one slot, and no slot is
 // lent twice; (3) no stage that could start waits while its slot is free:
-// older runs choose first.
+// older runs choose first, by the time of their creation, resumed or not.
 //
 // Ownership:  a value. A caller tries an event on a copy, stores the decision,
 //             and keeps the copy once that is on disk.
@@ -112,6 +112,8 @@ class Scheduler {
  private:
   bool WantsGpu(const coordinator::v1::StageRun& stage) const;
   coordinator::v1::TrainingRun* Mutable(std::string_view run);
+  // Keeps `runs_` oldest first.
+  void Insert(coordinator::v1::TrainingRun run);
   // Starts what fits, notes what changed, lets go of finished runs.
   Decisions Conclude(std::vector<std::string> changed, absl::Time now);
 

@@ -69,6 +69,23 @@ TEST_CASE("Older runs choose first, and a waiting run is QUEUED",
   CHECK(d.starts == std::vector<StageKey>{{"a", "pretrain"}});
 }
 
+TEST_CASE("A resumed run is as old as before", "[coordinator]") {
+  Scheduler scheduler({});
+  scheduler.Add(MakeRun("a", 0), kNow);
+  scheduler.Add(MakeRun("b", 1), kNow);
+  scheduler.Add(MakeRun("c", 2), kNow);
+  const Decisions failed =
+      scheduler.OnStageExit(Exit({"a", "corpus"}, StageOutcome::kFailed), kNow);
+  REQUIRE(failed.starts == std::vector<StageKey>{{"b", "corpus"}});
+  scheduler.Resume(failed.changed[0], kNow);
+  // Behind c it would wait for both, until a restart sorted them again.
+  const Decisions d = scheduler.OnStageExit(
+      Exit({"b", "corpus"}, StageOutcome::kSucceeded), kNow);
+  CHECK(d.starts == std::vector<StageKey>{{"a", "corpus"}});
+  CHECK(scheduler.live_runs()[1].name() == "b");
+  CHECK(scheduler.live_runs()[2].name() == "c");
+}
+
 TEST_CASE("Only stages of the language model take a GPU", "[coordinator]") {
   Scheduler scheduler({.cpu_slots = 1, .gpus = {5}});
   scheduler.Add(MakeRun("a"), kNow);
