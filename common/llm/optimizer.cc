@@ -70,6 +70,9 @@ absl::StatusOr<double> Optimizer::Step(int64_t step) {
   const double clip = options_.clip_norm();
   const double scale = clip > 0 && norm > clip ? clip / norm : 1.0;
   for (Entry& entry : entries_) {
+    const bool is_norm = entry.master.dim() < 2;
+    const double decay =
+        is_norm || entry.trained.is_new ? 0 : options_.weight_decay();
     if (scale < 1) entry.gradient.mul_(scale);
     const double rate =
         Schedule(step) * (entry.trained.is_new
@@ -78,8 +81,7 @@ absl::StatusOr<double> Optimizer::Step(int64_t step) {
     at::_fused_adamw_(
         {entry.master}, {entry.gradient}, {entry.mean}, {entry.variance}, {},
         {torch::scalar_tensor(static_cast<double>(step + 1), torch::kFloat32)},
-        rate, kBeta1, kBeta2,
-        entry.master.dim() > 1 ? options_.weight_decay() : 0.0, kEpsilon,
+        rate, kBeta1, kBeta2, decay, kEpsilon,
         /*amsgrad=*/false, /*maximize=*/false);
     entry.gradient.zero_();
   }

@@ -5,7 +5,7 @@
 // move, and the tensors that the decoder computes with are their rounding.
 //
 // The learning rate grows linearly over the warm-up, then falls by a cosine to
-// zero. Tensors with one dimension are not decayed.
+// zero. Norms and new parameters are not decayed.
 //
 // Threads:  one at a time.
 // Errors:   kFailedPrecondition  a gradient is not finite; nothing has moved

@@ -47,6 +47,21 @@ TEST_CASE("Steps are those of torch's AdamW") {
   }
 }
 
+TEST_CASE("Only layers decay, neither norms nor new parameters") {
+  auto options = Options();
+  options.set_warmup_steps(0);
+  const Tensor layer = torch::ones({2, 2}).requires_grad_(true);
+  const Tensor norm = torch::ones({2}).requires_grad_(true);
+  const Tensor added = torch::ones({2, 2}).requires_grad_(true);
+  Optimizer optimizer(
+      {{"layer", layer, false}, {"norm", norm, false}, {"added", added, true}},
+      options, 10);
+  REQUIRE(optimizer.Step(0).ok());  // Without a gradient decay alone moves.
+  CHECK(layer[0][0].item<float>() == Approx(1 - 0.01 * 0.1));
+  CHECK(norm[0].item<float>() == 1);
+  CHECK(added[0][0].item<float>() == 1);
+}
+
 TEST_CASE("The schedule warms up, then falls to zero") {
   const Optimizer optimizer({}, Options(), 12);
   CHECK(optimizer.Schedule(0) == Approx(0.5));
