@@ -18,6 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 using config::v1::ArtifactManifest;
 
+constexpr char kStagingSuffix[] = ".partial";
+
 absl::Status ToStatus(std::string_view what, const fs::path& path,
                       const std::error_code& error) {
   errno = error.value();
@@ -63,7 +65,7 @@ absl::StatusOr<ArtifactWriter> ArtifactWriter::Create(
         "name or remove it",
         final_path.string()));
   fs::path staging = final_path;
-  staging += ".partial";
+  staging += kStagingSuffix;
   std::error_code error;
   fs::remove_all(staging, error);
   if (!error) fs::create_directories(staging, error);
@@ -93,6 +95,10 @@ absl::StatusOr<ArtifactManifest> ArtifactWriter::Finish(
   LARR_RETURN_IF_ERROR(
       SyncFolder(final_.has_parent_path() ? final_.parent_path() : "."));
   return manifest;
+}
+
+bool IsUnfinished(const fs::path& path) {
+  return path.extension() == kStagingSuffix;
 }
 
 absl::StatusOr<ArtifactManifest> ReadArtifact(const fs::path& path) {

@@ -54,6 +54,10 @@ class ArtifactWriter {
   std::filesystem::path staging_;
 };
 
+// True for the name of a staging folder: it may look whole after a crash right
+// before its rename, and is gone with the next attempt.
+bool IsUnfinished(const std::filesystem::path& path);
+
 // Reads the manifest and checks that each file is there with its size. Cheap.
 absl::StatusOr<config::v1::ArtifactManifest> ReadArtifact(
     const std::filesystem::path& path);

@@ -22,6 +22,7 @@ std::optional<fs::path> NewestSnapshot(const fs::path& folder,
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     if (newest && entry.path() < *newest) continue;
+    if (IsUnfinished(entry.path())) continue;
     if (!fs::exists(entry.path() / kManifestName)) continue;
     const auto manifest = ReadArtifact(entry.path());
     if (!manifest.ok() || manifest->kind() != kSnapshotKind) continue;

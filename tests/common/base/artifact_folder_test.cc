@@ -37,6 +37,8 @@ TEST_CASE("An artifact is not there until it is whole", "[base]") {
     REQUIRE(writer.ok());
     std::ofstream(writer->path() / "left-over.bin") << "x";
     CHECK_FALSE(fs::exists(path));
+    CHECK(IsUnfinished(writer->path()));
+    CHECK_FALSE(IsUnfinished(path));
     CHECK(absl::IsNotFound(ReadArtifact(path).status()));
   }  // killed here: the staging folder stays
   const auto manifest = MakeArtifact(path);

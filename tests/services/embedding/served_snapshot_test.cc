@@ -29,7 +29,9 @@ TEST_CASE("NewestSnapshot takes the last of its embedder alone",
   Publish(dir, "20260102", "fp");
   Publish(dir, "20260101", "fp");
   Publish(dir, "20260103", "other");
-  fs::create_directories(all / "20260104.partial");
+  // A crash right before the rename: all is there but the name.
+  Publish(dir, "20260104", "fp");
+  fs::rename(all / "20260104", all / "20260104.partial");
   fs::create_directories(all / "20260105");
   std::ofstream(all / "20260105" / "manifest.textproto") << "nonsense: {";
   CHECK(NewestSnapshot(all, "fp") == all / "20260102");
