@@ -68,6 +68,22 @@ TEST_CASE("larrctl dataset validate", "[larrctl]") {
     CHECK_THAT(result.output, Catch::Contains("gauc_group_column reads column "
                                               "`who`, which does not exist"));
   }
+  SECTION("files that are missing or damaged are no leak") {
+    const auto data = testing::TinyFile(dir.path(), "users", "2024-01-04");
+    SECTION("a damaged table") { std::ofstream(data) << "no Parquet"; }
+    SECTION("a table that is gone") {
+      std::filesystem::remove_all(dir.path() / "users");
+    }
+    const auto result = validate();
+    INFO(result.output);
+    CHECK(result.exit_code == 2);
+    CHECK_THAT(result.output, Catch::Contains("users"));
+  }
+  SECTION("a spec that is missing is no leak") {
+    const auto result = Larrctl("dataset validate " + path);
+    CHECK(result.exit_code == 2);
+    CHECK_THAT(result.output, Catch::Contains(path));
+  }
 }
 
 }  // namespace
