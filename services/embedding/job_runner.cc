@@ -52,19 +52,6 @@ absl::Status CheckId(const std::string& id) {
                   id, kMaxIdLength));
 }
 
-absl::Status CheckConfig(const EmbeddingConfig& config) {
-  for (const auto& [field, value] :
-       {std::pair("state_dir", config.state_dir()),
-        std::pair("snapshot_dir", config.snapshot_dir()),
-        std::pair("dataset", config.dataset())}) {
-    if (value.empty()) {
-      return absl::InvalidArgumentError(
-          fmt::format("`{}` is empty; it is required", field));
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::Status NotFound(std::string_view name) {
   return absl::NotFoundError(
       fmt::format("there is no job '{}'; names look like {}ID", name, kPrefix));
@@ -88,7 +75,6 @@ void SetCounts(const RefreshCounts& counts, RefreshJob& job) {
 
 absl::StatusOr<std::unique_ptr<JobRunner>> JobRunner::Start(
     const EmbeddingConfig& config, TextEncoder& encoder, Observer observer) {
-  LARR_RETURN_IF_ERROR(CheckConfig(config));
   LARR_ASSIGN_OR_RETURN(auto store,
                         JobStore::Open(fs::path(config.state_dir()) / "jobs"));
   std::error_code error;

@@ -46,8 +46,8 @@ class JobRunner {
   // Opens the jobs and the newest snapshot, and goes on where an earlier
   // process stopped.
   //
-  // Errors:  kInvalidArgument     a required setting is missing
-  //          kFailedPrecondition  `base_snapshot` is of another embedder
+  // REQUIRES: the settings are of LoadEmbeddingSettings.
+  // Errors:  kFailedPrecondition  `base_snapshot` is of another embedder
   static absl::StatusOr<std::unique_ptr<JobRunner>> Start(
       const config::v1::EmbeddingConfig& config, TextEncoder& encoder,
       Observer observer);

@@ -9,20 +9,19 @@
 #include <string>
 
 #include "common/base/status_macros.h"
-#include "common/config/text_proto.h"
 #include "common/rpc/grpc_server.h"
 #include "common/telemetry/logging.h"
 #include "services/embedding/embedding_service.h"
 #include "services/embedding/job_runner.h"
 #include "services/embedding/llm_encoder.h"
+#include "services/embedding/settings.h"
 
 namespace larr {
 namespace {
 
 // The object graph in the order it is built. It is torn down in reverse.
 absl::Status RunEmbedding(const std::string& path) {
-  LARR_ASSIGN_OR_RETURN(const auto config,
-                        LoadTextProto<config::v1::EmbeddingConfig>(path));
+  LARR_ASSIGN_OR_RETURN(const auto config, LoadEmbeddingSettings(path));
   LARR_ASSIGN_OR_RETURN(
       const auto encoder,
       OpenLlmEncoder(config.checkpoint(), config.embed(), config.threads()));

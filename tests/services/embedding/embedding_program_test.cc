@@ -206,7 +206,10 @@ TEST_CASE("larr_embedding says what is wrong with its settings",
           "[embedding]") {
   const testing::TempDir dir;
   const auto config = dir.path() / "c.textproto";
-  REQUIRE(WriteFileAtomically(config, "checkpoint: '/none'").ok());
+  REQUIRE(WriteFileAtomically(config,
+                              "state_dir: '/s' snapshot_dir: '/n' "
+                              "checkpoint: '/none' dataset: '/d'")
+              .ok());
   const auto log = dir.path() / "log";
   Program program({std::string(std::getenv("LARR_BIN_DIR")) + "/larr_embedding",
                    "--config", config.string()},

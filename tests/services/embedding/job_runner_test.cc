@@ -242,18 +242,5 @@ TEST_CASE("A base snapshot is read first, and only one of the same embedder",
       JobRunner::Start(bench.config, other, {}).status()));
 }
 
-TEST_CASE("A runner names the setting that is missing", "[embedding]") {
-  const Bench bench;
-  FakeEncoder encoder;
-  for (const char* field : {"state_dir", "snapshot_dir", "dataset"}) {
-    auto config = bench.config;
-    config.GetReflection()->ClearField(
-        &config, config.GetDescriptor()->FindFieldByName(field));
-    const auto status = JobRunner::Start(config, encoder, {}).status();
-    CHECK(absl::IsInvalidArgument(status));
-    CHECK(std::string(status.message()).find(field) != std::string::npos);
-  }
-}
-
 }  // namespace
 }  // namespace larr

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/embedding/settings.h"
+
+#include <fmt/format.h>
+
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+
+namespace larr {
+
+using config::v1::EmbeddingConfig;
+
+absl::StatusOr<EmbeddingConfig> LoadEmbeddingSettings(
+    const std::filesystem::path& path) {
+  LARR_ASSIGN_OR_RETURN(auto config, LoadTextProto<EmbeddingConfig>(path));
+  for (const auto& [field, value] :
+       {std::pair("state_dir", config.state_dir()),
+        std::pair("snapshot_dir", config.snapshot_dir()),
+        std::pair("checkpoint", config.checkpoint()),
+        std::pair("dataset", config.dataset())}) {
+    if (value.empty()) {
+      return absl::InvalidArgumentError(fmt::format(
+          "{}: `{}` is not set; it is required", path.string(), field));
+    }
+  }
+  return config;
+}
+
+}  // namespace larr
