@@ -140,9 +140,11 @@ grpc::Status EmbeddingService::ListRefreshJobs(
     grpc::ServerContext*, const embedding::v1::ListRefreshJobsRequest* request,
     embedding::v1::ListRefreshJobsResponse* response) {
   return Measured("ListRefreshJobs", [&]() -> absl::Status {
+    // A page may be smaller than asked for, so too much is no error.
     LARR_ASSIGN_OR_RETURN(
         const int size,
-        Bounded("page_size", request->page_size(), kDefaultPage, kMaxPage));
+        Bounded("page_size", std::min(request->page_size(), kMaxPage),
+                kDefaultPage, kMaxPage));
     // One more than asked for tells whether there is a next page.
     LARR_ASSIGN_OR_RETURN(auto jobs,
                           runner_.List(size + 1, request->page_token()));

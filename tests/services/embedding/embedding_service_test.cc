@@ -107,6 +107,10 @@ TEST_CASE("A refresh over gRPC: create, watch, list, get", "[embedding]") {
   REQUIRE(page.refresh_jobs_size() == 1);
   CHECK(page.refresh_jobs(0).name() == "refreshJobs/a");
   CHECK(page.next_page_token().empty());
+  list.set_page_size(5000);  // As 1000.
+  list.clear_page_token();
+  REQUIRE(server.Call(&Stub::ListRefreshJobs, list, &page) == grpc::OK);
+  CHECK(page.refresh_jobs_size() == 3);
   list.set_page_size(-1);
   CHECK(server.Call(&Stub::ListRefreshJobs, list, &page) ==
         grpc::INVALID_ARGUMENT);
