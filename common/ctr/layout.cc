@@ -38,7 +38,9 @@ absl::Status AddTexts(const CtrModelDescription& description,
                       const TabularEncoder& encoder, CtrLayout& layout) {
   const DatasetSpec& spec = description.dataset();
   layout.text_dim = description.text_dim();
-  LARR_RETURN_IF_ERROR(CheckPositive("text_dim", layout.text_dim));
+  if (layout.text_dim <= 0)
+    return absl::InvalidArgumentError(
+        fmt::format("text_dim is {}; it must be positive", layout.text_dim));
   if (layout.text_dim % description.architecture().encoder_heads() != 0)
     return absl::InvalidArgumentError(fmt::format(
         "architecture.encoder_heads is {}, which does not divide the width {} "

@@ -32,7 +32,8 @@ Tensor Chosen(const Tensor& like, double probability, at::Generator generator) {
 
 }  // namespace
 
-CtrTrainer::CtrTrainer(CtrModel& model, const AlignConfig& config, uint64_t seed)
+CtrTrainer::CtrTrainer(CtrModel& model, const AlignConfig& config,
+                       uint64_t seed)
     : model_(model),
       config_(config),
       adam_{.learning_rate = config.learning_rate()},

@@ -40,7 +40,7 @@ class CtrTrainer {
   // Changes `model`, which must outlive it.
   // REQUIRES: the config is of CompleteAlignConfig.
   CtrTrainer(CtrModel& model, const config::v1::AlignConfig& config,
-          uint64_t seed);
+             uint64_t seed);
 
   // Steps made so far, over all restarts.
   int64_t step() const { return step_; }

@@ -139,8 +139,8 @@ absl::Status SafetensorsFile::ParseHeader() {
         metadata_[key] = text.is_string() ? text.get<std::string>() : "";
       continue;
     }
-    const auto wrong = [&](const std::string& what) {
-      return damaged(fmt::format("tensor '{}': {}", name, what));
+    const auto wrong = [&damaged, &tensor = name](const std::string& what) {
+      return damaged(fmt::format("tensor '{}': {}", tensor, what));
     };
     Entry entry;
     std::vector<uint64_t> offsets;

@@ -132,9 +132,9 @@ absl::Status JobRunner::LoadServed() {
 
 void JobRunner::TellLastSuccess() const {
   const absl::MutexLock lock(&mutex_);
+  const auto jobs = store_.List(std::numeric_limits<int>::max(), "");
   RefreshJob last;
-  for (const RefreshJob& job :
-       *store_.List(std::numeric_limits<int>::max(), "")) {
+  for (const RefreshJob& job : *jobs) {
     if (job.state() == RefreshJob::SUCCEEDED &&
         job.end_time().seconds() > last.end_time().seconds()) {
       last = job;

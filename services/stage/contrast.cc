@@ -116,7 +116,7 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
     return tensor.name.starts_with("head.");
   });
   const int64_t hidden = checkpoint.config.hidden_size;
-  const TrainerOptions options =
+  const LlmTrainerOptions options =
       MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
                          ToTextProto(config), digests);
   LARR_ASSIGN_OR_RETURN(

@@ -25,7 +25,6 @@ namespace {
 using config::v1::CoordinatorConfig;
 using config::v1::ServingBundle;
 using config::v1::TrainingSpec;
-using coordinator::v1::CoordinatorService;
 using coordinator::v1::CreateTrainingRunRequest;
 using coordinator::v1::GetTrainingRunRequest;
 using coordinator::v1::StageRun;

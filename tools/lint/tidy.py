@@ -19,7 +19,7 @@ import shlex
 import subprocess
 import sys
 
-MOST_TORCH = 20
+MOST_TORCH = 4
 DAY_S = 24 * 3600
 UNKNOWN_TO_CLANG = re.compile(r"^(-fpch-preprocess|-Winvalid-pch)$")
 
