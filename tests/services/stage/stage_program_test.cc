@@ -50,10 +50,10 @@ TEST_CASE("larr_stage ends an error with one line that says it", "[stage]") {
   SECTION("every stage, without its inputs") {
     const auto [stage, what] = GENERATE(table<StageConfig::Stage, const char*>(
         {{StageConfig::CORPUS, "nowhere.textproto"},
-         {StageConfig::PRETRAIN, "pretrain.max_tokens is 0"},
-         {StageConfig::CONTRAST, "contrast.max_tokens is 0"},
+         {StageConfig::PRETRAIN, "`corpus`"},
+         {StageConfig::CONTRAST, "`contrast.max_tokens` is 0"},
          {StageConfig::EMBED, "`contrast`"},
-         {StageConfig::ALIGN, "nowhere.textproto"},
+         {StageConfig::ALIGN, "`architecture.kind` is not set"},
          {StageConfig::EVALUATE, "nowhere.textproto"},
          {StageConfig::PUBLISH, "`align/ple`"},
          {StageConfig::STAGE_UNSPECIFIED, "`stage` is not set"}}));
