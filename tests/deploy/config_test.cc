@@ -74,7 +74,7 @@ TEST_CASE("The examples can be read, and name each other's folders",
     const auto embedding =
         Load<EmbeddingConfig>(examples / "embedding.textproto");
     const auto scoring = Load<ScoringConfig>(examples / "scoring.textproto");
-    const std::string root = coordinator.artifact_root();
+    const std::string& root = coordinator.artifact_root();
     REQUIRE_FALSE(root.empty());
     CHECK(scoring.alias_file().starts_with(root + "/aliases/"));
     CHECK(embedding.checkpoint().starts_with(root + "/runs/"));
