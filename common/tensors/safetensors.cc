@@ -273,9 +273,10 @@ absl::Status WriteSafetensors(
     }
   }
   return GuardTorch("writing " + path.string(), [&]() -> absl::Status {
-    const auto [order, header] = Layout(tensors, metadata);
+    const auto layout = Layout(tensors, metadata);
     return WriteFileAtomically(
         path, [&](const AppendBytes& append) -> absl::Status {
+          const auto& [order, header] = layout;
           const uint64_t length = header.size();
           LARR_RETURN_IF_ERROR(
               append({reinterpret_cast<const char*>(&length), sizeof(length)}));
