@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/contrast.h"
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
-
-#include <span>
 
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
