@@ -10,9 +10,9 @@
 #include <exception>
 #include <filesystem>
 
-#include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
 #include "common/telemetry/logging.h"
 #include "services/stage/align.h"
@@ -58,8 +58,9 @@ absl::Status RunFromFile(const std::string& path) {
     return absl::InvalidArgumentError(
         path + ": `output` and `work` must name folders");
   if (std::filesystem::exists(config.output())) {
+    LARR_RETURN_IF_ERROR(ReadStageOutput(config).status());
     spdlog::info("finished already output={}", config.output());
-    return ReadArtifact(config.output()).status();
+    return absl::OkStatus();
   }
   LARR_RETURN_IF_ERROR(MakeFolder(config.work()));
   const std::filesystem::path work = config.work();

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The program larr_stage itself: how it ends when it cannot go on.
+// The program larr_stage itself: how it ends when it cannot go on, or need not.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
+#include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
 #include "larr/config/v1/training.pb.h"
@@ -89,6 +90,34 @@ TEST_CASE("larr_stage ends an error with one line that says it", "[stage]") {
   CHECK(std::count(ending.log.begin() + static_cast<std::ptrdiff_t>(line),
                    ending.log.end(), '\n') == 1);
   CHECK_FALSE(std::filesystem::exists(dir.path() / "out"));
+}
+
+// Writes an artifact anew; returns its digest.
+std::string WriteAnew(const std::filesystem::path& path,
+                      const std::string& content, const std::string& corpus) {
+  std::filesystem::remove_all(path);
+  auto writer = ArtifactWriter::Create(path);
+  REQUIRE(writer.ok());
+  REQUIRE(WriteFileAtomically(writer->path() / "data", content).ok());
+  config::v1::ArtifactManifest manifest;
+  (*manifest.mutable_parents())["corpus"] = corpus;
+  const auto written = writer->Finish(manifest);
+  REQUIRE(written.ok());
+  return written->digest();
+}
+
+TEST_CASE("larr_stage has finished if its artifact is of the present inputs",
+          "[stage]") {
+  const testing::TempDir dir;
+  StageConfig config = Wanted(dir, StageConfig::PRETRAIN);
+  (*config.mutable_inputs())["corpus"] = dir.path() / "corpus";
+  WriteAnew(config.output(), "out", WriteAnew(dir.path() / "corpus", "a", ""));
+  CHECK(RunProgram(dir, ToTextProto(config)).code == 0);
+
+  WriteAnew(dir.path() / "corpus", "b", "");
+  const Ending ending = RunProgram(dir, ToTextProto(config));
+  CHECK(ending.code == 1);
+  CHECK_THAT(ending.log, Catch::Contains("another `corpus`"));
 }
 
 }  // namespace
