@@ -276,10 +276,7 @@ absl::Status CheckSettings(const Dataset& dataset,
         "reads the column `{}` of pois; name one that is read",
         same));
   }
-  const double held_out = spec.corpus().held_out_fraction();
-  if (held_out >= 0 && held_out < 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "corpus.held_out_fraction is {}; it must be in [0, 1)", held_out));
+  return absl::OkStatus();
 }
 
 // What the files follow from.

@@ -14,6 +14,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
 #include "common/telemetry/logging.h"
 #include "services/stage/align.h"
 #include "services/stage/contrast.h"
@@ -62,6 +63,7 @@ absl::Status RunFromFile(const std::string& path) {
     spdlog::info("finished already output={}", config.output());
     return absl::OkStatus();
   }
+  LARR_RETURN_IF_ERROR(CheckTrainingSettings(config.spec()));
   LARR_RETURN_IF_ERROR(MakeFolder(config.work()));
   const std::filesystem::path work = config.work();
   StageContext context{std::move(config), ProgressWriter(work)};

@@ -268,11 +268,6 @@ TEST_CASE("Wrong settings and data end the stage with nothing written",
     world.settings.mutable_contrast()->set_same_value_column("town");
     CHECK_THAT(world.Run().ToString(), Catch::Contains("`town`"));
   }
-  SECTION("an impossible share") {
-    world.settings.mutable_corpus()->set_held_out_fraction(1);
-    CHECK_THAT(world.Run().ToString(),
-               Catch::Contains("held_out_fraction is 1"));
-  }
   SECTION("a wrong label") {
     auto rows = testing::TinyImpressions(5, 12);
     rows[2][6] = int64_t{7};

@@ -39,7 +39,10 @@ StageConfig Wanted(const testing::TempDir& dir, StageConfig::Stage stage) {
   config.set_output(dir.path() / "out");
   config.set_work(dir.path() / "work");
   config.mutable_spec()->set_dataset(dir.path() / "nowhere.textproto");
-  config.mutable_spec()->add_align()->set_name("ple");
+  config.mutable_spec()->mutable_contrast()->set_max_tokens(64);
+  auto& align = *config.mutable_spec()->add_align();
+  align.set_name("ple");
+  align.mutable_architecture()->set_kind(config::v1::CtrArchitecture::PLE);
   config.set_align_name("ple");
   return config;
 }
@@ -52,15 +55,24 @@ TEST_CASE("larr_stage ends an error with one line that says it", "[stage]") {
     const auto [stage, what] = GENERATE(table<StageConfig::Stage, const char*>(
         {{StageConfig::CORPUS, "nowhere.textproto"},
          {StageConfig::PRETRAIN, "`corpus`"},
-         {StageConfig::CONTRAST, "`contrast.max_tokens` is 0"},
+         {StageConfig::CONTRAST, "`corpus`"},
          {StageConfig::EMBED, "`contrast`"},
-         {StageConfig::ALIGN, "`architecture.kind` is not set"},
+         {StageConfig::ALIGN, "nowhere.textproto"},
          {StageConfig::EVALUATE, "nowhere.textproto"},
          {StageConfig::PUBLISH, "`align/ple`"},
          {StageConfig::STAGE_UNSPECIFIED, "`stage` is not set"}}));
     config.set_stage(stage);
     text = ToTextProto(config);
     message = what;
+  }
+  SECTION("every stage, with a setting that another one reads") {
+    config.set_stage(GENERATE(values<StageConfig::Stage>(
+        {StageConfig::CORPUS, StageConfig::PRETRAIN, StageConfig::CONTRAST,
+         StageConfig::EMBED, StageConfig::ALIGN, StageConfig::EVALUATE,
+         StageConfig::PUBLISH})));
+    config.mutable_spec()->mutable_corpus()->set_held_out_fraction(1);
+    text = ToTextProto(config);
+    message = "`corpus.held_out_fraction` is 1; it must be in [0, 1)";
   }
   SECTION("a field that there is not") {
     text = "stages: CORPUS";
