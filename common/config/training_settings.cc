@@ -158,6 +158,10 @@ absl::StatusOr<ContrastConfig> CompleteContrastConfig(ContrastConfig config) {
        Share("keyword_dropout", config.keyword_dropout()),
        {"same_value_fraction", same_value, same_value >= 0 && same_value <= 1,
         "in [0, 1]"},
+       {"same_value_column", "not set",
+        same_value == 0 || !config.same_value_column().empty(),
+        fmt::format("a column of `pois` where `same_value_fraction` is {}",
+                    same_value)},
        NotNegative("user_user_weight", config.user_user_weight()),
        NotNegative("poi_poi_weight", config.poi_poi_weight()),
        NotNegative("user_poi_weight", config.user_poi_weight())}));

@@ -96,6 +96,9 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
        "`contrast.keyword_dropout` is 1; it must be in [0, 1)"},
       {"contrast { same_value_fraction: 1.5 }",
        "`contrast.same_value_fraction` is 1.5; it must be in [0, 1]"},
+      {"contrast { same_value_fraction: 0.5 }",
+       "`contrast.same_value_column` is not set; it must be a column of `pois` "
+       "where `same_value_fraction` is 0.5"},
       {"contrast { optimizer { learning_rate: 2 } }",
        "`contrast.optimizer.learning_rate` is 2"},
       {"embed { tokens_per_batch: -1 }", "`embed.tokens_per_batch` is -1"},
@@ -114,6 +117,9 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
     CHECK(absl::IsInvalidArgument(status));
     CHECK_THAT(std::string(status.message()), Catch::Contains(c.message));
   }
+  const char* same_city =
+      "contrast { same_value_fraction: 0.5 same_value_column: 'city' }";
+  CHECK(CheckWith(same_city).ok());
 }
 
 TEST_CASE("A recommender's settings are refused by its name", "[config]") {
