@@ -17,6 +17,7 @@ namespace {
 using config::v1::AlignConfig;
 using config::v1::ContrastConfig;
 using config::v1::CtrArchitecture;
+using config::v1::DatasetSpec;
 using config::v1::EmbedConfig;
 using config::v1::LlmOptimizer;
 using config::v1::PretrainConfig;
@@ -129,6 +130,12 @@ absl::StatusOr<AlignConfig> CompleteAlign(AlignConfig config) {
   return config;
 }
 
+// The error with the name of the recommender whose it is.
+absl::Status WithName(const std::string& name, const absl::Status& error) {
+  return absl::InvalidArgumentError(fmt::format("`align` named `{}`: {}", name,
+                                                std::string(error.message())));
+}
+
 }  // namespace
 
 absl::StatusOr<PretrainConfig> CompletePretrainConfig(PretrainConfig config) {
@@ -158,6 +165,10 @@ absl::StatusOr<ContrastConfig> CompleteContrastConfig(ContrastConfig config) {
        Share("keyword_dropout", config.keyword_dropout()),
        {"same_value_fraction", same_value, same_value >= 0 && same_value <= 1,
         "in [0, 1]"},
+       {"same_value_column", "not set",
+        same_value == 0 || !config.same_value_column().empty(),
+        fmt::format("a column of `pois` where `same_value_fraction` is {}",
+                    same_value)},
        NotNegative("user_user_weight", config.user_user_weight()),
        NotNegative("poi_poi_weight", config.poi_poi_weight()),
        NotNegative("user_poi_weight", config.user_poi_weight())}));
@@ -190,9 +201,7 @@ absl::StatusOr<AlignConfig> CompleteAlignConfig(AlignConfig config) {
   const std::string name = config.name();
   auto complete = CompleteAlign(std::move(config));
   if (complete.ok()) return complete;
-  return absl::InvalidArgumentError(
-      fmt::format("`align` named `{}`: {}", name,
-                  std::string(complete.status().message())));
+  return WithName(name, complete.status());
 }
 
 absl::StatusOr<CtrArchitecture> CompleteArchitecture(
@@ -258,6 +267,36 @@ absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
   LARR_RETURN_IF_ERROR(CompleteEmbedConfig(spec.embed()).status());
   for (const AlignConfig& align : spec.align())
     LARR_RETURN_IF_ERROR(CompleteAlignConfig(align).status());
+  return absl::OkStatus();
+}
+
+absl::Status CheckRecommenderInputs(CtrArchitecture::Kind kind,
+                                    const DatasetSpec& dataset) {
+  if (dataset.tabular_features().empty())
+    return absl::InvalidArgumentError(
+        "the dataset's `tabular_features` is empty; a recommender needs at "
+        "least one");
+  if (kind != CtrArchitecture::LARR) return absl::OkStatus();
+  if (dataset.scene_features().empty())
+    return absl::InvalidArgumentError(
+        "the dataset's `scene_features` is empty; a LARR model needs texts: "
+        "name keywords, or set `architecture.kind` to PLE");
+  if (dataset.user_embedding_features().empty() &&
+      dataset.poi_embedding_features().empty())
+    return absl::InvalidArgumentError(
+        "the dataset's `user_embedding_features` and `poi_embedding_features` "
+        "are empty; a LARR model needs them as e_t of paper eq. 24: name "
+        "categorical features, or set `architecture.kind` to PLE");
+  return absl::OkStatus();
+}
+
+absl::Status CheckRecommenderInputs(const TrainingSpec& spec,
+                                    const DatasetSpec& dataset) {
+  for (const AlignConfig& align : spec.align()) {
+    const absl::Status status =
+        CheckRecommenderInputs(align.architecture().kind(), dataset);
+    if (!status.ok()) return WithName(align.name(), status);
+  }
   return absl::OkStatus();
 }
 

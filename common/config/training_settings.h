@@ -5,7 +5,8 @@
 // so that the two never disagree.
 //
 // The proto's comments say the same in words. What only files can tell (paths,
-// columns, the language model's layers) is checked by who reads them.
+// columns, the language model's layers) is checked by who reads them; for the
+// dataset's spec there are checks here.
 //
 // Threads:  safe.
 // Errors:   kInvalidArgument  names the field as in a TrainingSpec, its value
@@ -16,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "larr/config/v1/dataset.pb.h"
 #include "larr/config/v1/model.pb.h"
 #include "larr/config/v1/training.pb.h"
 
@@ -39,5 +41,12 @@ absl::StatusOr<config::v1::CtrArchitecture> CompleteArchitecture(
 
 // All settings of a run.
 absl::Status CheckTrainingSettings(const config::v1::TrainingSpec& spec);
+
+// Whether a dataset has what a recommender of this kind reads.
+absl::Status CheckRecommenderInputs(config::v1::CtrArchitecture::Kind kind,
+                                    const config::v1::DatasetSpec& dataset);
+// The same for all recommenders of a run, asked before its first hour.
+absl::Status CheckRecommenderInputs(const config::v1::TrainingSpec& spec,
+                                    const config::v1::DatasetSpec& dataset);
 
 }  // namespace larr

@@ -46,9 +46,6 @@ absl::Status AddTexts(const CtrModelDescription& description,
         "architecture.encoder_heads is {}, which does not divide the width {} "
         "of a text's vector",
         description.architecture().encoder_heads(), layout.text_dim));
-  if (spec.scene_features().empty())
-    return absl::InvalidArgumentError(
-        "dataset.scene_features is empty; a LARR model needs texts");
   for (const std::string& name : spec.scene_features()) {
     config::v1::Side side = config::v1::SIDE_UNSPECIFIED;
     for (const auto& keyword : spec.keywords())
@@ -64,14 +61,8 @@ absl::Status AddTexts(const CtrModelDescription& description,
   LARR_RETURN_IF_ERROR(AddTargets(encoder, "user_embedding_features",
                                   spec.user_embedding_features(),
                                   layout.target_ids));
-  LARR_RETURN_IF_ERROR(AddTargets(encoder, "poi_embedding_features",
-                                  spec.poi_embedding_features(),
-                                  layout.target_ids));
-  if (layout.target_ids.empty())
-    return absl::InvalidArgumentError(
-        "dataset.user_embedding_features and poi_embedding_features are "
-        "empty; a LARR model needs them as e_t of paper eq. 24");
-  return absl::OkStatus();
+  return AddTargets(encoder, "poi_embedding_features",
+                    spec.poi_embedding_features(), layout.target_ids);
 }
 
 }  // namespace
@@ -84,6 +75,8 @@ absl::StatusOr<CtrLayout> MakeCtrLayout(
     const CtrModelDescription& description) {
   LARR_ASSIGN_OR_RETURN(const CtrArchitecture architecture,
                         CompleteArchitecture(description.architecture()));
+  LARR_RETURN_IF_ERROR(
+      CheckRecommenderInputs(architecture.kind(), description.dataset()));
   LARR_ASSIGN_OR_RETURN(
       const TabularEncoder encoder,
       TabularEncoder::Create(description.dataset(), description.features()));
@@ -105,9 +98,6 @@ absl::StatusOr<CtrLayout> MakeCtrLayout(
               from.id_count * layout.embedding_width + from.dense_count};
     layout.tabular_columns += to.column_count;
   }
-  if (layout.tabular_columns == 0)
-    return absl::InvalidArgumentError(
-        "dataset.tabular_features is empty; a recommender needs at least one");
   if (architecture.kind() == CtrArchitecture::LARR) {
     CtrModelDescription complete = description;
     *complete.mutable_architecture() = architecture;

@@ -8,9 +8,9 @@
 #include <string_view>
 #include <utility>
 
-#include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
 #include "services/coordinator/stage_process.h"
 
@@ -29,7 +29,7 @@ std::filesystem::path LogOf(const StageLaunch& launch) {
 StageExit ExitOf(const StageLaunch& launch, std::optional<ChildExit> child,
                  int64_t log_offset) {
   StageExit exit{.key = launch.key};
-  const auto artifact = ReadArtifact(launch.config.output());
+  const auto artifact = ReadStageOutput(launch.config);
   if (artifact.ok()) {
     exit.outcome = StageOutcome::kSucceeded;
     exit.artifact_path = launch.config.output();

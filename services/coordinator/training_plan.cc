@@ -87,6 +87,7 @@ absl::StatusOr<std::string> ValidateTrainingSpec(const TrainingSpec& spec) {
     return Invalid("{}: `name` is `{}`; use lower-case letters, digits and `-`",
                    spec.dataset(), dataset.name());
   }
+  LARR_RETURN_IF_ERROR(CheckRecommenderInputs(spec, dataset));
   return "models/" + dataset.name();
 }
 

@@ -7,7 +7,6 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -27,6 +26,7 @@
 #include "services/stage/ctr_batcher.h"
 #include "services/stage/ctr_metrics_json.h"
 #include "services/stage/loss_curve.h"
+#include "services/stage/read_ahead.h"
 
 namespace larr::stage {
 namespace {
@@ -176,62 +176,41 @@ absl::Status SetStatistics(const Align& align, SceneEncoder& encoder) {
 
 // --- Step 2: training. -------------------------------------------------------
 
-// Batches of all epochs in order; the next one is made while the last one is
-// trained on.
-class BatchQueue {
+// The batches of all epochs in order, from those of `step` on.
+class BatchReader {
  public:
-  BatchQueue(const Align& align, CtrBatcher& batcher, int64_t rows)
-      : align_(align), batcher_(batcher), rows_(rows) {}
-  ~BatchQueue() {
-    if (next_.valid()) next_.wait();
-  }
-
-  int64_t steps_per_epoch() const {
-    const int64_t batch = align_.config.batch_size();
-    return (rows_ + batch - 1) / batch;
-  }
-
-  absl::Status SeekTo(int64_t step) {
-    epoch_ = step / steps_per_epoch();
-    const int64_t skip = step % steps_per_epoch() * align_.config.batch_size();
-    LARR_ASSIGN_OR_RETURN(stream_, align_.TrainingRows(epoch_, skip));
-    Start();
-    return absl::OkStatus();
-  }
+  BatchReader(const Align& align, CtrBatcher& batcher, int64_t steps_per_epoch,
+              int64_t step)
+      : align_(align),
+        batcher_(batcher),
+        epoch_(step / steps_per_epoch),
+        skip_(step % steps_per_epoch * align.config.batch_size()) {}
 
   absl::StatusOr<CtrBatch> Next() {
-    auto batch = next_.get();
-    if (batch.ok()) Start();
-    return batch;
-  }
-
- private:
-  void Start() {
-    next_ = std::async(std::launch::async, [this] {
-      return GuardTorch("making a batch", [this] { return Make(); });
-    });
-  }
-
-  absl::StatusOr<CtrBatch> Make() {
     while (batcher_.rows() < align_.config.batch_size()) {
+      if (!stream_.has_value()) {
+        LARR_ASSIGN_OR_RETURN(stream_, align_.TrainingRows(epoch_, skip_));
+      }
       LARR_ASSIGN_OR_RETURN(const bool more, stream_->Next(row_));
       if (more) {
         batcher_.Add(row_);
         continue;
       }
-      LARR_ASSIGN_OR_RETURN(stream_, align_.TrainingRows(++epoch_, 0));
+      stream_.reset();
+      ++epoch_;
+      skip_ = 0;
       if (batcher_.rows() > 0) break;
     }
     return batcher_.Take();
   }
 
+ private:
   const Align& align_;
   CtrBatcher& batcher_;
-  const int64_t rows_;
-  int64_t epoch_ = 0;
+  int64_t epoch_;
+  int64_t skip_;  // Rows of the epoch that were trained on.
   std::optional<ImpressionStream> stream_;
   Impression row_;
-  std::future<absl::StatusOr<CtrBatch>> next_;
 };
 
 struct Trained {
@@ -260,14 +239,18 @@ absl::StatusOr<Trained> Train(Align& align,
   } else if (align.has_texts()) {
     LARR_RETURN_IF_ERROR(SetStatistics(align, *model.scene_encoder()));
   }
-  BatchQueue batches(align, batcher, description.training_rows());
-  trained.steps = batches.steps_per_epoch() * align.config.epochs();
+  const int64_t batch_size = align.config.batch_size();
+  const int64_t steps_per_epoch =
+      (description.training_rows() + batch_size - 1) / batch_size;
+  trained.steps = steps_per_epoch * align.config.epochs();
   // Checkpoints fall on points of the curve, so that it is the same again.
   const int64_t checkpoint_steps =
       (align.config.checkpoint_steps() + LossCurve::kEvery - 1) /
       LossCurve::kEvery * LossCurve::kEvery;
-  if (trainer.step() < trained.steps)
-    LARR_RETURN_IF_ERROR(batches.SeekTo(trainer.step()));
+  BatchReader reader(align, batcher, steps_per_epoch, trainer.step());
+  ReadAhead<CtrBatch> batches(trained.steps - trainer.step(), [&reader] {
+    return GuardTorch("making a batch", [&reader] { return reader.Next(); });
+  });
   const auto start = Clock::now();
   int64_t rows = 0;
   while (trainer.step() < trained.steps) {
@@ -345,12 +328,8 @@ absl::Status Run(StageContext& context) {
       CtrBatcher::Create(align.dataset, description, align.snapshot.get()));
   LARR_ASSIGN_OR_RETURN(const Trained trained,
                         Train(align, description, *model, *batcher));
-  // A batch made ahead may lie in the old batcher: validation has its own.
-  LARR_ASSIGN_OR_RETURN(
-      const auto fresh,
-      CtrBatcher::Create(align.dataset, description, align.snapshot.get()));
   LARR_ASSIGN_OR_RETURN(const ordered_json validation,
-                        Validate(align, *model, *fresh));
+                        Validate(align, *model, *batcher));
   return Publish(align, description, *model,
                  {{"name", description.name()},
                   {"training_rows", description.training_rows()},

@@ -20,6 +20,7 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
 #include "common/dataset/dataset_spec.h"
 #include "common/dataset/entity_snapshots.h"
 #include "common/dataset/impression_stream.h"
@@ -276,10 +277,7 @@ absl::Status CheckSettings(const Dataset& dataset,
         "reads the column `{}` of pois; name one that is read",
         same));
   }
-  const double held_out = spec.corpus().held_out_fraction();
-  if (held_out >= 0 && held_out < 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "corpus.held_out_fraction is {}; it must be in [0, 1)", held_out));
+  return CheckRecommenderInputs(spec, dataset.spec);
 }
 
 // What the files follow from.

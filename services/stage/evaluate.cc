@@ -11,6 +11,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -128,35 +129,37 @@ absl::Status LoadModels(Evaluation& evaluation) {
   return absl::OkStatus();
 }
 
-// The batch as if nothing were known about the entities of one side.
-CtrBatch Without(CtrBatch batch, const CtrLayout& layout, size_t block_index,
-                 config::v1::Side side) {
-  const CtrBlock& block = layout.blocks[block_index];
-  batch.ids = batch.ids.clone();
-  batch.ids.narrow(1, block.first_id, block.id_count).zero_();
-  batch.dense = batch.dense.clone();
-  batch.dense.narrow(1, block.first_dense, block.dense_count).zero_();
-  if (layout.slot_count() == 0) return batch;
-  batch.scene.index_Br = batch.scene.index_Br.clone();
-  for (int64_t slot = 0; slot < layout.slot_count(); ++slot)
-    if (layout.slots[slot] == side)
-      batch.scene.index_Br.select(1, slot).fill_(-1);
-  return batch;
+// A batch of rows. What is known of the entities of side `missing` is left out
+// as scoring leaves out an entity that it does not know: a cross that reads its
+// row has its default, too.
+absl::StatusOr<CtrBatch> MakeBatch(
+    const Candidate& candidate, std::span<const Impression> rows,
+    config::v1::Side missing = config::v1::SIDE_UNSPECIFIED) {
+  Impression told;
+  for (const Impression& row : rows) {
+    told = row;
+    if (missing == config::v1::USER) told.user_index = -1;
+    if (missing == config::v1::POI) told.poi_index = -1;
+    candidate.batcher->Add(told);
+  }
+  return candidate.batcher->Take();
 }
 
-// What a model says of the rows in its batcher.
-absl::Status ScoreBatch(const Candidate& candidate, bool with_missing,
+// What a model says of the rows.
+absl::Status ScoreBatch(const Candidate& candidate,
+                        std::span<const Impression> rows, bool with_missing,
                         BatchScores& scores) {
-  LARR_ASSIGN_OR_RETURN(CtrBatch batch, candidate.batcher->Take());
   CtrModel& model = *candidate.loaded.model;
-  const CtrLayout& layout = model.layout();
+  LARR_ASSIGN_OR_RETURN(CtrBatch batch, MakeBatch(candidate, rows));
   scores[candidate.KeyOf(kAll)] = model.Predict(batch);
   if (!with_missing) return absl::OkStatus();
-  scores[candidate.KeyOf(kNoUser)] =
-      model.Predict(Without(batch, layout, 0, config::v1::USER));
-  scores[candidate.KeyOf(kNoPoi)] =
-      model.Predict(Without(batch, layout, 2, config::v1::POI));
-  if (layout.slot_count() == 0) return absl::OkStatus();
+  for (const auto& [told, missing] :
+       {std::pair{kNoUser, config::v1::USER}, {kNoPoi, config::v1::POI}}) {
+    LARR_ASSIGN_OR_RETURN(const CtrBatch less,
+                          MakeBatch(candidate, rows, missing));
+    scores[candidate.KeyOf(told)] = model.Predict(less);
+  }
+  if (model.layout().slot_count() == 0) return absl::OkStatus();
   batch.scene.index_Br = torch::full_like(batch.scene.index_Br, -1);
   scores[candidate.KeyOf(kNoTexts)] = model.Predict(batch);
   return absl::OkStatus();
@@ -178,10 +181,9 @@ absl::StatusOr<BatchScores> ScoreRows(Evaluation& evaluation, Part part,
   evaluation.rows_done += static_cast<int64_t>(rows.size());
   if (auto kept = evaluation.kept.Find(key)) return *std::move(kept);
   BatchScores scores;
-  for (const Candidate& model : evaluation.models) {
-    for (const Impression& row : rows) model.batcher->Add(row);
-    LARR_RETURN_IF_ERROR(ScoreBatch(model, part == Part::kValidation, scores));
-  }
+  for (const Candidate& model : evaluation.models)
+    LARR_RETURN_IF_ERROR(
+        ScoreBatch(model, rows, part == Part::kValidation, scores));
   LARR_RETURN_IF_ERROR(evaluation.kept.Keep(key, scores));
   Report(evaluation);
   return scores;

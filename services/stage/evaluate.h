@@ -13,9 +13,9 @@
 // `validation` and `test` are MetricsJson with "slices" by the POI's training
 // impressions: `cold` has none; `frequent` are the most shown POIs that had
 // half of them together; `rare` are the others. `missing` says how AUC on
-// validation rows falls when all that is known about the user or the POI, or
-// every text, is replaced by its trained default. `bayes` is the hidden truth
-// scored as a model is, where the dataset knows it.
+// validation rows falls when the user or the POI is in no table, or when every
+// text is replaced by its trained default. `bayes` is the hidden truth scored
+// as a model is, where the dataset knows it.
 //
 // Work folder: `scores/` keeps what models said, batch by batch. A stage that
 //              was killed reads the rows again, scores the batches that are

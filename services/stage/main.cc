@@ -10,10 +10,11 @@
 #include <exception>
 #include <filesystem>
 
-#include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
 #include "common/telemetry/logging.h"
 #include "services/stage/align.h"
 #include "services/stage/contrast.h"
@@ -58,9 +59,11 @@ absl::Status RunFromFile(const std::string& path) {
     return absl::InvalidArgumentError(
         path + ": `output` and `work` must name folders");
   if (std::filesystem::exists(config.output())) {
+    LARR_RETURN_IF_ERROR(ReadStageOutput(config).status());
     spdlog::info("finished already output={}", config.output());
-    return ReadArtifact(config.output()).status();
+    return absl::OkStatus();
   }
+  LARR_RETURN_IF_ERROR(CheckTrainingSettings(config.spec()));
   LARR_RETURN_IF_ERROR(MakeFolder(config.work()));
   const std::filesystem::path work = config.work();
   StageContext context{std::move(config), ProgressWriter(work)};

@@ -3,7 +3,8 @@
 // What every stage gets, and how it tells of its progress. A stage is a
 // process: `larr_stage --config stage.textproto`. It writes one artifact at
 // `config.output()`; whatever it needs to go on after a kill is in
-// `config.work()`. If the artifact is there already, main() ends at once.
+// `config.work()`. If the artifact is there already, main() ends at once; one
+// that was made from other inputs is an error (common/config/stage_output.h).
 #pragma once
 
 #include <chrono>

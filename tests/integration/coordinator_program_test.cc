@@ -55,7 +55,8 @@ class CoordinatorProgramTest : public testing::CoordinatorFixture {
  public:
   CoordinatorProgramTest() : CoordinatorFixture(COORDINATOR, Config()) {
     std::filesystem::create_directories(path("model"));
-    std::ofstream(path("dataset.textproto")) << "name: \"city\"\n";
+    std::ofstream(path("dataset.textproto"))
+        << "name: \"city\" tabular_features { name: \"hour\" }\n";
   }
 
  protected:

@@ -41,7 +41,7 @@ class LarrctlProgramTest : public testing::CoordinatorFixture {
  public:
   LarrctlProgramTest() : CoordinatorFixture(COORDINATOR, Config()) {
     std::filesystem::create_directories(path("model"));
-    Write("dataset.textproto", "name: 'city'");
+    Write("dataset.textproto", "name: 'city' tabular_features { name: 'id' }");
     Write("spec.textproto", kSpec);
   }
 

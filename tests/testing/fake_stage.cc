@@ -25,6 +25,7 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
 #include "larr/config/v1/training.pb.h"
 #include "services/stage/publish.h"
@@ -87,7 +88,8 @@ absl::Status Run(const std::string& path) {
   if (Has(behaviour, "stubborn")) signal(SIGTERM, SIG_IGN);
   std::ofstream(work / "starts", std::ios::app)
       << getpid() << " " << getenv("CUDA_VISIBLE_DEVICES") << std::endl;
-  if (std::filesystem::exists(config->output())) return absl::OkStatus();
+  if (std::filesystem::exists(config->output()))
+    return ReadStageOutput(*config).status();
   stage::StageContext context{*config, stage::ProgressWriter(work)};
   std::cout << "working on " << config->output() << std::endl;
   const int steps = Has(behaviour, "slow") ? 40 : 1;

@@ -96,6 +96,9 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
        "`contrast.keyword_dropout` is 1; it must be in [0, 1)"},
       {"contrast { same_value_fraction: 1.5 }",
        "`contrast.same_value_fraction` is 1.5; it must be in [0, 1]"},
+      {"contrast { same_value_fraction: 0.5 }",
+       "`contrast.same_value_column` is not set; it must be a column of `pois` "
+       "where `same_value_fraction` is 0.5"},
       {"contrast { optimizer { learning_rate: 2 } }",
        "`contrast.optimizer.learning_rate` is 2"},
       {"embed { tokens_per_batch: -1 }", "`embed.tokens_per_batch` is -1"},
@@ -114,6 +117,9 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
     CHECK(absl::IsInvalidArgument(status));
     CHECK_THAT(std::string(status.message()), Catch::Contains(c.message));
   }
+  const char* same_city =
+      "contrast { same_value_fraction: 0.5 same_value_column: 'city' }";
+  CHECK(CheckWith(same_city).ok());
 }
 
 TEST_CASE("A recommender's settings are refused by its name", "[config]") {
@@ -160,6 +166,38 @@ TEST_CASE("A recommender's settings are refused by its name", "[config]") {
   // Heads are LARR's alone.
   CHECK(
       CheckWith("align { architecture { kind: PLE encoder_heads: 3 } }").ok());
+}
+
+TEST_CASE("A recommender of a dataset that lacks what it reads is refused",
+          "[config]") {
+  auto spec = *ParseTextProto<TrainingSpec>(kGood);
+  auto dataset = *ParseTextProto<config::v1::DatasetSpec>(R"pb(
+    tabular_features { name: "poi_id" }
+    scene_features: "sky"
+    poi_embedding_features: "poi_id"
+  )pb");
+  REQUIRE(CheckRecommenderInputs(spec, dataset).ok());
+  const std::string larr = "`align` named `larr`: the dataset's ";
+  std::string message;
+  SECTION("no ids of the user or the POI") {
+    dataset.clear_poi_embedding_features();
+    message = larr + "`user_embedding_features` and `poi_embedding_features`";
+  }
+  SECTION("no texts") {
+    dataset.clear_scene_features();
+    message = larr + "`scene_features` is empty";
+  }
+  SECTION("nothing for any") {
+    dataset.clear_tabular_features();
+    message = "`align` named `ple`: the dataset's `tabular_features` is empty";
+  }
+  const absl::Status status = CheckRecommenderInputs(spec, dataset);
+  CHECK(absl::IsInvalidArgument(status));
+  CHECK_THAT(std::string(status.message()), Catch::Contains(message));
+  // Texts and e_t are LARR's alone.
+  spec.mutable_align()->RemoveLast();
+  CHECK(CheckRecommenderInputs(spec, dataset).ok() ==
+        !dataset.tabular_features().empty());
 }
 
 TEST_CASE("What a stage without steps does not read may be left out",

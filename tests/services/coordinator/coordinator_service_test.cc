@@ -36,7 +36,9 @@ class IdleExecutor : public Executor {
 class ServiceTest {
  public:
   ServiceTest() {
-    std::ofstream(dir_.path() / "dataset.textproto") << "name: \"city\"\n";
+    std::ofstream(dir_.path() / "dataset.textproto")
+        << R"(name: "city" tabular_features { name: "id" }
+              scene_features: "sky" poi_embedding_features: "id")";
     config::v1::TrainingSpec spec;
     spec.set_dataset(dir_.path() / "dataset.textproto");
     spec.set_base_model(dir_.path());

@@ -47,7 +47,9 @@ class FakeExecutor : public Executor {
 class CoordinatorTest {
  public:
   CoordinatorTest() {
-    std::ofstream(dir_.path() / "dataset.textproto") << "name: \"city\"\n";
+    std::ofstream(dir_.path() / "dataset.textproto")
+        << R"(name: "city" tabular_features { name: "id" }
+              scene_features: "sky" poi_embedding_features: "id")";
     spec_.set_dataset(dir_.path() / "dataset.textproto");
     spec_.set_base_model(dir_.path());
     spec_.mutable_contrast()->set_max_tokens(64);

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <thread>
 
+#include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "services/coordinator/stage_process.h"
 #include "tests/testing/temp_dir.h"
@@ -98,6 +99,37 @@ TEST_CASE_METHOD(LocalExecutorTest, "Failure and death are told apart",
   exit = WaitForExit(*executor);
   CHECK(exit.outcome == StageOutcome::kKilled);
   CHECK(exit.message.find("killed by signal 11") == 0);
+}
+
+TEST_CASE_METHOD(
+    LocalExecutorTest,
+    "An artifact of an input that was since made anew is a failure",
+    "[local_executor]") {
+  const auto write = [&](const std::string& content) {
+    std::filesystem::remove_all(dir_.path() / "input");
+    auto writer = ArtifactWriter::Create(dir_.path() / "input");
+    REQUIRE(writer.ok());
+    std::ofstream(writer->path() / "data") << content;
+    REQUIRE(writer->Finish({}).ok());
+  };
+  const auto executor = NewExecutor();
+  const auto exit_of = [&](int attempt) {
+    StageLaunch launch = Launch(attempt, "");
+    (*launch.config.mutable_inputs())["input"] = dir_.path() / "input";
+    REQUIRE(executor->Start(launch).ok());
+    const StageExit exit = WaitForExit(*executor);
+    executor->Acknowledge(exit.key);
+    return exit;
+  };
+  write("one");
+  CHECK(exit_of(1).outcome == StageOutcome::kSucceeded);
+  CHECK(exit_of(2).outcome == StageOutcome::kSucceeded);
+  write("another");
+  const StageExit refused = exit_of(3);
+  CHECK(refused.outcome == StageOutcome::kFailed);
+  CHECK(refused.message.find("another `input`") != std::string::npos);
+  std::filesystem::remove_all(dir_.path() / "corpus");
+  CHECK(exit_of(4).outcome == StageOutcome::kSucceeded);
 }
 
 TEST_CASE_METHOD(LocalExecutorTest, "A stage that is running is found again",

@@ -16,7 +16,8 @@ using config::v1::TrainingSpec;
 using coordinator::v1::TrainingRun;
 
 TrainingSpec GoodSpec(const std::filesystem::path& folder) {
-  std::ofstream(folder / "dataset.textproto") << "name: \"city\"\n";
+  std::ofstream(folder / "dataset.textproto")
+      << "name: \"city\" tabular_features { name: \"hour\" }\n";
   TrainingSpec spec;
   spec.set_dataset(folder / "dataset.textproto");
   spec.set_base_model(folder);
@@ -50,6 +51,11 @@ TEST_CASE("A spec is refused by field, value and fix", "[training_plan]") {
        "`name` is ``"},
       {[&](auto& s) { s.set_dataset(dir.path() / "typo.textproto"); },
        "typo.textproto:1:"},
+      {[](auto& s) {
+         s.mutable_align(1)->mutable_architecture()->set_kind(
+             CtrArchitecture::LARR);
+       },
+       "`align` named `larr`: the dataset's `scene_features` is empty"},
       {[](auto& s) { s.set_base_model("/nowhere"); },
        "there is no folder /nowhere"},
       {[](auto& s) { s.clear_align(); }, "`align` is empty"},

@@ -268,10 +268,15 @@ TEST_CASE("Wrong settings and data end the stage with nothing written",
     world.settings.mutable_contrast()->set_same_value_column("town");
     CHECK_THAT(world.Run().ToString(), Catch::Contains("`town`"));
   }
-  SECTION("an impossible share") {
-    world.settings.mutable_corpus()->set_held_out_fraction(1);
+  SECTION("a recommender that reads what the dataset lacks") {
+    auto& align = *world.settings.add_align();
+    align.set_name("larr");
+    align.mutable_architecture()->set_kind(config::v1::CtrArchitecture::LARR);
+    world.spec.clear_user_embedding_features();
+    world.spec.clear_poi_embedding_features();
     CHECK_THAT(world.Run().ToString(),
-               Catch::Contains("held_out_fraction is 1"));
+               Catch::Contains("`align` named `larr`") &&
+                   Catch::Contains("`user_embedding_features`"));
   }
   SECTION("a wrong label") {
     auto rows = testing::TinyImpressions(5, 12);

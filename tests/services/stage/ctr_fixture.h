@@ -68,6 +68,7 @@ class CtrFixture {
   config::v1::StageConfig Config(config::v1::StageConfig::Stage stage) const {
     auto config = ParseTextProto<config::v1::StageConfig>(R"pb(
                     spec {
+                      contrast { max_tokens: 64 }
                       align {
                         name: "ple"
                         architecture {

@@ -98,6 +98,39 @@ TEST_CASE("metrics and scores of every model") {
           Approx(json["models"]["ple"]["test"]["ctr_auc"].get<double>()));
 }
 
+TEST_CASE("a missing side is as if its entities were strangers") {
+  const CtrFixture fixture;
+  const StageConfig config = TrainBoth(fixture);
+  StageContext known = fixture.Context(config, "known");
+  REQUIRE(RunEvaluate(known).ok());
+
+  // The same validation rows, of users or POIs that are in no table.
+  auto rows = testing::TinyImpressions(4, 60);
+  std::string side;
+  SECTION("users") {
+    side = "user";
+    for (auto& row : rows) row[1] = std::get<int64_t>(row[1]) + 100;
+  }
+  SECTION("POIs") {
+    side = "poi";
+    for (auto& row : rows) row[2] = "x" + std::get<std::string>(row[2]);
+  }
+  testing::WriteParquet(
+      testing::TinyFile(fixture.path(), "impressions", "2024-01-05"),
+      testing::TinyImpressionColumns(), rows);
+  StageContext strange = fixture.Context(config, "strange");
+  REQUIRE(RunEvaluate(strange).ok());
+
+  const auto expected = fixture.Json("strange/metrics.json")["models"];
+  const auto models = fixture.Json("known/metrics.json")["models"];
+  for (const char* name : {"ple", "larr"}) {
+    const auto& missing = models[name]["missing"][side];
+    CAPTURE(name, side);
+    for (const char* metric : {"ctr_auc", "ctcvr_auc"})
+      CHECK(missing[metric] == expected[name]["validation"][metric]);
+  }
+}
+
 // The kept batches by name, with what tells whether they were written again.
 std::map<std::string, ino_t> KeptFiles(const std::filesystem::path& work) {
   std::map<std::string, ino_t> files;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The program larr_stage itself: how it ends when it cannot go on.
+// The program larr_stage itself: how it ends when it cannot go on, or need not.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
+#include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
 #include "larr/config/v1/training.pb.h"
@@ -38,7 +39,10 @@ StageConfig Wanted(const testing::TempDir& dir, StageConfig::Stage stage) {
   config.set_output(dir.path() / "out");
   config.set_work(dir.path() / "work");
   config.mutable_spec()->set_dataset(dir.path() / "nowhere.textproto");
-  config.mutable_spec()->add_align()->set_name("ple");
+  config.mutable_spec()->mutable_contrast()->set_max_tokens(64);
+  auto& align = *config.mutable_spec()->add_align();
+  align.set_name("ple");
+  align.mutable_architecture()->set_kind(config::v1::CtrArchitecture::PLE);
   config.set_align_name("ple");
   return config;
 }
@@ -51,15 +55,24 @@ TEST_CASE("larr_stage ends an error with one line that says it", "[stage]") {
     const auto [stage, what] = GENERATE(table<StageConfig::Stage, const char*>(
         {{StageConfig::CORPUS, "nowhere.textproto"},
          {StageConfig::PRETRAIN, "`corpus`"},
-         {StageConfig::CONTRAST, "`contrast.max_tokens` is 0"},
+         {StageConfig::CONTRAST, "`corpus`"},
          {StageConfig::EMBED, "`contrast`"},
-         {StageConfig::ALIGN, "`architecture.kind` is not set"},
+         {StageConfig::ALIGN, "nowhere.textproto"},
          {StageConfig::EVALUATE, "nowhere.textproto"},
          {StageConfig::PUBLISH, "`align/ple`"},
          {StageConfig::STAGE_UNSPECIFIED, "`stage` is not set"}}));
     config.set_stage(stage);
     text = ToTextProto(config);
     message = what;
+  }
+  SECTION("every stage, with a setting that another one reads") {
+    config.set_stage(GENERATE(values<StageConfig::Stage>(
+        {StageConfig::CORPUS, StageConfig::PRETRAIN, StageConfig::CONTRAST,
+         StageConfig::EMBED, StageConfig::ALIGN, StageConfig::EVALUATE,
+         StageConfig::PUBLISH})));
+    config.mutable_spec()->mutable_corpus()->set_held_out_fraction(1);
+    text = ToTextProto(config);
+    message = "`corpus.held_out_fraction` is 1; it must be in [0, 1)";
   }
   SECTION("a field that there is not") {
     text = "stages: CORPUS";
@@ -89,6 +102,34 @@ TEST_CASE("larr_stage ends an error with one line that says it", "[stage]") {
   CHECK(std::count(ending.log.begin() + static_cast<std::ptrdiff_t>(line),
                    ending.log.end(), '\n') == 1);
   CHECK_FALSE(std::filesystem::exists(dir.path() / "out"));
+}
+
+// Writes an artifact anew; returns its digest.
+std::string WriteAnew(const std::filesystem::path& path,
+                      const std::string& content, const std::string& corpus) {
+  std::filesystem::remove_all(path);
+  auto writer = ArtifactWriter::Create(path);
+  REQUIRE(writer.ok());
+  REQUIRE(WriteFileAtomically(writer->path() / "data", content).ok());
+  config::v1::ArtifactManifest manifest;
+  (*manifest.mutable_parents())["corpus"] = corpus;
+  const auto written = writer->Finish(manifest);
+  REQUIRE(written.ok());
+  return written->digest();
+}
+
+TEST_CASE("larr_stage has finished if its artifact is of the present inputs",
+          "[stage]") {
+  const testing::TempDir dir;
+  StageConfig config = Wanted(dir, StageConfig::PRETRAIN);
+  (*config.mutable_inputs())["corpus"] = dir.path() / "corpus";
+  WriteAnew(config.output(), "out", WriteAnew(dir.path() / "corpus", "a", ""));
+  CHECK(RunProgram(dir, ToTextProto(config)).code == 0);
+
+  WriteAnew(dir.path() / "corpus", "b", "");
+  const Ending ending = RunProgram(dir, ToTextProto(config));
+  CHECK(ending.code == 1);
+  CHECK_THAT(ending.log, Catch::Contains("another `corpus`"));
 }
 
 }  // namespace

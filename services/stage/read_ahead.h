@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A known number of items, each made on another thread while the one before it
+// is used.
+//
+// Threads: one at a time. `make` never runs twice at once. It is not run after
+//          an error or after the last item: once that one is there, all that
+//          `make` works on is the caller's again.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <future>
+#include <utility>
+
+#include "absl/status/statusor.h"
+
+namespace larr::stage {
+
+template <typename T>
+class ReadAhead {
+ public:
+  // Begins with the first of `count` items. The destructor waits for the one
+  // that is being made, so what `make` works on must outlive the object.
+  ReadAhead(int64_t count, std::function<absl::StatusOr<T>()> make)
+      : left_(count), make_(std::move(make)) {
+    Start();
+  }
+  ReadAhead(const ReadAhead&) = delete;
+  ReadAhead& operator=(const ReadAhead&) = delete;
+
+  // REQUIRES: it was called less than `count` times, and gave no error.
+  absl::StatusOr<T> Next() {
+    auto item = next_.get();
+    if (item.ok()) Start();
+    return item;
+  }
+
+ private:
+  void Start() {
+    if (left_ <= 0) return;
+    --left_;
+    next_ = std::async(std::launch::async, std::cref(make_));
+  }
+
+  int64_t left_;
+  const std::function<absl::StatusOr<T>()> make_;
+  std::future<absl::StatusOr<T>> next_;  // Last: its destructor waits.
+};
+
+}  // namespace larr::stage
