@@ -7,14 +7,13 @@
 #include <grpcpp/impl/server_builder_option.h>
 #include <grpcpp/impl/server_builder_plugin.h>
 #include <grpcpp/impl/server_initializer.h>
-#include <signal.h>
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <mutex>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/rpc/shutdown_signal.h"
 
 namespace larr {
 namespace {
@@ -83,13 +82,6 @@ void EnablePlugins() {
   });
 }
 
-int shutdown_pipe[2];
-
-void OnShutdownSignal(int number) {
-  signal(number, SIG_DFL);
-  [[maybe_unused]] const ssize_t written = write(shutdown_pipe[1], "x", 1);
-}
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
@@ -143,17 +135,6 @@ void GrpcServer::Drain() {
   if (options_.readiness != nullptr) options_.readiness->Attach(nullptr);
   server_.reset();
   admin_server_.reset();
-}
-
-void WaitForShutdownSignal() {
-  if (pipe(shutdown_pipe) != 0) std::abort();
-  struct sigaction action = {};
-  action.sa_handler = OnShutdownSignal;
-  sigaction(SIGTERM, &action, nullptr);
-  sigaction(SIGINT, &action, nullptr);
-  char byte;
-  while (read(shutdown_pipe[0], &byte, 1) != 1) {
-  }
 }
 
 absl::Status ServeUntilSignal(const config::v1::ServerConfig& config,

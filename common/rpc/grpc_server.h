@@ -75,11 +75,8 @@ class GrpcServer {
   std::unique_ptr<grpc::Server> server_, admin_server_;
 };
 
-// Waits for SIGTERM or SIGINT. Call once a process; another signal of the
-// kind during the drain ends the process at once.
-void WaitForShutdownSignal();
-
-// Start, wait for SIGTERM or SIGINT, drain.
+// Start, wait for SIGTERM or SIGINT, drain; also for a signal that came before.
+// REQUIRES: main began with CatchShutdownSignals (shutdown_signal.h).
 absl::Status ServeUntilSignal(const config::v1::ServerConfig& config,
                               GrpcServerOptions options);
 

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <rocksdb/write_batch.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <cmath>
@@ -27,6 +28,31 @@ using rocksdb::Slice;
 // With more files of vectors than this, a new snapshot rewrites them as one
 // sorted run instead of linking them: every lookup asks each file's filter.
 constexpr size_t kMaxLinkedFiles = 8;
+
+// Below the work folder.
+constexpr char kPending[] = "pending";
+constexpr char kAside[] = "pending.aside";
+
+// Whether a database's own content keeps it from being opened: waiting would
+// not help.
+bool IsUnreadable(const absl::Status& status) {
+  return absl::IsDataLoss(status) || absl::IsInvalidArgument(status) ||
+         absl::IsNotFound(status) || absl::IsUnimplemented(status);
+}
+
+absl::Status PutAside(const fs::path& work, const absl::Status& why) {
+  std::error_code error;
+  fs::remove_all(work / kAside, error);
+  fs::rename(work / kPending, work / kAside, error);
+  if (error) {
+    return absl::UnavailableError(fmt::format("{}; putting it aside: {}",
+                                              std::string(why.message()),
+                                              error.message()));
+  }
+  spdlog::warn("pending_vectors_put_aside folder={} reason=\"{}\"",
+               (work / kAside).string(), why.ToString());
+  return absl::OkStatus();
+}
 
 // Which of the keys a database has.
 absl::StatusOr<std::vector<bool>> Contains(const SnapshotDb& db,
@@ -112,17 +138,21 @@ absl::StatusOr<std::unique_ptr<SnapshotBuilder>> SnapshotBuilder::Open(
         base->folder().string(), base->fingerprint(), base->dim(),
         info.embedder_fingerprint(), info.dim()));
   }
-  const fs::path folder = work / "pending";
+  auto builder = OpenPending(work, info, base);
+  if (!IsUnreadable(builder.status())) return builder;
+  LARR_RETURN_IF_ERROR(PutAside(work, builder.status()));
+  return OpenPending(work, info, base);
+}
+
+absl::StatusOr<std::unique_ptr<SnapshotBuilder>> SnapshotBuilder::OpenPending(
+    const fs::path& work, const storage::v1::SnapshotInfo& info,
+    const Snapshot* base) {
+  const fs::path folder = work / kPending;
   LARR_RETURN_IF_ERROR(MakeFolder(folder));
-  auto pending = SnapshotDb::Open(folder, SnapshotDb::Mode::kPending);
-  if (absl::IsDataLoss(pending.status())) {
-    return absl::DataLossError(
-        fmt::format("{}; remove {} to encode its texts again",
-                    std::string(pending.status().message()), folder.string()));
-  }
-  LARR_RETURN_IF_ERROR(pending.status());
+  LARR_ASSIGN_OR_RETURN(auto pending,
+                        SnapshotDb::Open(folder, SnapshotDb::Mode::kPending));
   std::unique_ptr<SnapshotBuilder> builder(
-      new SnapshotBuilder(work, info, base, *std::move(pending)));
+      new SnapshotBuilder(work, info, base, std::move(pending)));
   LARR_RETURN_IF_ERROR(builder->Prepare());
   return builder;
 }
@@ -139,7 +169,7 @@ SnapshotBuilder::~SnapshotBuilder() = default;
 
 // Empties what must not survive: entities always, vectors of other embedders.
 absl::Status SnapshotBuilder::Prepare() {
-  const std::string what = "preparing " + (work_ / "pending").string();
+  const std::string what = "preparing " + (work_ / kPending).string();
   rocksdb::DB& db = *pending_->db;
   auto& families = pending_->families;
   std::string bytes;
@@ -164,8 +194,8 @@ absl::Status SnapshotBuilder::Prepare() {
     if (status.IsNotFound()) return absl::OkStatus();
     LARR_RETURN_IF_ERROR(FromRocks(status, what));
     if (absl::SimpleAtoi(bytes, &tokens_)) return absl::OkStatus();
-    return absl::DataLossError(fmt::format(
-        "{}: the token count is '{}'; remove the folder", what, bytes));
+    return absl::DataLossError(
+        fmt::format("{}: the token count is '{}'", what, bytes));
   }
   rocksdb::WriteBatch batch;
   batch.Put(families[kInfo], kInfoKey, info_.SerializeAsString());
@@ -256,7 +286,8 @@ absl::StatusOr<ArtifactManifest> SnapshotBuilder::Publish(
   pending_.reset();
   std::error_code
       ignored;  // A rest is found and published once more: harmless.
-  fs::remove_all(work_ / "pending", ignored);
+  fs::remove_all(work_ / kPending, ignored);
+  fs::remove_all(work_ / kAside, ignored);
   return finished;
 }
 

@@ -7,7 +7,9 @@
 // What it gathers lives in a private database under the work folder. A vector
 // is durable once `AddVectors` returned: a builder that was killed, or left
 // without publishing, finds it again when it is opened with the same work
-// folder and fingerprint. Entities are cheap and start anew each time.
+// folder and fingerprint. Entities are cheap and start anew each time. A
+// database that is damaged, or was left by a build with another format, is put
+// aside: its vectors can all be computed again.
 //
 // Ownership:  borrows the base, which must outlive it.
 // Threads:    belongs to one thread.
@@ -38,7 +40,9 @@ enum class StoredIn { kNowhere, kBase, kPending };
 class SnapshotBuilder {
  public:
   // Opens or makes the work folder. Pending vectors of another embedder are
-  // dropped: they can never be published.
+  // dropped: they can never be published. A database that cannot be read moves
+  // to `pending.aside`, with one line in the log, and stays there until
+  // `Publish`.
   //
   // `base` may be null: everything is new then.
   // Errors:  kFailedPrecondition  the base has another fingerprint or width
@@ -70,7 +74,7 @@ class SnapshotBuilder {
                                  std::string_view text_id,
                                  std::string_view text);
 
-  // Publishes everything under `output` and empties the work folder. The
+  // Publishes everything under `output` and removes what is pending. The
   // caller sets `config` and `parents` of the manifest; the base is added.
   // A failure leaves the pending vectors as they are.
   //
@@ -83,6 +87,9 @@ class SnapshotBuilder {
  private:
   SnapshotBuilder(std::filesystem::path work, storage::v1::SnapshotInfo info,
                   const Snapshot* base, std::unique_ptr<SnapshotDb> pending);
+  static absl::StatusOr<std::unique_ptr<SnapshotBuilder>> OpenPending(
+      const std::filesystem::path& work, const storage::v1::SnapshotInfo& info,
+      const Snapshot* base);
   absl::Status Prepare();
   absl::Status Put(int family, const std::string& key,
                    const std::string& value);

@@ -13,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/rpc/grpc_server.h"
+#include "common/rpc/shutdown_signal.h"
 #include "common/telemetry/logging.h"
 #include "services/coordinator/coordinator.h"
 #include "services/coordinator/coordinator_service.h"
@@ -60,6 +61,7 @@ absl::Status RunCoordinator(const std::string& path) {
 }  // namespace larr
 
 int main(int argc, char** argv) {
+  larr::CatchShutdownSignals();
   CLI::App app("Runs training runs and keeps the model registry.");
   std::string path;
   app.add_option("--config", path, "Path of a CoordinatorConfig text proto.")

@@ -106,7 +106,9 @@ void JobRunner::Stop() {
     const absl::MutexLock lock(&mutex_);
     stopping_ = true;
   }
-  if (thread_.joinable()) thread_.join();
+  std::call_once(joined_, [this] {
+    if (thread_.joinable()) thread_.join();
+  });
 }
 
 absl::Status JobRunner::LoadServed() {

@@ -14,6 +14,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -79,7 +80,9 @@ class JobRunner {
   // Null before the first snapshot. Shared by calls in flight.
   std::shared_ptr<const ServedSnapshot> served() const;
 
-  // Ends waits and, after the chunk in work, the thread.
+  // Ends waits and, after the chunk in work, the thread; whoever calls it
+  // returns when that has ended.
+  // REQUIRES: not called by an observer.
   void Stop();
 
  private:
@@ -104,6 +107,7 @@ class JobRunner {
   JobStore store_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<const ServedSnapshot> served_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::once_flag joined_;
   std::thread thread_;
 };
 

@@ -10,6 +10,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/rpc/grpc_server.h"
+#include "common/rpc/shutdown_signal.h"
 #include "common/telemetry/logging.h"
 #include "services/embedding/embedding_service.h"
 #include "services/embedding/job_runner.h"
@@ -41,6 +42,7 @@ absl::Status RunEmbedding(const std::string& path) {
 }  // namespace larr
 
 int main(int argc, char** argv) {
+  larr::CatchShutdownSignals();
   CLI::App app("Serves embeddings of texts, and refreshes snapshots.");
   std::string path;
   app.add_option("--config", path, "Path of an EmbeddingConfig text proto.")

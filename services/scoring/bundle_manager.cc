@@ -6,7 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <chrono>
+#include <algorithm>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -16,13 +16,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kPollTime(200);
 constexpr int kLowPriority = 10;
-constexpr int kMaxTries = 10;  // of one bundle whose files may yet appear
-
-// Whether the files of a bundle may be there a little later: a shared folder
-// need not show the new ones at once.
-bool MayHeal(const absl::Status& status) {
-  return absl::IsNotFound(status) || absl::IsUnavailable(status);
-}
+// Between tries of one bundle; each wait is twice the one before.
+constexpr std::chrono::milliseconds kFirstWait(200);
+constexpr std::chrono::milliseconds kLongestWait(60'000);
 
 }  // namespace
 
@@ -82,6 +78,7 @@ void BundleManager::Run() {
     if (jobs_.empty()) {
       lock.unlock();
       PollAlias();
+      TryPending();
       FreeRetired();
       lock.lock();
       changed_.wait_for(lock, kPollTime,
@@ -91,6 +88,7 @@ void BundleManager::Run() {
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     lock.unlock();
+    PollAlias();  // What it named before the call is older than the call.
     job.done.set_value(SwitchNow(job));
     lock.lock();
   }
@@ -115,7 +113,13 @@ absl::StatusOr<scoring::v1::ServingState> BundleManager::SwitchNow(
   if (source.snapshot_path.empty()) {
     source.snapshot_path = present->state().snapshot_path();
   }
-  return LoadAndSwap(source);
+  auto state = LoadAndSwap(source);
+  if (state.ok()) {
+    pending_.reset();
+  } else {
+    Refuse(source, state.status());
+  }
+  return state;
 }
 
 void BundleManager::PollAlias() {
@@ -126,27 +130,32 @@ void BundleManager::PollAlias() {
     return;
   }
   if (alias->has_value()) {
-    pending_ =
-        BundleSource{(*alias)->model_path(), (*alias)->snapshot_path(),
-                     (*alias)->model_version(), (*alias)->fencing_token()};
-    tries_ = 0;
+    pending_ = Pending{
+        .source = {(*alias)->model_path(), (*alias)->snapshot_path(),
+                   (*alias)->model_version(), (*alias)->fencing_token()},
+        .wait = kFirstWait};
   }
-  if (!pending_.has_value()) return;
-  const absl::Status status = LoadAndSwap(*pending_).status();
-  if (status.ok() || !MayHeal(status) || ++tries_ == kMaxTries) {
+}
+
+void BundleManager::TryPending() {
+  using Clock = std::chrono::steady_clock;
+  if (!pending_.has_value() || Clock::now() < pending_->next_try) return;
+  const absl::Status status = LoadAndSwap(pending_->source).status();
+  if (status.ok()) {
     pending_.reset();
+    return;
   }
+  if (status != pending_->refusal) Refuse(pending_->source, status);
+  pending_->refusal = status;
+  pending_->next_try = Clock::now() + pending_->wait;
+  pending_->wait = std::min(2 * pending_->wait, kLongestWait);
 }
 
 absl::StatusOr<scoring::v1::ServingState> BundleManager::LoadAndSwap(
     const BundleSource& source) {
   auto loaded = Bundle::Load(source);
   if (!loaded.ok()) {
-    metrics_.CountRefusedBundle();
     SetFailure(loaded.status());
-    spdlog::error("bundle_refused model={} snapshot={} reason=\"{}\"",
-                  source.model_path, source.snapshot_path,
-                  loaded.status().ToString());
     return loaded.status();
   }
   (*loaded)->SetSwitchTime();
@@ -159,6 +168,13 @@ absl::StatusOr<scoring::v1::ServingState> BundleManager::LoadAndSwap(
   spdlog::info("bundle_live model={} snapshot={} fencing_token={}",
                state.model_version(), state.snapshot(), state.fencing_token());
   return state;
+}
+
+void BundleManager::Refuse(const BundleSource& source,
+                           const absl::Status& status) {
+  metrics_.CountRefusedBundle();
+  spdlog::error("bundle_refused model={} snapshot={} reason=\"{}\"",
+                source.model_path, source.snapshot_path, status.ToString());
 }
 
 void BundleManager::FreeRetired() {

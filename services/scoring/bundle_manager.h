@@ -6,13 +6,18 @@
 // bundle that fails any check leaves the old one live.
 //
 // Sources: the file of an alias, looked at 5 times a second, and calls of
-// Switch. What an operator switched to by hand stays until the alias moves.
+// Switch. A bundle of the alias that fails is tried again for as long as the
+// alias names it, less and less often, down to once a minute: its files may
+// yet appear or be put right. It counts as refused once, and again only for
+// another reason. A switch by hand ends these tries: it stays until the file
+// of the alias next changes.
 //
 // Ownership:  owns the live bundle, shared with the requests on it.
 // Threads:    safe.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -62,11 +67,21 @@ class BundleManager {
     std::promise<absl::StatusOr<scoring::v1::ServingState>> done;
   };
 
+  // A bundle of the alias that is not live.
+  struct Pending {
+    BundleSource source;
+    absl::Status refusal;            // of the last try; OK before the first
+    std::chrono::milliseconds wait;  // after the next failure
+    std::chrono::steady_clock::time_point next_try;
+  };
+
   void Run();
   void PollAlias();
+  void TryPending();
   absl::StatusOr<scoring::v1::ServingState> SwitchNow(const Job& job);
   absl::StatusOr<scoring::v1::ServingState> LoadAndSwap(
       const BundleSource& source);
+  void Refuse(const BundleSource& source, const absl::Status& status);
   void FreeRetired();
   void SetFailure(const absl::Status& status);
 
@@ -79,8 +94,7 @@ class BundleManager {
 
   // Of the thread alone.
   std::optional<AliasFile> alias_;
-  std::optional<BundleSource> pending_;  // of the alias, to be tried (again)
-  int tries_ = 0;
+  std::optional<Pending> pending_;
   std::vector<std::shared_ptr<const Bundle>> retired_;
 
   mutable std::mutex mutex_;  // guards what follows

@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/rpc/grpc_server.h"
+#include "common/rpc/shutdown_signal.h"
 #include "common/telemetry/logging.h"
 #include "services/scoring/bundle_manager.h"
 #include "services/scoring/scoring_admin_service.h"
@@ -73,6 +74,7 @@ absl::Status RunScoring(const std::string& path) {
 }  // namespace larr
 
 int main(int argc, char** argv) {
+  larr::CatchShutdownSignals();
   CLI::App app("Scores candidates with a model and a snapshot.");
   std::string path;
   app.add_option("--config", path, "Path of a ScoringConfig text proto.")

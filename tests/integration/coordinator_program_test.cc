@@ -338,6 +338,17 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
   CHECK(Starts("drained", "corpus").size() == 1);
 }
 
+TEST_CASE("SIGTERM during the coordinator's start stops it in order",
+          "[integration]") {
+  const testing::TempDir dir;
+  CoordinatorConfig config = Config();
+  config.mutable_server()->set_listen("127.0.0.1:0");
+  config.set_state_dir(dir.path() / "state");
+  config.set_artifact_root(dir.path() / "artifacts");
+  CHECK(testing::TerminateAtStart(COORDINATOR, ToTextProto(config),
+                                  dir.path()) == 0);
+}
+
 TEST_CASE_METHOD(CoordinatorProgramTest,
                  "Versions are promoted and rolled back, and nothing is forgot",
                  "[integration]") {

@@ -17,6 +17,7 @@
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tests/integration/coordinator_fixture.h"
 #include "tests/testing/survey.h"
+#include "tools/demo/logged_request.h"
 
 namespace larr {
 namespace {
@@ -139,20 +140,6 @@ std::vector<double> OfflineScores(const std::string& file) {
   return ctr;
 }
 
-// A row of the survey as a request for one candidate.
-ScoreRequest RequestOf(const SpecSchemas& schemas, const Impression& row) {
-  ScoreRequest request;
-  request.set_user_id(row.user_id);
-  auto& candidate = *request.add_candidates();
-  candidate.set_poi_id(row.poi_id);
-  for (int c = 0; c < schemas.impressions.size(); ++c) {
-    auto& values = schemas.impressions_context[c] ? *request.mutable_context()
-                                                  : *candidate.mutable_values();
-    values[schemas.impressions.name(c)] = ToProto(row.values[c]);
-  }
-  return request;
-}
-
 TEST_CASE_METHOD(CouponRunTest,
                  "A dataset of another shape is trained, published and served",
                  "[integration]") {
@@ -185,7 +172,8 @@ TEST_CASE_METHOD(CouponRunTest,
   double largest = 0;
   for (Impression row; *stream->Next(row); ++rows) {
     REQUIRE(rows < offline.size());
-    request = RequestOf(dataset->schemas(), row);
+    request.Clear();
+    demo::AddImpression(dataset->schemas(), row, request);
     const ScoreResponse response = Score(request);
     const auto& missing = response.missing();
     CHECK(missing.users() + missing.pois() + missing.texts() == 0);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -114,6 +115,28 @@ inline std::string WaitForAddress(Program& program,
     return !address.empty() || !program.Lives();
   });
   return address;
+}
+
+// Starts a server and sends SIGTERM before it knows its settings: `config`
+// comes through a pipe in `dir` that ends after the signal. The exit status,
+// or -signal.
+inline int TerminateAtStart(const std::string& server,
+                            const std::string& config,
+                            const std::filesystem::path& dir) {
+  const std::string pipe = dir / "config.pipe";
+  mkfifo(pipe.c_str(), 0600);
+  Program program({server, "--config", pipe}, dir / "early.log");
+  int fd = -1;
+  Eventually([&] {  // Refused until the server opened its end.
+    fd = open(pipe.c_str(), O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+    return fd >= 0 || !program.Lives();
+  });
+  if (fd < 0) return program.Lives() ? -1 : program.Wait();
+  const bool written =
+      write(fd, config.data(), config.size()) == std::ssize(config);
+  kill(program.pid(), SIGTERM);
+  close(fd);
+  return written ? program.Wait() : -1;
 }
 
 }  // namespace larr::testing

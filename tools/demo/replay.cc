@@ -19,6 +19,7 @@
 #include "common/rpc/grpc_status.h"
 #include "larr/config/v1/server.pb.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
+#include "tools/demo/logged_request.h"
 #include "tools/demo/part_progress.h"
 #include "tools/demo/training.h"
 
@@ -54,18 +55,6 @@ absl::StatusOr<std::vector<OfflineScore>> ReadScores(
     }
   }
   return scores;
-}
-
-// Puts the values of an impression where a request has them.
-void FillValues(const SpecSchemas& schemas, const Impression& row,
-                scoring::v1::ScoreRequest& request) {
-  auto& candidate = *request.add_candidates();
-  candidate.set_poi_id(row.poi_id);
-  for (int c = 0; c < schemas.impressions.size(); ++c) {
-    auto& values = schemas.impressions_context[c] ? *request.mutable_context()
-                                                  : *candidate.mutable_values();
-    values[schemas.impressions.name(c)] = ToProto(row.values[c]);
-  }
 }
 
 // What came back, beside what was expected.
@@ -175,11 +164,10 @@ absl::StatusOr<std::vector<LoggedRequest>> LoadLastDay(const Demo& demo,
     }
     if (requests.empty() || row.request_id != request_id) {
       requests.emplace_back();
-      requests.back().request.set_user_id(row.user_id);
       request_id = row.request_id;
     }
     LoggedRequest& request = requests.back();
-    FillValues(dataset.schemas(), row, request.request);
+    AddImpression(dataset.schemas(), row, request.request);
     request.clicks.push_back(row.click != 0);
     request.ctr.push_back(scores[next].ctr);
     request.ctcvr.push_back(scores[next].ctcvr);

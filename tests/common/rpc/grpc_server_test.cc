@@ -5,8 +5,6 @@
 #include <grpcpp/generic/generic_stub.h>
 #include <grpcpp/health_check_service_interface.h>
 #include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
@@ -15,6 +13,7 @@
 
 #include "common/base/files.h"
 #include "common/rpc/grpc_status.h"
+#include "common/rpc/shutdown_signal.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"
@@ -121,19 +120,30 @@ TEST_CASE("A drain lets the call in flight end and refuses new ones", "[rpc]") {
 }
 
 TEST_CASE("SIGTERM ends ServeUntilSignal in order", "[rpc]") {
-  const pid_t child = fork();
-  if (child == 0) {
-    SomeService service;
-    std::thread([] {
-      std::this_thread::sleep_for(std::chrono::milliseconds(300));
-      kill(getpid(), SIGTERM);
-    }).detach();
-    _exit(ServeUntilSignal(AnyPort(), {.services = {&service}}).ok() ? 42 : 1);
+  const testing::TempDir dir;
+  SomeService service;
+  auto config = AnyPort();
+  config.set_port_file((dir.path() / "port").string());
+  bool told = false;
+  const auto serve = [&] {
+    return ServeUntilSignal(
+        config, {.services = {&service}, .on_drain = [&] { told = true; }});
+  };
+  CatchShutdownSignals();
+
+  SECTION("while it serves") {
+    auto ended = std::async(std::launch::async, serve);
+    CHECK(testing::Eventually(
+        [&] { return std::filesystem::exists(config.port_file()); }));
+    raise(SIGTERM);
+    CHECK(ended.get().ok());
   }
-  int status = 0;
-  REQUIRE(waitpid(child, &status, 0) == child);
-  CHECK(WIFEXITED(status));
-  CHECK(WEXITSTATUS(status) == 42);
+  SECTION("before it listens") {
+    raise(SIGTERM);
+    CHECK(serve().ok());
+    CHECK(std::filesystem::exists(config.port_file()));
+  }
+  CHECK(told);
 }
 
 }  // namespace larr

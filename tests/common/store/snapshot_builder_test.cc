@@ -12,6 +12,7 @@
 #include <set>
 
 #include "common/base/artifact_folder.h"
+#include "common/store/snapshot_db.h"
 #include "tests/testing/snapshot_fixture.h"
 #include "tests/testing/temp_dir.h"
 
@@ -46,6 +47,17 @@ std::vector<StoredIn> FindTexts(const SnapshotBuilder& builder,
   for (const uint64_t n : numbers) ids.push_back(IdOf(n));
   const std::vector<std::string_view> views(ids.begin(), ids.end());
   return *builder.Find(views);
+}
+
+// Gives a pending database a column family that this build does not know.
+void AddFamily(const fs::path& pending, const std::string& name) {
+  const auto open = SnapshotDb::Open(pending, SnapshotDb::Mode::kPending);
+  REQUIRE(open.ok());
+  rocksdb::DB& db = *(*open)->db;
+  rocksdb::ColumnFamilyHandle* family = nullptr;
+  REQUIRE(db.CreateColumnFamily(rocksdb::ColumnFamilyOptions(), name, &family)
+              .ok());
+  db.DestroyColumnFamilyHandle(family);
 }
 
 TEST_CASE("A chain of random refreshes always reads as a plain set",
@@ -176,17 +188,38 @@ TEST_CASE("Pending vectors of another embedder are dropped, not published",
   CHECK((*other)->tokens() == 0);
 }
 
-TEST_CASE("A damaged work folder is refused with the way out", "[store]") {
+TEST_CASE("A work folder that cannot be opened is put aside and begun anew",
+          "[store]") {
   const testing::TempDir dir;
-  REQUIRE(AddTexts(*OpenBuilder(dir.path() / "work"), {1}, kDim).ok());
-  const fs::path pending = dir.path() / "work" / "pending";
-  std::ofstream(pending / "CURRENT") << "garbage";
-  const auto status =
-      SnapshotBuilder::Open(dir.path() / "work", InfoOf("fp", kDim), nullptr)
-          .status();
-  CHECK(absl::IsDataLoss(status));
-  CHECK(std::string(status.message()).find("remove " + pending.string()) !=
-        std::string::npos);
+  const fs::path work = dir.path() / "work", aside = work / "pending.aside";
+  REQUIRE(AddTexts(*OpenBuilder(work), {1}, kDim).ok());
+  fs::create_directories(aside / "older");
+  SECTION("as it is damaged") {
+    std::ofstream(work / "pending" / "CURRENT") << "garbage";
+  }
+  SECTION("as an older build left it") { AddFamily(work / "pending", "older"); }
+
+  auto builder = OpenBuilder(work);
+  CHECK(FindTexts(*builder, {1}).front() == StoredIn::kNowhere);
+  CHECK(builder->tokens() == 0);
+  CHECK(fs::exists(aside / "CURRENT"));
+  CHECK_FALSE(fs::exists(aside / "older"));
+
+  REQUIRE(AddTexts(*builder, {1}, kDim).ok());
+  REQUIRE(builder->Publish(dir.path() / "a", {}).ok());
+  CHECK(ReadText(*OpenSnapshot(dir.path() / "a"), 1) == VectorOf(1, kDim));
+  CHECK_FALSE(fs::exists(aside));
+}
+
+TEST_CASE("A work folder that another builder has is left alone", "[store]") {
+  const testing::TempDir dir;
+  const fs::path work = dir.path() / "work";
+  const auto builder = OpenBuilder(work);
+  REQUIRE(AddTexts(*builder, {1}, kDim).ok());
+  CHECK(absl::IsUnavailable(
+      SnapshotBuilder::Open(work, InfoOf("fp", kDim), nullptr).status()));
+  CHECK_FALSE(fs::exists(work / "pending.aside"));
+  CHECK(FindTexts(*builder, {1}).front() == StoredIn::kPending);
 }
 
 TEST_CASE("A base of another embedder is refused, naming both", "[store]") {

@@ -92,6 +92,19 @@ TEST_CASE("A program that cannot be run says so in the log",
             .find("error: cannot run /nowhere/larr_stage") == 0);
 }
 
+TEST_CASE("A signal ends a child even before it runs its program",
+          "[stage_process]") {
+  const testing::TempDir dir;
+  const auto lock = ProcessLock::Open(dir.path() / "lock");
+  REQUIRE(lock->TryLock());
+  const auto before = signal(SIGTERM, [](int) {});
+  const auto started = Shell(*lock, dir.path() / "log", "sleep 60");
+  REQUIRE(started.ok());
+  kill(started->pid, SIGTERM);
+  signal(SIGTERM, before);
+  CHECK(WaitFor(started->pid).signal == SIGTERM);
+}
+
 TEST_CASE("What a dead child left of its group is killed", "[stage_process]") {
   const testing::TempDir dir;
   const auto lock = ProcessLock::Open(dir.path() / "lock");

@@ -202,6 +202,23 @@ TEST_CASE("SIGTERM in the middle of a refresh ends the server cleanly",
   CHECK(done.texts_encoded() == data.ExpectedTexts());
 }
 
+TEST_CASE("SIGTERM during larr_embedding's start stops it in order",
+          "[embedding]") {
+  const testing::TempDir dir;
+  testing::WriteTinyEmbedder(dir.path() / "checkpoint", {"taste"});
+  config::v1::EmbeddingConfig config;
+  config.mutable_server()->set_listen("127.0.0.1:0");
+  config.set_state_dir((dir.path() / "state").string());
+  config.set_snapshot_dir((dir.path() / "snapshots").string());
+  config.set_checkpoint((dir.path() / "checkpoint").string());
+  config.set_dataset((dir.path() / "dataset.textproto").string());
+  config.mutable_embed()->set_precision(config::v1::FP32);
+  config.set_threads(1);
+  CHECK(testing::TerminateAtStart(
+            std::string(std::getenv("LARR_BIN_DIR")) + "/larr_embedding",
+            ToTextProto(config), dir.path()) == 0);
+}
+
 TEST_CASE("larr_embedding says what is wrong with its settings",
           "[embedding]") {
   const testing::TempDir dir;

@@ -193,6 +193,23 @@ TEST_CASE("A job that a stop interrupted goes on with the next runner",
   for (const auto& [text, times] : encoder.times()) CHECK(times == 1);
 }
 
+TEST_CASE("A runner may be stopped by several, and again", "[embedding]") {
+  const Bench bench(3000);
+  FakeEncoder encoder;
+  HeldRunner held(bench, encoder);
+  const RefreshJob job = BeginJob(*held.runner);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] { held.runner->Stop(); });
+  }
+  CHECK(absl::IsUnavailable(
+      held.runner->WaitForChange(job, absl::Seconds(10)).status()));
+  held.gate.Open();
+  for (std::thread& thread : threads) thread.join();
+  held.runner->Stop();
+  CHECK(held.runner->Get(job.name())->state() == RefreshJob::RUNNING);
+}
+
 TEST_CASE("A job that was published but not noted is not done again",
           "[embedding]") {
   const Bench bench;

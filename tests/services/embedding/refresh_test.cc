@@ -2,6 +2,7 @@
 #include "services/embedding/refresh.h"
 
 #include <catch2/catch.hpp>
+#include <fstream>
 
 #include "common/base/artifact_folder.h"
 #include "common/features/text_renderer.h"
@@ -174,6 +175,23 @@ TEST_CASE("An interrupted refresh encodes nothing twice", "[embedding]") {
   for (const auto& [text, times] : encoder.times()) {
     REQUIRE(ReadVector(*snapshot, TextId(text)) == encoder.VectorOf(text));
   }
+}
+
+TEST_CASE("A refresh begins anew where what is pending cannot be read",
+          "[embedding]") {
+  const Bench bench(3000);
+  FakeEncoder encoder;
+  const auto stop_later = [](const RefreshCounts& counts) {
+    return counts.texts_encoded > 0 ? absl::CancelledError("stop")
+                                    : absl::OkStatus();
+  };
+  CHECK(absl::IsCancelled(
+      Refresh(bench.Options("a"), encoder, stop_later).status()));
+  std::ofstream(bench.dir.path() / "work" / "pending" / "CURRENT") << "?";
+  const auto counts = Refresh(bench.Options("a"), encoder, GoOn);
+  REQUIRE(counts.ok());
+  CHECK(counts->texts_encoded == bench.data.ExpectedTexts());
+  CHECK(VerifyArtifact(bench.dir.path() / "a").ok());
 }
 
 TEST_CASE("Entities are as of the day that was asked for", "[embedding]") {

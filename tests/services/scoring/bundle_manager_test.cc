@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/bundle_manager.h"
 
+#include <prometheus/text_serializer.h>
+
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <sstream>
 
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
@@ -27,6 +30,20 @@ struct Fixture {
     bundle.set_snapshot_path(at);
     bundle.set_fencing_token(token);
     REQUIRE(WriteFileAtomically(alias(), ToTextProto(bundle)).ok());
+  }
+
+  // A folder that is not there before Appear.
+  std::string late() const { return dir.path() / "late"; }
+  void Appear() const {
+    std::filesystem::copy(model, dir.path() / "copy");
+    std::filesystem::rename(dir.path() / "copy", late());
+  }
+  // How many bundles counted as refused.
+  int Refusals() const {
+    std::ostringstream out;
+    prometheus::TextSerializer().Serialize(out, registry.Collect());
+    const std::string key = "bundle_switches_total{result=\"refused\"} ";
+    return std::stoi(out.str().substr(out.str().find(key) + key.size()));
   }
 
   testing::TempDir dir;
@@ -127,17 +144,45 @@ TEST_CASE("The manager follows the alias, never back in time", "[scoring]") {
   REQUIRE(Eventually([&] { return Token(manager) == 8; }));
 }
 
-TEST_CASE("A bundle that is not there yet is tried again", "[scoring]") {
+TEST_CASE("A bundle of the alias is tried again until it is there",
+          "[scoring]") {
   Fixture f;
-  const std::string late = f.dir.path() / "late";
-  std::filesystem::copy(f.model, f.dir.path() / "copy");
-  f.Point(late, f.snapshot, 1);
+  f.Point(f.late(), f.snapshot, 1);
   BundleManager manager(f.alias(), f.metrics);
-  CHECK(Eventually([&] {
-    return manager.WhyNothingIsServed().find("late") != std::string::npos;
-  }));
-  std::filesystem::rename(f.dir.path() / "copy", late);
-  CHECK(Eventually([&] { return Token(manager) == 1; }));
+  REQUIRE(Eventually([&] { return f.Refusals() > 0; }));
+  CHECK_THAT(manager.WhyNothingIsServed(), Catch::Contains(f.late()));
+  // Several tries later it is one refusal still; others are one more each:
+  std::this_thread::sleep_for(std::chrono::milliseconds(2500));
+  CHECK(f.Refusals() == 1);
+  f.Point(f.late(), f.foreign, 2);  // another bundle
+  REQUIRE(Eventually([&] { return f.Refusals() == 2; }));
+  f.Appear();  // another reason
+  REQUIRE(Eventually([&] { return f.Refusals() == 3; }));
+  CHECK_THAT(manager.refusal(), Catch::Contains("fingerprint"));
+  f.Point(f.late(), f.snapshot, 3);
+  CHECK(Eventually([&] { return Token(manager) == 3; }));
+  CHECK(f.Refusals() == 3);
+}
+
+TEST_CASE("A switch by hand wins over the tries of the alias", "[scoring]") {
+  Fixture f;
+  f.Point(f.late(), f.snapshot, 1);
+  BundleManager manager(f.alias(), f.metrics);
+  REQUIRE(Eventually([&] { return f.Refusals() > 0; }));
+  CHECK_FALSE(manager.Switch("/nowhere", f.snapshot).ok());
+  CHECK(f.Refusals() == 2);
+  REQUIRE(manager.Switch(f.model, f.snapshot).ok());
+  f.Appear();
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));
+  CHECK(Token(manager) == 0);
+
+  // What the alias named before the call is not newer than the call.
+  f.Point(f.late(), f.snapshot, 2);
+  REQUIRE(manager.Switch(f.other, "").ok());
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  CHECK(manager.current()->state().model_path() == f.other);
+  f.Point(f.late(), f.snapshot, 3);
+  CHECK(Eventually([&] { return Token(manager) == 3; }));
 }
 
 }  // namespace

@@ -161,6 +161,16 @@ TEST_CASE("larr_scoring waits for its alias", "[scoring]") {
   CHECK(scoring.program().Terminate() == 0);
 }
 
+TEST_CASE("SIGTERM during larr_scoring's start stops it in order",
+          "[scoring]") {
+  const testing::TempDir dir;
+  config::v1::ScoringConfig config;
+  config.mutable_server()->set_listen("127.0.0.1:0");
+  config.set_admin_listen("127.0.0.1:0");
+  CHECK(testing::TerminateAtStart(Bin("larr_scoring"), ToTextProto(config),
+                                  dir.path()) == 0);
+}
+
 TEST_CASE("larr_scoring refuses a configuration that cannot work",
           "[scoring]") {
   const testing::TempDir dir;

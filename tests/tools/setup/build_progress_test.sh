@@ -3,15 +3,9 @@
 # Tests what build_progress.sh makes of ninja's words.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
+source tests/tools/setup/expect.sh
 source tools/setup/build_progress.sh
 
-checks=0
-expect() {  # expect WHAT WANTED GOT
-  checks=$((checks + 1))
-  [[ $2 == "$3" ]] && return
-  printf 'FAILED: %s\n  wanted: %q\n  got:    %q\n' "$1" "$2" "$3" >&2
-  exit 1
-}
 says() { printf '%s\n' "$@" | show_progress; }
 
 terminal=

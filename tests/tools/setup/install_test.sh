@@ -7,17 +7,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
+source tests/tools/setup/expect.sh
 source tools/setup/install.sh
 deps=$scratch/.deps
 missing_debian_packages() { :; }
 
-checks=0
-expect() {  # expect WHAT WANTED GOT
-  checks=$((checks + 1))
-  [[ $2 == "$3" ]] && return
-  printf 'FAILED: %s\n  wanted: %s\n  got:    %s\n' "$1" "$2" "$3" >&2
-  exit 1
-}
 work() { list_work "$@" | paste -sd ' '; }
 finish() { mkdir -p "$deps/$1.partial" && replace "$1" "$2"; }
 
