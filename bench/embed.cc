@@ -6,7 +6,8 @@
 // Hugging Face layout: SmolLM2-135M with the texts' special tokens and a random
 // projection to 128.
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <iostream>
 #include <iterator>

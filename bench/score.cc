@@ -12,7 +12,8 @@
 //                          input of the model's first PLE level
 // and `candidates` [1], the rows of one request.
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <iostream>
 #include <numeric>

@@ -8,7 +8,8 @@
 // Threads: forward passes without gradient from any thread at once.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <memory>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ctr/embedding_tables.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 #include <numeric>
 

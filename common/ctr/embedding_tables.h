@@ -8,7 +8,8 @@
 // Threads: one at a time for Gather; Lookup from any thread.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

@@ -6,7 +6,7 @@
 // the batch. Rows of the same user and POI are no negatives of each other.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace larr {
 

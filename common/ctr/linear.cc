@@ -2,6 +2,8 @@
 #include "common/ctr/linear.h"
 
 #include <ATen/core/dispatch/Dispatcher.h>
+#include <torch/autograd.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <optional>

@@ -7,7 +7,7 @@
 // Shapes: x [M, K], weight [N, K], bias [N] -> [M, N], all float32.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 namespace larr {
 

@@ -2,6 +2,7 @@
 #include "common/ctr/model_io.h"
 
 #include <fmt/format.h>
+#include <torch/utils.h>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"

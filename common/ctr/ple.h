@@ -14,7 +14,8 @@
 //         G = gates of a level: tasks, and 1 below the last level.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ctr/scene_encoder.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 
 #include "common/ctr/linear.h"

@@ -14,7 +14,8 @@
 // Shapes: T distinct texts, B rows, r slots, C = text width, E = width of e_s.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <cstdint>
 

@@ -2,6 +2,7 @@
 #include "common/llm/decoder.h"
 
 #include <fmt/format.h>
+#include <torch/utils.h>
 
 #include <utility>
 

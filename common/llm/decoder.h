@@ -18,7 +18,7 @@
 // Errors:     c10::Error; callers use GuardTorch.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <optional>

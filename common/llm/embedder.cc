@@ -2,7 +2,7 @@
 #include "common/llm/embedder.h"
 
 #include <fmt/format.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <future>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/llm/frozen_layers.h"
 
+#include <torch/utils.h>
+
 #include "common/llm/layer_ops.h"
 
 namespace larr {

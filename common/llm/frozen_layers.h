@@ -10,7 +10,7 @@
 // Needs:      a CPU.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 

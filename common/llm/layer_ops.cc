@@ -2,6 +2,8 @@
 #include "common/llm/layer_ops.h"
 
 #include <ATen/Parallel.h>
+#include <torch/autograd.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <memory>

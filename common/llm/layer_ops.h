@@ -9,7 +9,7 @@
 // Errors:  c10::Error; callers use GuardTorch.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "common/llm/llm_config.h"
 #include "common/llm/packed_batch.h"

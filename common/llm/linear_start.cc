@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/llm/linear_start.h"
 
+#include <torch/utils.h>
+
 #include <map>
 #include <utility>
 

@@ -13,7 +13,7 @@
 // says nothing about the other side needs a place that is equally near to all.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

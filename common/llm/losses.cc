@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/llm/losses.h"
 
+#include <torch/autograd.h>
+#include <torch/nn/functional.h>
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <limits>
 #include <vector>

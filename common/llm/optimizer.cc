@@ -2,6 +2,7 @@
 #include "common/llm/optimizer.h"
 
 #include <fmt/format.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <numbers>

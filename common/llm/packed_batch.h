@@ -11,7 +11,7 @@
 // Threads: a value; const use is safe.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <span>

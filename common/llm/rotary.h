@@ -3,7 +3,7 @@
 // Rotary positions: cosines and sines of position * theta^(-2i / D).
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 

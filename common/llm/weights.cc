@@ -2,6 +2,7 @@
 #include "common/llm/weights.h"
 
 #include <fmt/format.h>
+#include <torch/utils.h>
 
 #include <map>
 #include <nlohmann/json.hpp>

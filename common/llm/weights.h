@@ -15,7 +15,7 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <filesystem>

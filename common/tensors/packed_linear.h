@@ -8,7 +8,7 @@
 // Threads:    operator() may be called concurrently.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 

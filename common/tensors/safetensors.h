@@ -19,7 +19,7 @@
 
 #include <absl/status/status.h>
 #include <absl/status/statusor.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <filesystem>
 #include <map>

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

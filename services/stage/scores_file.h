@@ -8,7 +8,7 @@
 #pragma once
 
 #include <absl/status/statusor.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <filesystem>

@@ -3,7 +3,7 @@
 // What tests/golden/make_ctr_goldens.py wrote, and helpers to compare with it.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdlib>
 #include <filesystem>

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ctr/ple.h"
 
+#include <torch/utils.h>
+
 #include <catch2/catch.hpp>
 
 #include "common/config/training_settings.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/llm/checkpoint.h"
 
+#include <torch/utils.h>
+
 #include <catch2/catch.hpp>
 #include <fstream>
 

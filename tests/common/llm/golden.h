@@ -4,7 +4,7 @@
 // they belong to.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>

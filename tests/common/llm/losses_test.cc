@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/llm/losses.h"
 
+#include <torch/nn/functional.h>
+#include <torch/utils.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/llm/optimizer.h"
 
+#include <torch/optim.h>
+#include <torch/utils.h>
+
 #include <catch2/catch.hpp>
 #include <cmath>
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/tensors/packed_linear.h"
 
+#include <torch/utils.h>
+
 #include <catch2/catch.hpp>
 
 namespace larr {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/coordinator/settings.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <fstream>
 
@@ -26,8 +28,9 @@ TEST_CASE("Settings get their defaults and absolute paths", "[settings]") {
         std::filesystem::current_path() / "artifacts");
   CHECK(settings->coordinator.scheduler.cpu_slots == 1);
   CHECK(settings->coordinator.scheduler.max_stage_restarts == 3);
-  CHECK(Load(std::string(kGood) + "gpus: [2, 0]")->coordinator.scheduler.gpus ==
-        std::vector<int>{0, 2});
+  CHECK(
+      Load(fmt::format("{}gpus: [2, 0]", kGood))->coordinator.scheduler.gpus ==
+      std::vector<int>{0, 2});
 }
 
 TEST_CASE("Settings that cannot work are refused", "[settings]") {
@@ -40,9 +43,9 @@ TEST_CASE("Settings that cannot work are refused", "[settings]") {
        "/etc/passwd is not a program"},
       {"artifact_root: '/a' stage_program: '/bin/sh'",
        "`state_dir` is not set"},
-      {std::string(kGood) + "cpu_slots: -1", "`cpu_slots` is -1"},
-      {std::string(kGood) + "gpus: [1, 1]", "each GPU once"},
-      {std::string(kGood) + "gpu: 1", "config:1:"},
+      {fmt::format("{}cpu_slots: -1", kGood), "`cpu_slots` is -1"},
+      {fmt::format("{}gpus: [1, 1]", kGood), "each GPU once"},
+      {fmt::format("{}gpu: 1", kGood), "config:1:"},
   };
   for (const auto& c : cases) {
     const absl::Status status = Load(c.text).status();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/services/scoring/offline_scorer.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <optional>
 
