@@ -17,7 +17,10 @@ absl::StatusOr<config::v1::ArtifactManifest> ReadStageOutput(
     if (parent == manifest.parents().end() || role.starts_with("champion"))
       continue;
     const auto input = ReadArtifact(path);
-    if (!input.ok() || input->digest() == parent->second) continue;
+    if (absl::IsNotFound(input.status()) || absl::IsDataLoss(input.status()))
+      continue;
+    LARR_RETURN_IF_ERROR(input.status());
+    if (input->digest() == parent->second) continue;
     return absl::FailedPreconditionError(fmt::format(
         "{} was made from another `{}` than {}; remove it, its work folder {} "
         "and those of the stages after it, then start again",

@@ -19,8 +19,8 @@
 
 namespace larr {
 
-// The manifest of the artifact at `config.output()`. An input that is not there
-// is not compared: what was made from it is still whole.
+// The manifest of the artifact at `config.output()`. An input that is lost
+// or damaged is not compared: what was made from it is still whole.
 absl::StatusOr<config::v1::ArtifactManifest> ReadStageOutput(
     const config::v1::StageConfig& config);
 

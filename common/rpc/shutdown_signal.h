@@ -2,8 +2,8 @@
 //
 // SIGTERM and SIGINT as requests to stop in order. One that comes while a
 // server still opens its files is kept until it serves, and then stops it; a
-// second one of the kind ends the process at once. System calls that a signal
-// interrupts go on by themselves.
+// second one of the kind ends the process at once. Reads, writes and opens
+// that a signal interrupts go on by themselves.
 //
 // Threads:    safe, once CatchShutdownSignals was called.
 #pragma once

@@ -8,8 +8,8 @@
 // is durable once `AddVectors` returned: a builder that was killed, or left
 // without publishing, finds it again when it is opened with the same work
 // folder and fingerprint. Entities are cheap and start anew each time. A
-// database that is damaged, or was left by a build with another format, is put
-// aside: its vectors can all be computed again.
+// database that cannot be opened, damaged or of a build with another format, is
+// put aside: its vectors can all be computed again.
 //
 // Ownership:  borrows the base, which must outlive it.
 // Threads:    belongs to one thread.

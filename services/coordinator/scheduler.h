@@ -42,7 +42,7 @@ struct StageKey {
 
 // How a stage's process ended.
 enum class StageOutcome {
-  kSucceeded,  // Its artifact is there.
+  kSucceeded,  // Its artifact is there, of the present inputs.
   kFailed,     // It said why; starting it again would not help.
   kKilled,     // It did not come to an end of its own.
 };

@@ -10,8 +10,9 @@
 //   entities  users and POIs as of one day, for serving
 //
 // Encoded texts are durable chunk by chunk: a refresh that was killed or
-// cancelled goes on from the same work folder and encodes nothing twice. What
-// cannot be read there, as after an upgrade, is put aside and encoded again.
+// cancelled goes on from the same work folder and encodes nothing twice. A
+// database that cannot be opened, as after an upgrade, is put aside and its
+// texts are encoded again.
 //
 // Memory:  16 bytes for each distinct text, and the texts to encode.
 // Threads: one refresh per work folder; `progress` is called on the caller's.

@@ -19,29 +19,39 @@ constexpr char kModelKind[] = "ctr_model";
 constexpr int kThreadsOfACall = 1;  // calls run side by side, see WorkerPool
 constexpr int kWarmCandidates = 32;
 
+template <typename T>
+absl::Status Mismatch(const BundleSource& source, const char* what,
+                      const T& of_model, const T& of_snapshot) {
+  return absl::FailedPreconditionError(fmt::format(
+      "model {} and snapshot {} do not fit each other: {} is {} in the model "
+      "and {} in the snapshot. Serve a snapshot of the model's own embedder, "
+      "or train the model against this one",
+      source.model_path, source.snapshot_path, what, of_model, of_snapshot));
+}
+
+absl::Status CheckFingerprint(const config::v1::CtrModelDescription& model,
+                              const std::string& of_snapshot,
+                              const BundleSource& source) {
+  // Without texts a model reads no vectors.
+  if (model.text_dim() == 0 || model.embedder_fingerprint() == of_snapshot)
+    return absl::OkStatus();
+  return Mismatch(source, "the embedder fingerprint",
+                  model.embedder_fingerprint(), of_snapshot);
+}
+
 absl::Status CheckFit(const config::v1::CtrModelDescription& model,
                       const Snapshot& snapshot, const BundleSource& source) {
-  if (model.text_dim() == 0) return absl::OkStatus();  // reads no vectors
-  const auto mismatch = [&](const char* what, const auto& of_model,
-                            const auto& of_snapshot) {
-    return absl::FailedPreconditionError(fmt::format(
-        "model {} and snapshot {} do not fit each other: {} is {} in the model "
-        "and {} in the snapshot. Serve a snapshot of the model's own embedder, "
-        "or train the model against this one",
-        source.model_path, source.snapshot_path, what, of_model, of_snapshot));
-  };
-  if (model.embedder_fingerprint() != snapshot.fingerprint()) {
-    return mismatch("the embedder fingerprint", model.embedder_fingerprint(),
-                    snapshot.fingerprint());
-  }
+  if (model.text_dim() == 0) return absl::OkStatus();
+  LARR_RETURN_IF_ERROR(CheckFingerprint(model, snapshot.fingerprint(), source));
   if (model.text_dim() != snapshot.dim()) {
-    return mismatch("the vectors' width", model.text_dim(), snapshot.dim());
+    return Mismatch<int64_t>(source, "the vectors' width", model.text_dim(),
+                             snapshot.dim());
   }
   const auto& of_model = model.dataset().scene_features();
   const auto& of_snapshot = snapshot.info().scene_features();
   if (!std::equal(of_model.begin(), of_model.end(), of_snapshot.begin(),
                   of_snapshot.end())) {
-    return mismatch("the list of scene features",
+    return Mismatch(source, "the list of scene features",
                     fmt::format("[{}]", fmt::join(of_model, ", ")),
                     fmt::format("[{}]", fmt::join(of_snapshot, ", ")));
   }
@@ -74,11 +84,17 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
         "{} is a `{}`, not a `{}`; give the folder that an align stage made",
         source.model_path, model_manifest.kind(), kModelKind));
   }
-  LARR_RETURN_IF_ERROR(VerifyArtifact(source.snapshot_path).status());
-  LARR_ASSIGN_OR_RETURN(auto snapshot, Snapshot::Open(source.snapshot_path));
   LARR_ASSIGN_OR_RETURN(auto scorer,
                         Scorer::Open(source.model_path, kThreadsOfACall));
   const auto& description = scorer.description();
+  // Before the snapshot's hashes: what never fits is tried again, too, and all
+  // of a snapshot is much to read.
+  LARR_ASSIGN_OR_RETURN(const auto snapshot_manifest,
+                        ReadArtifact(source.snapshot_path));
+  LARR_RETURN_IF_ERROR(CheckFingerprint(
+      description, snapshot_manifest.embedder_fingerprint(), source));
+  LARR_RETURN_IF_ERROR(VerifyArtifact(source.snapshot_path).status());
+  LARR_ASSIGN_OR_RETURN(auto snapshot, Snapshot::Open(source.snapshot_path));
   LARR_RETURN_IF_ERROR(CheckFit(description, *snapshot, source));
   LARR_ASSIGN_OR_RETURN(auto encoder,
                         RequestEncoder::Create(description, *snapshot));

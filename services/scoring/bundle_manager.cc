@@ -114,10 +114,12 @@ absl::StatusOr<scoring::v1::ServingState> BundleManager::SwitchNow(
     source.snapshot_path = present->state().snapshot_path();
   }
   auto state = LoadAndSwap(source);
-  if (state.ok()) {
-    pending_.reset();
-  } else {
+  if (!state.ok()) {
     Refuse(source, state.status());
+  } else if (pending_.has_value() && !job.model_path.empty()) {
+    spdlog::warn("alias_superseded model={} by={}", pending_->source.model_path,
+                 job.model_path);
+    pending_.reset();
   }
   return state;
 }
@@ -145,7 +147,8 @@ void BundleManager::TryPending() {
     pending_.reset();
     return;
   }
-  if (status != pending_->refusal) Refuse(pending_->source, status);
+  if (status.code() != pending_->refusal.code())
+    Refuse(pending_->source, status);
   pending_->refusal = status;
   pending_->next_try = Clock::now() + pending_->wait;
   pending_->wait = std::min(2 * pending_->wait, kLongestWait);

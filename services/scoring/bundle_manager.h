@@ -9,8 +9,8 @@
 // Switch. A bundle of the alias that fails is tried again for as long as the
 // alias names it, less and less often, down to once a minute: its files may
 // yet appear or be put right. It counts as refused once, and again only for
-// another reason. A switch by hand ends these tries: it stays until the file
-// of the alias next changes.
+// another kind of error. A switch by hand to a model ends these tries: it stays
+// until the file of the alias next changes. One of the snapshot alone does not.
 //
 // Ownership:  owns the live bundle, shared with the requests on it.
 // Threads:    safe.
