@@ -38,7 +38,7 @@ absl::Status Run(Demo& demo) {
                                   [&] { return MakeCity(demo); }));
   LARR_ASSIGN_OR_RETURN(findings.training,
                         demo.Part("training", "training, by the coordinator",
-                                  "12 min", [&] { return Train(demo); }));
+                                  "11 min", [&] { return Train(demo); }));
   LARR_ASSIGN_OR_RETURN(const auto run, TrainingRunOf(findings.training));
   LARR_ASSIGN_OR_RETURN(
       findings.served,
