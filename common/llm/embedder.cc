@@ -5,10 +5,10 @@
 #include <torch/types.h>
 
 #include <algorithm>
-#include <future>
 #include <numeric>
 #include <utility>
 
+#include "common/base/read_ahead.h"
 #include "common/base/status_macros.h"
 #include "common/llm/checkpoint.h"
 #include "common/llm/frozen_layers.h"
@@ -144,17 +144,17 @@ const std::string& Embedder::fingerprint() const { return impl_->fingerprint; }
 
 absl::Status Embedder::Embed(std::span<const std::string> texts,
                              const Sink& sink) {
-  const auto tokenize = [&](size_t first) {
-    return std::async(std::launch::async, [this, texts, first] {
-      return impl_->Tokenize(
-          texts.subspan(first, std::min(kChunk, texts.size() - first)), first);
-    });
-  };
-  if (texts.empty()) return absl::OkStatus();
-  auto next = tokenize(0);
+  const size_t chunks = (texts.size() + kChunk - 1) / kChunk;
+  ReadAhead<std::vector<TokenIds>> tokenized(
+      static_cast<int64_t>(chunks), [&, first = size_t{0}]() mutable {
+        const auto chunk =
+            texts.subspan(first, std::min(kChunk, texts.size() - first));
+        auto ids = impl_->Tokenize(chunk, first);
+        first += chunk.size();
+        return ids;
+      });
   for (size_t first = 0; first < texts.size(); first += kChunk) {
-    LARR_ASSIGN_OR_RETURN(const auto ids, next.get());
-    if (first + kChunk < texts.size()) next = tokenize(first + kChunk);
+    LARR_ASSIGN_OR_RETURN(const auto ids, tokenized.Next());
     LARR_RETURN_IF_ERROR(impl_->EmbedChunk(first, ids, sink));
   }
   return absl::OkStatus();

@@ -15,8 +15,9 @@
 //   ended         otherwise
 //
 // How it ended is decided by what it left: its artifact, of the present inputs
-// (success, whatever the exit status says), else its exit status if this process is the parent, else
-// the last line of its log: `error: ...` is a failure, anything else a kill.
+// (success, whatever the exit status says), else its exit status if this
+// process is the parent, else the last line of its log: `error: ...` is a
+// failure, anything else a kill.
 //
 // Threads:  one.
 #pragma once

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <utility>
 
+#include "common/base/child_signals.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 
@@ -82,10 +83,7 @@ struct ChildPlan {
   if (pwrite(plan.lock_fd, plan.record, kRecordSize, 0) != kRecordSize) {
     _exit(127);
   }
-  for (const int number : {SIGINT, SIGPIPE, SIGTERM}) signal(number, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  TakeSignals();
   dup2(plan.null_fd, STDIN_FILENO);
   dup2(plan.log_fd, STDOUT_FILENO);
   dup2(plan.log_fd, STDERR_FILENO);
@@ -153,14 +151,11 @@ absl::StatusOr<ProcessRecord> ProcessLock::Spawn(
                        *null_fd,
                        record.data(),
                        error_line.c_str()};
-  // A signal to the child must not run our handlers there: it waits until the
-  // child has none.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  started.pid = fork();
-  if (started.pid == 0) RunChild(plan);
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  {
+    const HeldSignals held;
+    started.pid = fork();
+    if (started.pid == 0) RunChild(plan);
+  }
   const absl::Status status = ErrnoStatus("cannot start", arguments[0]);
   close(log_fd);
   close(*null_fd);

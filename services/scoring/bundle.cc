@@ -42,7 +42,6 @@ absl::Status CheckFingerprint(const config::v1::CtrModelDescription& model,
 absl::Status CheckFit(const config::v1::CtrModelDescription& model,
                       const Snapshot& snapshot, const BundleSource& source) {
   if (model.text_dim() == 0) return absl::OkStatus();
-  LARR_RETURN_IF_ERROR(CheckFingerprint(model, snapshot.fingerprint(), source));
   if (model.text_dim() != snapshot.dim()) {
     return Mismatch<int64_t>(source, "the vectors' width", model.text_dim(),
                              snapshot.dim());

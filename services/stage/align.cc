@@ -15,6 +15,7 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/read_ahead.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/ctr/model_io.h"
@@ -26,7 +27,6 @@
 #include "services/stage/ctr_batcher.h"
 #include "services/stage/ctr_metrics_json.h"
 #include "services/stage/loss_curve.h"
-#include "services/stage/read_ahead.h"
 
 namespace larr::stage {
 namespace {

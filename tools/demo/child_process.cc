@@ -13,6 +13,7 @@
 #include <sstream>
 #include <thread>
 
+#include "common/base/child_signals.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 
@@ -83,11 +84,7 @@ absl::Status AwaitEarlier(const std::filesystem::path& config) {
 [[noreturn]] void Exec(char* const* argv, const char* log, const char* output) {
   setpgid(0, 0);  // Ctrl-C is for the demo, which then stops us in order.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
-  signal(SIGINT, SIG_DFL);
-  signal(SIGTERM, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
+  TakeSignals();
   const int log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
   const int out_fd = output[0] == '\0'
                          ? log_fd
@@ -127,13 +124,9 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const Command& command) {
   argv.push_back(nullptr);
   const std::string log = command.log.string();
   const std::string output = command.output.string();
-  // A signal to the child waits until the demo's handlers are gone there.
-  sigset_t all, before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
+  const HeldSignals held;
   const pid_t pid = fork();
   if (pid == 0) Exec(argv.data(), log.c_str(), output.c_str());
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
   if (pid < 0) return ErrnoStatus("cannot start", command.words[0]);
   return ChildProcess(pid, command);
 }

@@ -15,7 +15,7 @@
 
 #include "absl/status/statusor.h"
 
-namespace larr::stage {
+namespace larr {
 
 template <typename T>
 class ReadAhead {
@@ -48,4 +48,4 @@ class ReadAhead {
   std::future<absl::StatusOr<T>> next_;  // Last: its destructor waits.
 };
 
-}  // namespace larr::stage
+}  // namespace larr

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "services/stage/read_ahead.h"
+#include "common/base/read_ahead.h"
 
 #include <catch2/catch.hpp>
 #include <future>
 
-namespace larr::stage {
+namespace larr {
 namespace {
 
-TEST_CASE("An item is there while the next one is made", "[stage]") {
+TEST_CASE("An item is there while the next one is made", "[base]") {
   std::promise<void> go;
   int made = 0;
   ReadAhead<int> items(2, [&]() -> absl::StatusOr<int> {
@@ -19,7 +19,7 @@ TEST_CASE("An item is there while the next one is made", "[stage]") {
   CHECK(items.Next().value() == 2);
 }
 
-TEST_CASE("Nothing is made past the last item", "[stage]") {
+TEST_CASE("Nothing is made past the last item", "[base]") {
   int made = 0;
   for (const int count : {3, 0}) {
     made = 0;
@@ -33,7 +33,7 @@ TEST_CASE("Nothing is made past the last item", "[stage]") {
   }
 }
 
-TEST_CASE("Nothing is made after an error", "[stage]") {
+TEST_CASE("Nothing is made after an error", "[base]") {
   int made = 0;
   {
     ReadAhead<int> items(5, [&]() -> absl::StatusOr<int> {
@@ -47,4 +47,4 @@ TEST_CASE("Nothing is made after an error", "[stage]") {
 }
 
 }  // namespace
-}  // namespace larr::stage
+}  // namespace larr
