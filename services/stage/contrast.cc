@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/contrast.h"
 
+#include <ATen/Parallel.h>
 #include <spdlog/spdlog.h>
 
 #include "common/base/status_macros.h"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/llm/layer_ops.h"
 
+#include <ATen/Parallel.h>
 #include <torch/utils.h>
 
 #include <catch2/catch.hpp>
