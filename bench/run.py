@@ -30,6 +30,7 @@ PEER_ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "LD_LIBRARY_PATH": f"{ROOT}/build/release/no_cuda",
     "HF_HUB_OFFLINE": "1",
+    "TOKENIZERS_PARALLELISM": "false",
 }
 MOST_ELSEWHERE = 0.05  # Of the processors' time.
 
@@ -38,26 +39,67 @@ class BenchError(Exception):
     pass
 
 
+def ours(task):
+    return [str(BIN / "larr_bench_llm"), task]
+
+
+def peer(script, *settings):
+    return [sys.executable, str(PEERS / script), *settings]
+
+
 @dataclasses.dataclass
 class Case:
-    unit: str
+    unit: str  # Of a second; "s": seconds are shown instead of a rate.
     threads: int
     rounds: int
     tolerance: float  # Relative difference of results, root mean square.
     ours: list  # A command.
     peers: dict  # Commands by name.
+    limits: dict = dataclasses.field(default_factory=dict)  # As peers, but without results to compare.
+    prepare: list = None  # A command that makes the input; gets the folder.
 
 
-def peer(script):
-    return [sys.executable, str(PEERS / script)]
+@dataclasses.dataclass
+class MemoryCase:
+    """Peak memory of a program with more or less to do, against a bound."""
+    prepare: list
+    more: list  # Commands of one round.
+    less: list
+    weights: str  # Files of the folder.
+    factor: float = 1.2
+    megabytes: float = 400
 
 
+LLM_PREPARE = [str(BIN / "larr_bench_llm"), "prepare"]
+ALL = os.cpu_count()
 CASES = {
-    "embed": Case(
-        unit="tokens/s", threads=os.cpu_count(), rounds=5, tolerance=0.05,
-        ours=[str(BIN / "larr_bench_embed")],
-        peers={"transformers bf16": peer("embed_transformers.py"),
-               "OpenVINO bf16": peer("embed_openvino.py")}),
+    "llm.embed_bf16": Case(
+        unit="tokens/s", threads=ALL, rounds=5, tolerance=0.05, prepare=LLM_PREPARE, ours=ours("embed_bf16"),
+        peers={"transformers bf16": peer("embed_transformers.py", "bf16", "32"),
+               "OpenVINO bf16": peer("embed_openvino.py", "bf16", "32")},
+        limits={"GEMM limit bf16": ours("limit_bf16")}),
+    "llm.embed_fp32": Case(
+        unit="tokens/s", threads=ALL, rounds=3, tolerance=1e-3, prepare=LLM_PREPARE, ours=ours("embed_fp32"),
+        peers={"transformers fp32": peer("embed_transformers.py", "fp32", "8"),
+               "OpenVINO fp32": peer("embed_openvino.py", "fp32", "8")},
+        limits={"GEMM limit fp32": ours("limit_fp32")}),
+    "llm.train": Case(
+        unit="tokens/s", threads=ALL, rounds=10, tolerance=0.005, prepare=LLM_PREPARE, ours=ours("train"),
+        peers={"transformers fp32 masters": peer("train_transformers.py", "autocast"),
+               "transformers all bf16": peer("train_transformers.py", "bf16")},
+        limits={"GEMM limit bf16": ours("limit_train")}),
+    "llm.load": Case(
+        unit="s", threads=ALL, rounds=5, tolerance=0.05, prepare=LLM_PREPARE, ours=ours("load"),
+        peers={"transformers bf16": peer("load_transformers.py")}),
+    "llm.tokenize": Case(
+        unit="tokens/s", threads=1, rounds=20, tolerance=0, prepare=LLM_PREPARE, ours=ours("tokenize"),
+        peers={"tokenizers, a text a call": peer("tokenize_tokenizers.py", "one"),
+               "tokenizers, encode_batch": peer("tokenize_tokenizers.py", "batch")}),
+    "llm.path": Case(
+        unit="tokens/s", threads=ALL, rounds=3, tolerance=0.05, prepare=LLM_PREPARE, ours=ours("path"),
+        peers={"the embedder alone": ours("embed_bf16")}),
+    "llm.memory": MemoryCase(prepare=LLM_PREPARE, more=ours("embed_many"), less=ours("embed_bf16"),
+                             weights="embedder/model*.safetensors"),
     "score": Case(
         unit="candidates/s", threads=1, rounds=20, tolerance=1e-6,
         ours=[str(BIN / "larr_bench_score")],
@@ -72,7 +114,7 @@ class Program:
 
     def __init__(self, name, command, folder, threads):
         self.name = name
-        stem = name.lower().replace(" ", "_")
+        stem = "".join(letter if letter.isalnum() else "_" for letter in name.lower())
         self.output, self.log = folder / f"{stem}.f32", folder / f"{stem}.log"
         self.output.unlink(missing_ok=True)
         with self.log.open("w") as log:
@@ -83,6 +125,7 @@ class Program:
         if word != "ready":
             raise BenchError(f"{name} says `{word}`, not `ready`")
         self.units = int(units)
+        self.megabytes = None  # Its peak, once it has stopped.
 
     def answer(self):
         line = self.process.stdout.readline()
@@ -105,7 +148,10 @@ class Program:
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
         self.process.stdout.close()
-        self.process.wait()
+        if self.process.returncode is None:
+            _, status, usage = os.wait4(self.process.pid, 0)
+            self.process.returncode = os.waitstatus_to_exitcode(status)
+            self.megabytes = usage.ru_maxrss * 1024 / 1e6
 
 
 def difference(ours, theirs):
@@ -135,59 +181,145 @@ def check_same_work(ours, peers, tolerance):
             raise BenchError(f"the results of {other.name} are {apart:.3g} away from ours; {tolerance:g} is allowed")
 
 
-def measure(name, case, folder):
-    """The results of one case, as the JSON file has them."""
+def prepare(command, folder):
     folder.mkdir(parents=True, exist_ok=True)
+    if command:
+        done = subprocess.run([*command, str(folder)], cwd=ROOT, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise BenchError(f"{command[0]} cannot make the input:\n{done.stderr}")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def take_turns(programs, rounds):
+    """Rates by program, a list of one for each turn."""
+    rates = {program.name: [] for program in programs}
+    start, elsewhere = time.monotonic(), used_elsewhere(programs)
+    for turn in range(rounds):
+        left = ""
+        if turn > 0:
+            left = f", about {(time.monotonic() - start) / turn * (rounds - turn):,.0f} s left"
+        say(f"  turn {turn + 1} of {rounds}{left}")
+        for program in programs:
+            rates[program.name].append(program.round())
+    share = (used_elsewhere(programs) - elsewhere) / (time.monotonic() - start) / os.cpu_count()
+    if share > MOST_ELSEWHERE:
+        say(f"not a fair measurement: {share:.0%} of the machine was busy with other work")
+    return rates
+
+
+def peers_installed():
+    return (ROOT / ".deps" / "bench").is_dir()
+
+
+def compared(case):
+    """The peers that can be run here."""
+    if peers_installed():
+        return case.peers
+    say("the peers are not installed: ours runs without them")
+    return {name: command for name, command in case.peers.items() if command[0] != sys.executable}
+
+
+def measure(name, case, folder, quick=False):
+    """The results of one case, as the JSON file has them."""
+    prepare(case.prepare, folder)
+    peers = compared(case)
     programs = []
     try:
-        for title, command in {"ours": case.ours, **case.peers}.items():
-            print(f"starting {title}", file=sys.stderr)
+        for title, command in {"ours": case.ours, **peers, **case.limits}.items():
+            say(f"  starting {title}")
             programs.append(Program(title, command, folder, case.threads))
+        say("  warming up")
         for program in programs:
             program.round()
-        ours, peers = programs[0], programs[1:]
-        check_same_work(ours, peers, case.tolerance)
-        rates = {program.name: [] for program in programs}
-        start, elsewhere = time.monotonic(), used_elsewhere(programs)
-        for turn in range(case.rounds):
-            print(f"round {turn + 1} of {case.rounds}", file=sys.stderr)
-            for program in programs:
-                rates[program.name].append(program.round())
-        share = (used_elsewhere(programs) - elsewhere) / (time.monotonic() - start) / os.cpu_count()
+        check_same_work(programs[0], programs[1:1 + len(peers)], case.tolerance)
+        rates = take_turns(programs, 1 if quick else case.rounds)
     finally:
         for program in programs:
             program.stop()
-    if share > MOST_ELSEWHERE:
-        print(f"not a fair measurement: {share:.0%} of the machine was busy with other work", file=sys.stderr)
+    shown = (lambda rate: 1 / rate) if case.unit == "s" else (lambda rate: rate)
     results = []
-    for other in peers:
+    for other in programs[1:]:
         ratios = [a / b for a, b in zip(rates["ours"], rates[other.name])]
         results.append({
             "case": name, "unit": case.unit,
-            "ours": statistics.median(rates["ours"]), "peer": statistics.median(rates[other.name]),
+            "ours": shown(statistics.median(rates["ours"])), "peer": shown(statistics.median(rates[other.name])),
             "peer_name": other.name, "ratio_median": statistics.median(ratios),
-            "ratio_min": min(ratios), "ratio_max": max(ratios)})
+            "ratio_min": min(ratios), "ratio_max": max(ratios),
+            "ours_megabytes": programs[0].megabytes, "peer_megabytes": other.megabytes})
     return results
 
 
+def measure_memory(name, case, folder, quick=False):
+    prepare(case.prepare, folder)
+    peaks = []
+    for title, command in (("less to do", case.less), ("more to do", case.more)):
+        say(f"  one round with {title}")
+        program = Program(title, command, folder, os.cpu_count())
+        try:
+            program.round()
+        finally:
+            program.stop()
+        peaks.append(program.megabytes)
+    weights = sum(file.stat().st_size for file in folder.glob(case.weights)) / 1e6
+    less, more = peaks
+    against = {"with less to do": less,
+               f"bound: weights x {case.factor} + {case.megabytes} MB": weights * case.factor + case.megabytes}
+    return [{"case": name, "unit": "MB", "ours": more, "peer": value, "peer_name": title,
+             "ratio_median": value / more, "ratio_min": value / more, "ratio_max": value / more,
+             "ours_megabytes": more, "peer_megabytes": value} for title, value in against.items()]
+
+
 def table(results):
-    rows = [("case", "peer", "ours", "peer", "unit", "ratio", "(least, most)")]
+    rows = [("case", "peer", "ours", "peer", "unit", "ratio", "(least, most)", "MB", "peer's")]
     for r in results:
-        rows.append((r["case"], r["peer_name"], f"{r['ours']:,.0f}", f"{r['peer']:,.0f}", r["unit"],
-                     f"{r['ratio_median']:.2f}", f"({r['ratio_min']:.2f}, {r['ratio_max']:.2f})"))
+        places = 2 if r["unit"] == "s" else 0
+        rows.append((r["case"], r["peer_name"], f"{r['ours']:,.{places}f}", f"{r['peer']:,.{places}f}", r["unit"],
+                     f"{r['ratio_median']:.2f}", f"({r['ratio_min']:.2f}, {r['ratio_max']:.2f})",
+                     f"{r['ours_megabytes']:,.0f}", f"{r['peer_megabytes']:,.0f}"))
     widths = [max(map(len, column)) for column in zip(*rows)]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
 
 
+def chosen(cases, name):
+    """The case of that name, or all cases of a group: `llm` is every `llm.…`."""
+    return {key: case for key, case in cases.items() if key == name or key.startswith(name + ".")}
+
+
+def show_profile(case, folder):
+    if not isinstance(case, Case) or case.ours[0] != LLM_PREPARE[0]:
+        raise BenchError("--profile is for the cases of llm that have rounds")
+    prepare(case.prepare, folder)
+    program, task = case.ours
+    subprocess.run([program, "profile", task, str(folder), str(folder / "profile.f32"), str(case.threads)],
+                   cwd=ROOT, check=True)
+
+
 def main(arguments, cases, folder):
+    names = [*dict.fromkeys(name.partition(".")[0] for name in cases), *(name for name in cases if "." in name)]
     parser = argparse.ArgumentParser(prog="larr bench", description="Our programs and their peers, side by side.")
-    parser.add_argument("case", choices=cases, help="what is timed; docs/benchmarks.md tells them apart")
+    parser.add_argument("case", choices=names, metavar="CASE",
+                        help=f"what is timed (docs/benchmarks.md tells them apart): {', '.join(names)}")
+    parser.add_argument("--quick", action="store_true", help="one turn of each case: rough")
     parser.add_argument("--json", type=pathlib.Path, metavar="FILE", help="also write the results there")
+    parser.add_argument("--profile", action="store_true", help="instead show where the time of ours goes")
     options = parser.parse_args(arguments)
+    todo, results = chosen(cases, options.case), []
     try:
-        results = measure(options.case, cases[options.case], folder / options.case)
+        for number, (name, case) in enumerate(todo.items(), 1):
+            say(f"{name} ({number} of {len(todo)})")
+            where = folder / name.partition(".")[0]
+            if options.profile:
+                show_profile(case, where)
+                continue
+            how = measure_memory if isinstance(case, MemoryCase) else measure
+            results += how(name, case, where, options.quick)
     except BenchError as error:
         sys.exit(f"larr bench: {error}")
+    if options.profile:
+        return
     print(table(results))
     if options.json:
         options.json.write_text(json.dumps({"results": results}, indent=2) + "\n")

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""transformers in bf16."""
+"""transformers: PRECISION BATCH."""
 import rounds
 
 from cpu_torch import torch
 from embedder import Embedder, Texts
 
+precision, batch = rounds.settings(2)
 folder, output, threads = rounds.arguments()
 torch.set_num_threads(threads)
-texts = Texts(folder)
-model = Embedder(folder, torch.bfloat16)
+texts = Texts(folder, int(batch))
+model = Embedder(folder, {"bf16": torch.bfloat16, "fp32": torch.float32}[precision])
 
 
 def run_round():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The embedder of the case `embed`, by transformers: SmolLM2 to the last state
+"""The embedder of the cases `llm.embed_…`, by transformers: SmolLM2 to the last state
 of each text, projected. Batches are of texts of about one length, padded."""
 import json
 
@@ -7,8 +7,6 @@ import numpy as np
 from cpu_torch import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoTokenizer
-
-BATCH = 32
 
 
 class Embedder(torch.nn.Module):
@@ -28,13 +26,13 @@ class Embedder(torch.nn.Module):
 class Texts:
     """The texts in batches. They are sorted by their tokens ahead of any round."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, batch):
         self.tokenizer = AutoTokenizer.from_pretrained(folder / "embedder")
         self.texts = (folder / "texts.txt").read_text().splitlines()
         lengths = [len(ids) for ids in self.tokenizer(self.texts).input_ids]
         self.tokens = sum(lengths)
         order = sorted(range(len(lengths)), key=lengths.__getitem__)
-        self.batches = [order[i:i + BATCH] for i in range(0, len(order), BATCH)]
+        self.batches = [order[i:i + batch] for i in range(0, len(order), batch)]
 
     def tokenize(self, batch, tensors):
         encoded = self.tokenizer([self.texts[i] for i in batch], return_tensors=tensors, padding=True)

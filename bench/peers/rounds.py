@@ -10,6 +10,11 @@ _answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)
 
 
+def settings(count):
+    """What stands before the arguments."""
+    return [sys.argv.pop(1) for _ in range(count)]
+
+
 def arguments():
     """FOLDER, OUTPUT, THREADS."""
     folder, output, threads = sys.argv[1:]

@@ -2,6 +2,7 @@
 #include "common/llm/layer_ops.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/record_function.h>
 #include <torch/autograd.h>
 #include <torch/utils.h>
 
@@ -77,6 +78,7 @@ struct Norm : torch::autograd::Function<Norm> {
 };
 
 Tensor SiluMulForward(const Tensor& gate_up) {
+  RECORD_USER_SCOPE("silu");
   const int64_t width = gate_up.size(1) / 2;
   const Tensor out = torch::empty({gate_up.size(0), width}, gate_up.options());
   WithType(gate_up.scalar_type(), [&](auto type) {
@@ -137,6 +139,7 @@ void ForEachHead(const PackedBatch& batch, int64_t kv_heads, int64_t scratch,
 Tensor AttentionForward(const Tensor& qkv, const PackedBatch& batch,
                         const LlmConfig& config, const RotaryTable& rotary,
                         bool last_only) {
+  RECORD_USER_SCOPE("attention");
   const auto shape = ShapeOf(config);
   const Tensor out = torch::empty({qkv.size(0), config.heads * config.head_dim},
                                   qkv.options());
@@ -212,6 +215,7 @@ struct Attend : torch::autograd::Function<Attend> {
 
 Tensor AddRmsNorm(Tensor& x, const Tensor& delta, const Tensor& weight,
                   double epsilon, torch::ScalarType dtype) {
+  RECORD_USER_SCOPE("norm");
   const int64_t width = x.size(1);
   const Tensor out = torch::empty(x.sizes(), x.options().dtype(dtype));
   WithType(dtype, [&](auto type) {
