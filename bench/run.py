@@ -249,6 +249,10 @@ def measure(name, case, folder, quick=False):
             "peer_name": other.name, "ratio_median": statistics.median(ratios),
             "ratio_min": min(ratios), "ratio_max": max(ratios),
             "ours_megabytes": programs[0].megabytes, "peer_megabytes": other.megabytes})
+    if not results:
+        results.append({"case": name, "unit": case.unit, "ours": shown(statistics.median(rates["ours"])), "peer": None,
+                        "peer_name": "none", "ratio_median": None, "ratio_min": None, "ratio_max": None,
+                        "ours_megabytes": programs[0].megabytes, "peer_megabytes": None})
     return results
 
 
@@ -272,15 +276,19 @@ def measure_memory(name, case, folder, quick=False):
              "ours_megabytes": more, "peer_megabytes": value} for title, value in against.items()]
 
 
+def cell(value, places):
+    return "-" if value is None else f"{value:,.{places}f}"
+
+
 def table(results):
     rows = [("case", "peer", "ours", "peer", "unit", "ratio", "(least, most)", "MB", "peer's")]
     for r in results:
         places = 2 if r["unit"] == "s" else 0
-        rows.append((r["case"], r["peer_name"], f"{r['ours']:,.{places}f}", f"{r['peer']:,.{places}f}", r["unit"],
-                     f"{r['ratio_median']:.2f}", f"({r['ratio_min']:.2f}, {r['ratio_max']:.2f})",
-                     f"{r['ours_megabytes']:,.0f}", f"{r['peer_megabytes']:,.0f}"))
+        rows.append((r["case"], r["peer_name"], cell(r["ours"], places), cell(r["peer"], places), r["unit"],
+                     cell(r["ratio_median"], 2), f"({cell(r['ratio_min'], 2)}, {cell(r['ratio_max'], 2)})",
+                     cell(r["ours_megabytes"], 0), cell(r["peer_megabytes"], 0)))
     widths = [max(map(len, column)) for column in zip(*rows)]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows)
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip() for row in rows)
 
 
 def chosen(cases, name):

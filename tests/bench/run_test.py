@@ -87,7 +87,9 @@ class RunTest(unittest.TestCase):
 
     def test_without_peers_ours_runs_alone(self):
         run.peers_installed = lambda: False
-        self.assertEqual(self.measure(), [])
+        (alone,) = results = self.measure()
+        self.assertEqual((alone["ours"], alone["peer"], alone["ratio_median"]), (50, None, None))
+        self.assertIn("none  50    -     items/s  -      (-, -)", run.table(results))
         self.assertEqual((self.folder / "x" / "turns").read_text(), "a" * 4)
 
     def test_a_group_is_all_of_its_cases(self):
