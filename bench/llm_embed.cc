@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <absl/status/statusor.h>
+
 #include <cstdint>
 #include <filesystem>
-#include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>

@@ -8,6 +8,8 @@
 //                                           goes, after a round to warm up
 #include <fmt/format.h>
 
+#include <cstdlib>
+#include <functional>
 #include <iostream>
 #include <map>
 #include <string>

@@ -4,7 +4,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/llm.h"

@@ -2,10 +2,9 @@
 """transformers in bf16, from the folder to the vector of the first text."""
 import rounds
 
-from transformers import AutoTokenizer
-
 from cpu_torch import torch
 from embedder import Embedder
+from transformers import AutoTokenizer
 
 folder, output, threads = rounds.arguments()
 torch.set_num_threads(threads)
