@@ -19,6 +19,7 @@
 #include "bench/profile.h"
 #include "bench/rounds.h"
 #include "common/base/status_macros.h"
+#include "common/telemetry/logging.h"
 
 namespace larr::bench {
 namespace {
@@ -85,6 +86,7 @@ int Prepare(const std::string& folder) {
 
 int main(int argc, char** argv) {
   using larr::bench::Tasks;
+  larr::InitLogging("bench");  // Answers alone are on standard output.
   if (argc == 3 && std::string(argv[1]) == "prepare")
     return larr::bench::Prepare(argv[2]);
   const bool profile = argc > 2 && std::string(argv[1]) == "profile";
