@@ -92,8 +92,7 @@ absl::Status Run(const Arguments& arguments) {
   LARR_RETURN_IF_ERROR(
       WriteFileAtomically(arguments.folder / "texts.txt",
                           fmt::format("{}\n", fmt::join(texts, "\n"))));
-  LARR_ASSIGN_OR_RETURN(const Tokenizer tokenizer,
-                        Tokenizer::Open(checkpoint / "tokenizer.json"));
+  LARR_ASSIGN_OR_RETURN(const Tokenizer tokenizer, Tokenizer::Open(checkpoint));
   LARR_ASSIGN_OR_RETURN(const auto ids, tokenizer.Encode(texts));
   int64_t tokens = 0;
   for (const TokenIds& text : ids) tokens += static_cast<int64_t>(text.size());
