@@ -25,7 +25,7 @@ absl::StatusOr<std::vector<TokenIds>> Tokenize(
     const Arguments& arguments, const std::vector<std::string>& texts) {
   LARR_ASSIGN_OR_RETURN(
       const Tokenizer tokenizer,
-      Tokenizer::Open(arguments.folder / "embedder" / "tokenizer.json"));
+      Tokenizer::Open(arguments.folder / "embedder"));
   return tokenizer.Encode(texts);
 }
 
@@ -94,7 +94,7 @@ absl::Status TokenizeTexts(const Arguments& arguments, const Serve& serve) {
   LARR_ASSIGN_OR_RETURN(const int64_t tokens, TokensOf(arguments, texts));
   LARR_ASSIGN_OR_RETURN(
       const Tokenizer tokenizer,
-      Tokenizer::Open(arguments.folder / "embedder" / "tokenizer.json"));
+      Tokenizer::Open(arguments.folder / "embedder"));
   return serve(tokens, [&]() -> absl::StatusOr<std::vector<float>> {
     LARR_ASSIGN_OR_RETURN(const auto ids, tokenizer.Encode(texts));
     std::vector<float> all;

@@ -51,6 +51,18 @@ if(LARR_SANITIZE)
   return()
 endif()
 
+# sentencepiece, which uses the protobuf that our own messages use.
+set(sentencepiece ${LARR_DEPS}/sentencepiece/libsentencepiece.a)
+if(NOT EXISTS ${sentencepiece})
+  message(FATAL_ERROR "${sentencepiece} is missing: run ./larr setup")
+endif()
+add_library(larr_sentencepiece_a STATIC IMPORTED GLOBAL)
+set_target_properties(larr_sentencepiece_a PROPERTIES IMPORTED_LOCATION ${sentencepiece})
+add_library(larr_sentencepiece INTERFACE)
+add_library(larr::sentencepiece ALIAS larr_sentencepiece)
+target_include_directories(larr_sentencepiece SYSTEM INTERFACE ${LARR_DEPS}/sentencepiece)
+target_link_libraries(larr_sentencepiece INTERFACE larr_sentencepiece_a protobuf::libprotobuf)
+
 # LibTorch out of the torch wheel. Its include folder holds other libraries'
 # headers too (fmt, protobuf): it must come last, hence -idirafter.
 set(torch ${LARR_DEPS}/torch/torch)

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "common/dataset/malformed_text.h"
 #include "common/dataset/parquet_reader.h"
 
 namespace larr {
@@ -81,6 +82,8 @@ absl::Status EntitySnapshots::LoadFile(const DataFile& file,
     for (int64_t i = 0; i < group.rows(); ++i) {
       ++file_row;
       group.column(schema.size()).Read(i, key);
+      LARR_RETURN_IF_ERROR(
+          MakeUtf8(dataset_->spec, {file, entity.key(), file_row}, key));
       const std::string text = ToText(key);
       const int64_t known = into.Find(text);
       if (!entity.from_impressions() && (IsNull(key) || known >= 0)) {
@@ -93,6 +96,8 @@ absl::Status EntitySnapshots::LoadFile(const DataFile& file,
       if (IsNull(key)) continue;
       for (int c = 0; c < schema.size(); ++c) {
         group.column(c).Read(i, row[c]);
+        LARR_RETURN_IF_ERROR(
+            MakeUtf8(dataset_->spec, {file, names[c], file_row}, row[c]));
       }
       if (known < 0) {
         into.keys_.push_back(text);

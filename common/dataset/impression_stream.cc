@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "common/dataset/malformed_text.h"
 
 namespace larr {
 namespace {
@@ -175,13 +176,26 @@ absl::Status ImpressionStream::ReadLabels(int64_t i, Impression& row) const {
 
 absl::Status ImpressionStream::Fill(int64_t i, Impression& row) {
   row.date = dataset_->impressions[open_file_].date;
-  ReadText(group_, keys_.user, i, scratch_, row.user_id);
-  ReadText(group_, keys_.poi, i, scratch_, row.poi_id);
-  ReadText(group_, keys_.request, i, scratch_, row.request_id);
-  ReadText(group_, keys_.group, i, scratch_, row.group);
+  const auto check = [&](int column, auto& text) {
+    return MakeUtf8(dataset_->spec,
+                    {dataset_->impressions[open_file_], names_[column],
+                     group_first_row_ + i + 1},
+                    text);
+  };
+  const std::pair<int, std::string*> keys[] = {{keys_.user, &row.user_id},
+                                               {keys_.poi, &row.poi_id},
+                                               {keys_.request, &row.request_id},
+                                               {keys_.group, &row.group}};
+  for (const auto& [column, text] : keys) {
+    ReadText(group_, column, i, scratch_, *text);
+    if (column >= 0) LARR_RETURN_IF_ERROR(check(column, *text));
+  }
   const int columns = dataset_->schemas().impressions.size();
   row.values.resize(columns);
-  for (int c = 0; c < columns; ++c) group_.column(c).Read(i, row.values[c]);
+  for (int c = 0; c < columns; ++c) {
+    group_.column(c).Read(i, row.values[c]);
+    LARR_RETURN_IF_ERROR(check(c, row.values[c]));
+  }
   row.users = users_now_;
   row.pois = pois_now_;
   row.user_index = users_now_ ? users_now_->Find(row.user_id) : -1;

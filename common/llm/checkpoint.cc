@@ -5,7 +5,9 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <algorithm>
+#include <nlohmann/json.hpp>
 #include <set>
+#include <system_error>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
@@ -22,14 +24,31 @@ constexpr char kProjectionFile[] = "projection.safetensors";
 constexpr char kProjection[] = "projection.weight";
 
 // Small files that `transformers` reads beside those that we write ourselves.
-constexpr const char* kCopied[] = {"tokenizer_config.json",
-                                   "special_tokens_map.json",
-                                   "generation_config.json"};
+const std::set<std::string> kCopied = {
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "chat_template.jinja", "generation_config.json"};
+
+// A model whose classes are not part of `transformers` brings them as Python
+// files, which import one another.
+bool BringsCode(const fs::path& folder) {
+  for (const char* name : {"config.json", "tokenizer_config.json"}) {
+    const auto text = ReadFile(folder / name);
+    if (!text.ok()) continue;
+    const auto json = nlohmann::json::parse(*text, nullptr, false);
+    if (json.is_object() && json.contains("auto_map")) return true;
+  }
+  return false;
+}
 
 absl::Status CopyCompanions(const fs::path& from, const fs::path& to) {
-  for (const char* name : kCopied) {
-    if (!fs::exists(from / name)) continue;
-    LARR_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(from / name));
+  const bool code = BringsCode(from);
+  std::error_code gone;  // A folder that is not there any more has none.
+  for (const auto& entry : fs::directory_iterator(from, gone)) {
+    const fs::path name = entry.path().filename();
+    if (!entry.is_regular_file()) continue;
+    if (!kCopied.contains(name) && !(code && name.extension() == ".py"))
+      continue;
+    LARR_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(entry.path()));
     LARR_RETURN_IF_ERROR(WriteFileAtomically(to / name, bytes));
   }
   return absl::OkStatus();
@@ -59,11 +78,10 @@ torch::ScalarType DtypeOf(config::v1::Precision precision) {
 absl::StatusOr<Checkpoint> ReadCheckpoint(const fs::path& folder,
                                           torch::ScalarType dtype) {
   LARR_ASSIGN_OR_RETURN(auto config, ReadLlmConfig(folder / "config.json"));
-  LARR_ASSIGN_OR_RETURN(auto tokenizer,
-                        Tokenizer::Open(folder / "tokenizer.json"));
+  LARR_ASSIGN_OR_RETURN(auto tokenizer, Tokenizer::Open(folder));
   if (tokenizer.vocab_size() > config.vocab_size) {
     return absl::InvalidArgumentError(fmt::format(
-        "{}: tokenizer.json has {} tokens, but config.json's `vocab_size` is "
+        "{}: the tokenizer has {} tokens, but config.json's `vocab_size` is "
         "{}; the two are of different models",
         folder.string(), tokenizer.vocab_size(), config.vocab_size));
   }
@@ -150,8 +168,8 @@ absl::Status WriteCheckpoint(const fs::path& folder,
       folder / "config.json",
       LlmConfigJson(checkpoint.config,
                     dtype == torch::kBFloat16 ? "bfloat16" : "float32")));
-  LARR_RETURN_IF_ERROR(checkpoint.tokenizer.Save(folder / "tokenizer.json"));
   LARR_RETURN_IF_ERROR(CopyCompanions(checkpoint.folder, folder));
+  LARR_RETURN_IF_ERROR(checkpoint.tokenizer.Save(folder));
   LARR_RETURN_IF_ERROR(
       WriteLlmWeights(folder, checkpoint.config, checkpoint.weights, dtype));
   return head == nullptr ? absl::OkStatus() : WriteHead(folder, *head);
@@ -163,11 +181,10 @@ absl::StatusOr<std::string> EmbedderFingerprint(
                         ReadLlmConfig(folder / "config.json"));
   LARR_ASSIGN_OR_RETURN(const auto head,
                         ReadEmbedderHead(folder, config.hidden_size));
-  std::vector<std::string> names;
+  std::vector<std::string> names = TokenizerFiles(folder);
   for (const auto& entry : fs::directory_iterator(folder)) {
     const auto& path = entry.path();
-    if (path.extension() == ".safetensors" ||
-        path.filename() == "tokenizer.json" || path.filename() == "config.json")
+    if (path.extension() == ".safetensors" || path.filename() == "config.json")
       names.push_back(path.filename().string());
   }
   std::sort(names.begin(), names.end());

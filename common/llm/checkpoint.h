@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A language model as a folder in Hugging Face layout: `config.json`, weights
-// in safetensors, `tokenizer.json`. A model that went through stage 2 is an
+// in safetensors, a tokenizer. A model that went through stage 2 is an
 // embedder: it also has `larr.json` (larr.config.v1.EmbedderConfig as JSON)
 // and `projection.safetensors`.
 //

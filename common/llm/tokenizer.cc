@@ -3,87 +3,37 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "common/base/status_macros.h"
-#include "third_party/tokenizers/larr_tokenizers.h"
+#include "common/llm/added_tokens.h"
+#include "common/llm/json_tokenizer.h"
+#include "common/llm/sentencepiece_tokenizer.h"
 
 namespace larr {
-namespace {
 
-larr_text Text(const std::string& text) { return {text.data(), text.size()}; }
-
-std::vector<larr_text> Texts(std::span<const std::string> texts) {
-  std::vector<larr_text> out;
-  out.reserve(texts.size());
-  for (const auto& text : texts) out.push_back(Text(text));
-  return out;
-}
-
-// The library's message, which is then freed, as a status.
-absl::Status ToStatus(char* error) {
-  if (error == nullptr) return absl::OkStatus();
-  auto status = absl::InvalidArgumentError(error);
-  larr_tokenizers_free_string(error);
-  return status;
-}
-
-}  // namespace
-
-void Tokenizer::Closer::operator()(larr_tokenizer* tokenizer) const {
-  larr_tokenizer_close(tokenizer);
-}
-
-absl::StatusOr<Tokenizer> Tokenizer::Open(const std::filesystem::path& file) {
-  if (!std::filesystem::exists(file)) {
-    return absl::NotFoundError(
-        fmt::format("{}: no such file; a model folder needs a tokenizer.json",
-                    file.string()));
+absl::StatusOr<Tokenizer> Tokenizer::Open(const std::filesystem::path& folder) {
+  std::unique_ptr<TokenizerLibrary> library;
+  if (std::filesystem::exists(folder / kTokenizerJson)) {
+    LARR_ASSIGN_OR_RETURN(library, OpenJsonTokenizer(folder));
+  } else if (std::filesystem::exists(folder / kTokenizerModel)) {
+    LARR_ASSIGN_OR_RETURN(library, OpenSentencepieceTokenizer(folder));
+  } else {
+    return absl::NotFoundError(fmt::format(
+        "{}: has neither {} nor {}; a model folder needs one of the two",
+        folder.string(), kTokenizerJson, kTokenizerModel));
   }
-  larr_tokenizer* handle = nullptr;
-  LARR_RETURN_IF_ERROR(
-      ToStatus(larr_tokenizer_open(Text(file.string()), &handle)));
-  return Tokenizer(handle);
+  return Tokenizer(std::move(library));
 }
 
-absl::StatusOr<std::vector<TokenIds>> Tokenizer::Encode(
-    std::span<const std::string> texts) const {
-  const auto views = Texts(texts);
-  larr_encodings encodings;
-  LARR_RETURN_IF_ERROR(ToStatus(larr_tokenizer_encode(
-      handle_.get(), views.data(), views.size(), &encodings)));
-  std::vector<TokenIds> out(encodings.text_count);
-  size_t begin = 0;
-  for (size_t i = 0; i < encodings.text_count; ++i) {
-    out[i].assign(encodings.ids + begin, encodings.ids + encodings.ends[i]);
-    begin = encodings.ends[i];
+std::vector<std::string> TokenizerFiles(const std::filesystem::path& folder) {
+  if (std::filesystem::exists(folder / kTokenizerJson)) return {kTokenizerJson};
+  std::vector<std::string> files;
+  for (const char* name : {kAddedTokensFile, kSpecialTokensFile,
+                           kTokenizerConfigFile, kTokenizerModel}) {
+    if (std::filesystem::exists(folder / name)) files.emplace_back(name);
   }
-  larr_encodings_free(&encodings);
-  return out;
-}
-
-std::optional<int32_t> Tokenizer::IdOf(const std::string& token) const {
-  int64_t id = -1;
-  const auto status =
-      ToStatus(larr_tokenizer_token_to_id(handle_.get(), Text(token), &id));
-  if (!status.ok() || id < 0) return std::nullopt;
-  return static_cast<int32_t>(id);
-}
-
-int64_t Tokenizer::vocab_size() const {
-  size_t size = 0;
-  // Cannot fail with a handle that was opened.
-  (void)ToStatus(larr_tokenizer_vocab_size(handle_.get(), &size));
-  return static_cast<int64_t>(size);
-}
-
-absl::Status Tokenizer::AddSpecialTokens(std::span<const std::string> tokens) {
-  const auto views = Texts(tokens);
-  size_t added = 0;
-  return ToStatus(larr_tokenizer_add_special_tokens(handle_.get(), views.data(),
-                                                    views.size(), &added));
-}
-
-absl::Status Tokenizer::Save(const std::filesystem::path& file) const {
-  return ToStatus(larr_tokenizer_save(handle_.get(), Text(file.string())));
+  return files;
 }
 
 }  // namespace larr

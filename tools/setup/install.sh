@@ -4,6 +4,7 @@
 # sudo, only where some are missing), and into .deps, each verified by hash:
 #   torch/ arrow/ python/  unpacked Python wheels  (wheels-*.txt)
 #   cargo-target/          the tokenizers library  (third_party/tokenizers)
+#   sentencepiece/         the sentencepiece library  (sources.txt)
 #   models/smollm2-135m/   the embedded model      (convert_smollm2.py)
 #   bench/                 the benchmarks' peers   (wheels-bench.txt), if asked
 #                          for: install.sh bench
@@ -25,6 +26,7 @@ fail() { printf 'setup: error: %s\n' "$*" >&2; exit 1; }
 hash_of() { cat "$@" | sha256sum | cut -d' ' -f1; }
 wheels_hash() { hash_of "$here/wheels-$1.txt"; }
 crate_hash() { hash_of "$crate/Cargo.toml" "$crate/Cargo.lock" "$crate"/src/*.rs; }
+sentencepiece_hash() { hash_of "$here/sources.txt"; }
 model_hash() { hash_of "$here/convert_smollm2.py" "$here/wheels-python.txt"; }
 
 # done_with FOLDER HASH: whether FOLDER is complete and made from HASH.
@@ -122,7 +124,7 @@ check_before() {
   problems=$(
     machine_problems
     [[ $1 != *debian* ]] || debian_problems
-    [[ $1 != *wheels* ]] || python_problems
+    [[ $1 != *wheels* && $1 != *sentencepiece* ]] || python_problems
     [[ $1 != *crate* ]] || rust_problems
   )
   [[ -z $problems ]] || fail "nothing was installed; this is missing:"$'\n'"$(sed 's/^/  - /' <<<"$problems")"
@@ -183,6 +185,25 @@ build_crate() {
   crate_hash >"$deps/cargo-target/.stamp"
 }
 
+# Debian's build exports a protobuf of its own, older than Debian's, under the
+# same names: a program that has both crashes. This one uses Debian's.
+build_sentencepiece() {
+  local source=$deps/tmp/sentencepiece build=$deps/tmp/sentencepiece-build
+  say "the sentencepiece library (about a minute)"
+  rm -rf "$deps/sentencepiece.partial" "$source" "$build"
+  mkdir -p "$source" "$deps/sentencepiece.partial"
+  { pip download -q --require-hashes --no-deps --no-cache-dir --no-binary :all: \
+      --no-build-isolation -d "$deps/tmp" -r "$here/sources.txt" &&
+    tar -xzf "$deps"/tmp/sentencepiece-*.tar.gz -C "$source" --strip-components 1 &&
+    cmake -S "$source/sentencepiece" -B "$build" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+      -DSPM_ENABLE_SHARED=OFF -DSPM_PROTOBUF_PROVIDER=package -DSPM_ENABLE_TCMALLOC=OFF &&
+    cmake --build "$build" --target sentencepiece-static &&
+    cp "$build/src/libsentencepiece.a" "$source/sentencepiece/src/sentencepiece_processor.h" \
+      "$deps/sentencepiece.partial/"; } >"$deps/tmp/log" 2>&1 ||
+    { tail -n 20 "$deps/tmp/log" >&2; fail "sentencepiece did not build, see above"; }
+  replace sentencepiece "$(sentencepiece_hash)"
+}
+
 convert_model() {
   say "the embedded model SmolLM2-135M"
   mkdir -p "$deps/models"
@@ -201,6 +222,7 @@ list_work() {
     done_with "$group" "$(wheels_hash "$group")" || echo "wheels:$group"
   done
   done_with cargo-target "$(crate_hash)" || echo crate
+  done_with sentencepiece "$(sentencepiece_hash)" || echo sentencepiece
   done_with models/smollm2-135m "$(model_hash)" || echo model
 }
 
@@ -220,6 +242,7 @@ main() {
     case $part in
       wheels:*) install_wheels "${part#wheels:}" ;;
       crate) build_crate ;;
+      sentencepiece) build_sentencepiece ;;
       model) convert_model ;;
     esac
   done

@@ -4,6 +4,8 @@
 #include <torch/utils.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <filesystem>
 #include <fstream>
 
 #include "tests/common/llm/golden.h"
@@ -53,6 +55,93 @@ TEST_CASE("A checkpoint with new tokens survives a write and a read") {
   auto again = Value(ReadCheckpoint(dir.path(), torch::kFloat32));
   CHECK(Value(AddSlots(kSlots, 1, again)) == 269);
   CHECK(again.config.vocab_size == 273);
+}
+
+// The tiny model with a head of its own, `rows` rows, and the tokenizer of a
+// `tokenizer.model`.
+std::filesystem::path SentencepieceModel(const testing::TempDir& dir,
+                                         int64_t rows) {
+  auto checkpoint =
+      Value(ReadCheckpoint(testing::TinyFolder(), torch::kFloat32));
+  ResizeVocabulary(rows, checkpoint.config.vocab_size, 1, checkpoint.config,
+                   checkpoint.weights);
+  const auto folder = dir.path() / "model";
+  std::filesystem::create_directory(folder);
+  REQUIRE(WriteCheckpoint(folder, checkpoint, torch::kFloat32, nullptr).ok());
+  std::filesystem::remove(folder / "tokenizer.json");
+  for (const char* file :
+       {"tokenizer.model", "tokenizer_config.json", "special_tokens_map.json"})
+    std::filesystem::copy(testing::SentencepieceFolder("baichuan") / file,
+                          folder,
+                          std::filesystem::copy_options::overwrite_existing);
+  return folder;
+}
+
+TEST_CASE("A checkpoint with a tokenizer.model survives a write and a read") {
+  const testing::TempDir dir;
+  const auto folder = SentencepieceModel(dir, 500);
+  std::ofstream(folder / "tokenizer_config.json")
+      << R"({"auto_map": {"AutoTokenizer": ["x.Y", null]}})";
+  std::ofstream(folder / "x.py") << "raise SystemExit";
+  std::filesystem::create_directory(folder / "folder.py");
+  auto checkpoint = Value(ReadCheckpoint(folder, torch::kFloat32));
+  const int64_t first = checkpoint.tokenizer.vocab_size();
+  CHECK(Value(AddSlots(kSlots, 1, checkpoint)) == first);
+  CHECK(checkpoint.config.vocab_size == 500);
+  const auto out = dir.path() / "out";
+  std::filesystem::create_directory(out);
+  const auto head = Head();
+  REQUIRE(WriteCheckpoint(out, checkpoint, torch::kFloat32, &head).ok());
+  CHECK(!std::filesystem::exists(out / "tokenizer.json"));
+  CHECK(std::filesystem::exists(out / "special_tokens_map.json"));
+  CHECK(std::filesystem::exists(out / "x.py"));
+  CHECK(!std::filesystem::exists(out / "folder.py"));
+  const auto back = Value(ReadCheckpoint(out, torch::kFloat32));
+  const std::vector<std::string> text = {"<weather>hot 🍜</weather> <s>"};
+  CHECK(Value(back.tokenizer.Encode(text)) ==
+        Value(checkpoint.tokenizer.Encode(text)));
+  CHECK(Value(back.tokenizer.Encode(text))[0].front() == first);
+  CHECK(back.tokenizer.IdOf("</history>") == first + 3);
+
+  // Each of the tokenizer's files decides about the vectors.
+  auto fingerprint = Value(EmbedderFingerprint(out, config::v1::FP32));
+  for (const char* file : {"tokenizer.model", "tokenizer_config.json",
+                           "special_tokens_map.json", "added_tokens.json"}) {
+    INFO(file);
+    REQUIRE(std::filesystem::exists(out / file));
+    std::ofstream(out / file, std::ios::app) << " ";
+    const auto other = Value(EmbedderFingerprint(out, config::v1::FP32));
+    CHECK(other != fingerprint);
+    fingerprint = other;
+  }
+}
+
+TEST_CASE("New tokens take spare rows, which begin as new ones") {
+  const testing::TempDir dir;
+  const auto folder = SentencepieceModel(dir, 500);
+  const auto slots_with = [&](uint64_t seed) {
+    auto checkpoint = Value(ReadCheckpoint(folder, torch::kFloat32));
+    checkpoint.weights.embedding.slice(0, 400).fill_(1000);
+    checkpoint.weights.head.slice(0, 400).fill_(-1000);
+    REQUIRE(Value(AddSlots(kSlots, seed, checkpoint)) < 400);
+    return checkpoint;
+  };
+  const auto read = Value(ReadCheckpoint(folder, torch::kFloat32));
+  const auto checkpoint = slots_with(1);
+  const int64_t first = read.tokenizer.vocab_size();
+  const auto check = [&](const torch::Tensor& table, const torch::Tensor& was) {
+    REQUIRE(table.size(0) == 500);
+    const auto old = was.slice(0, 0, first);
+    CHECK(torch::equal(table.slice(0, 0, first), old));
+    const auto noise = table.slice(0, first) - old.mean(0);
+    const double spread = (noise.std() / old.std()).item<double>();
+    CHECK(spread == Approx(0.02).epsilon(0.05));
+    CHECK(std::abs(noise.mean().item<double>()) < 0.001);
+  };
+  check(checkpoint.weights.embedding, read.weights.embedding);
+  check(checkpoint.weights.head, read.weights.head);
+  CHECK(torch::equal(slots_with(1).weights.head, checkpoint.weights.head));
+  CHECK(!torch::equal(slots_with(2).weights.head, checkpoint.weights.head));
 }
 
 TEST_CASE("Special tokens among others are refused") {

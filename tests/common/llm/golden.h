@@ -27,6 +27,9 @@ inline std::filesystem::path Folder(const char* variable,
 inline std::filesystem::path TinyFolder() {
   return Folder("LARR_SOURCE_DIR", ".") / "tests/golden/tiny_llama";
 }
+inline std::filesystem::path SentencepieceFolder(const char* name) {
+  return Folder("LARR_SOURCE_DIR", ".") / "tests/golden/sentencepiece" / name;
+}
 inline std::filesystem::path SmolGoldens() {
   return Folder("LARR_SOURCE_DIR", ".") / "tests/golden/llm";
 }

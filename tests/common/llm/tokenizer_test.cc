@@ -2,8 +2,9 @@
 #include "common/llm/tokenizer.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <fstream>
-#include <nlohmann/json.hpp>
+#include <thread>
 
 #include "tests/common/llm/golden.h"
 #include "tests/testing/temp_dir.h"
@@ -13,55 +14,44 @@ namespace {
 
 using testing::Value;
 
-TEST_CASE("Ids are those of transformers, for texts that are hard to cut") {
-  const auto tokenizer =
-      Value(Tokenizer::Open(testing::SmolFolder() / "tokenizer.json"));
-  std::ifstream in(testing::SmolGoldens() / "tokens.json");
-  std::vector<std::string> texts;
-  std::vector<TokenIds> expected;
-  for (const auto& entry : nlohmann::json::parse(in)) {
-    texts.push_back(entry["text"]);
-    expected.push_back(entry["ids"]);
-  }
-  REQUIRE(texts.size() > 15);
-  const auto ids = Value(tokenizer.Encode(texts));
-  for (size_t i = 0; i < texts.size(); ++i) {
-    INFO(texts[i]);
-    CHECK(ids[i] == expected[i]);
-  }
+TEST_CASE("tokenizer.json is taken before tokenizer.model") {
+  const testing::TempDir dir;
+  const auto status = Tokenizer::Open(dir.path()).status();
+  CHECK(absl::IsNotFound(status));
+  CHECK_THAT(status.ToString(), Catch::Contains(dir.path().string()) &&
+                                    Catch::Contains("tokenizer.model"));
+
+  const auto pieces = testing::SentencepieceFolder("llama");
+  std::filesystem::copy(pieces / "tokenizer.model", dir.path());
+  CHECK(TokenizerFiles(dir.path()) ==
+        std::vector<std::string>{"tokenizer.model"});
+  CHECK(Value(Tokenizer::Open(dir.path())).IdOf("\u2581").has_value());
+  CHECK(TokenizerFiles(pieces) ==
+        std::vector<std::string>{"tokenizer_config.json", "tokenizer.model"});
+
+  std::filesystem::copy(testing::TinyFolder() / "tokenizer.json", dir.path());
+  CHECK(TokenizerFiles(dir.path()) ==
+        std::vector<std::string>{"tokenizer.json"});
+  CHECK(!Value(Tokenizer::Open(dir.path())).IdOf("\u2581").has_value());
 }
 
-TEST_CASE("Special tokens are added once, behind the others, and saved") {
-  auto tokenizer =
-      Value(Tokenizer::Open(testing::TinyFolder() / "tokenizer.json"));
-  const int64_t before = tokenizer.vocab_size();
-  const std::vector<std::string> tokens = {"<weather>", "</weather>", "<name>"};
-  REQUIRE(tokenizer.AddSpecialTokens(tokens).ok());
-  CHECK(tokenizer.vocab_size() == before + 2);  // <name> was there
-  CHECK(tokenizer.IdOf("<weather>") == before);
-  CHECK(tokenizer.IdOf("</weather>") == before + 1);
-  CHECK(!tokenizer.IdOf("<nothing>").has_value());
-
-  const testing::TempDir dir;
-  REQUIRE(tokenizer.Save(dir.path() / "tokenizer.json").ok());
-  const auto again = Value(Tokenizer::Open(dir.path() / "tokenizer.json"));
-  const std::vector<std::string> text = {"<weather>hot</weather>"};
-  const auto ids = Value(again.Encode(text))[0];
-  CHECK(ids.front() == before);
-  CHECK(ids.back() == before + 1);
-  CHECK(ids == Value(tokenizer.Encode(text))[0]);
-}
-
-TEST_CASE("Bad input is refused, not crashed on") {
-  CHECK(absl::IsNotFound(Tokenizer::Open("/nowhere/tokenizer.json").status()));
-  const testing::TempDir dir;
-  std::ofstream(dir.path() / "tokenizer.json") << "{}";
-  CHECK(absl::IsInvalidArgument(
-      Tokenizer::Open(dir.path() / "tokenizer.json").status()));
-  const auto tokenizer =
-      Value(Tokenizer::Open(testing::TinyFolder() / "tokenizer.json"));
-  const std::vector<std::string> texts = {"good", "bad \xff\xfe"};
-  CHECK(absl::IsInvalidArgument(tokenizer.Encode(texts).status()));
+TEST_CASE("Threads share a tokenizer") {
+  for (const auto& folder :
+       {testing::TinyFolder(), testing::SentencepieceFolder("baichuan")}) {
+    const auto tokenizer = Value(Tokenizer::Open(folder));
+    std::vector<std::string> texts;
+    for (int i = 0; i < 200; ++i) {
+      texts.push_back("<name>noodles 宫保鸡丁 " + std::to_string(i * i) +
+                      "</name>");
+    }
+    const auto expected = Value(tokenizer.Encode(texts));
+    std::vector<std::vector<TokenIds>> seen(4);
+    std::vector<std::thread> threads;
+    for (auto& ids : seen)
+      threads.emplace_back([&] { ids = *tokenizer.Encode(texts); });
+    for (auto& thread : threads) thread.join();
+    for (const auto& ids : seen) CHECK(ids == expected);
+  }
 }
 
 }  // namespace

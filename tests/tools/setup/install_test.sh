@@ -17,10 +17,11 @@ finish() { mkdir -p "$deps/$1.partial" && replace "$1" "$2"; }
 
 mkdir -p "$deps/models" "$deps/cargo-target"
 expect "an empty .deps needs everything" \
-  "wheels:torch wheels:arrow wheels:python crate model" "$(work)"
+  "wheels:torch wheels:arrow wheels:python crate sentencepiece model" "$(work)"
 
 for group in torch arrow python; do finish "$group" "$(wheels_hash "$group")"; done
 crate_hash >"$deps/cargo-target/.stamp"
+finish sentencepiece "$(sentencepiece_hash)"
 finish models/smollm2-135m "$(model_hash)"
 expect "a complete .deps needs nothing" "" "$(work)"
 expect "the benchmarks' peers only if asked for" "wheels:bench" "$(work bench)"
@@ -68,10 +69,10 @@ expect "in one message, before anything is installed" "setup: error: nothing was
   - the Rust package registry cannot be reached: E: no config.json here" \
   "$(sed -E 's/- [0-9]+ GiB/- N GiB/; s/ registry http[^ ]*/ registry/' <<<"$message")"
 
-unpinned=$(for file in tools/setup/wheels-*.txt; do
+unpinned=$(for file in tools/setup/wheels-*.txt tools/setup/sources.txt; do
   grep -E '^[a-z]' "$file" | grep -vE '^[a-z0-9.-]+==[0-9.]+ \\$' || true
   (($(grep -cE '^[a-z]' "$file") == $(grep -cE '^    --hash=sha256:[0-9a-f]{64}$' "$file"))) || echo "$file"
 done)
-expect "every wheel has a version and one hash" "" "$unpinned"
+expect "every wheel and source has a version and one hash" "" "$unpinned"
 
 echo "$checks passed, 0 failed"
