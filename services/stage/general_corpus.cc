@@ -106,9 +106,9 @@ absl::StatusOr<std::vector<std::string>> GeneralCorpus::ReadLines(
 }
 
 absl::StatusOr<std::vector<std::string>> GeneralCorpus::ReadRows(
-    int64_t group) const {
+    const ParquetFile& file, int64_t group) const {
   LARR_ASSIGN_OR_RETURN(const RowGroup rows,
-                        parquet_->Read(static_cast<int>(group), {column_}));
+                        file.Read(static_cast<int>(group), {column_}));
   std::vector<std::string> texts;
   const ColumnView& column = rows.column(0);
   for (int64_t row = 0; row < rows.rows(); ++row)
@@ -119,7 +119,8 @@ absl::StatusOr<std::vector<std::string>> GeneralCorpus::ReadRows(
 absl::StatusOr<std::vector<GeneralDocument>> GeneralCorpus::Read(
     int64_t group) const {
   const Group& at = groups_[group];
-  LARR_ASSIGN_OR_RETURN(auto texts, parquet_ ? ReadRows(group) : ReadLines(at));
+  LARR_ASSIGN_OR_RETURN(auto texts,
+                        parquet_ ? ReadRows(*parquet_, group) : ReadLines(at));
   if (static_cast<int64_t>(texts.size()) != at.documents) {
     return absl::DataLossError(
         fmt::format("{}: changed while it was read", path_.string()));

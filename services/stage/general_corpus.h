@@ -67,7 +67,8 @@ class GeneralCorpus {
   bool IsHeldOut(int64_t document) const;
   absl::StatusOr<std::vector<GeneralDocument>> Read(int64_t group) const;
   absl::StatusOr<std::vector<std::string>> ReadLines(const Group& group) const;
-  absl::StatusOr<std::vector<std::string>> ReadRows(int64_t group) const;
+  absl::StatusOr<std::vector<std::string>> ReadRows(const ParquetFile& file,
+                                                    int64_t group) const;
   absl::Status Load(int64_t position);
 
   std::filesystem::path path_;
