@@ -140,17 +140,35 @@ absl::Status WithName(const std::string& name, const absl::Status& error) {
 
 absl::StatusOr<PretrainConfig> CompletePretrainConfig(PretrainConfig config) {
   LARR_RETURN_IF_ERROR(CompleteLlmConfig("pretrain.", config));
+  if (config.general_text_column().empty())
+    config.set_general_text_column("text");
   LARR_RETURN_IF_ERROR(Check(
       "pretrain.",
-      {Share("general_fraction", config.general_fraction()),
+      {NotNegative("tokens_per_step", config.tokens_per_step()),
+       NotNegative("tokens_per_pass", config.tokens_per_pass()),
+       NotNegative("evaluate_steps", config.evaluate_steps()),
+       Share("general_fraction", config.general_fraction()),
        {"general_corpus", "not set",
         config.general_fraction() == 0 || !config.general_corpus().empty(),
         "a file where `general_fraction` is positive"}}));
   if (config.steps() == 0) return config;
+  const int32_t texts = config.descriptions_per_step();
+  const int32_t tokens = config.tokens_per_step();
+  // A text is never split over steps or passes.
+  const auto fits = [&](const char* field, int32_t value) {
+    return Rule{field, value, value == 0 || value >= config.max_tokens(),
+                fmt::format("at least `max_tokens`, {}", config.max_tokens())};
+  };
   LARR_RETURN_IF_ERROR(
       Check("pretrain.",
-            {Positive("descriptions_per_step", config.descriptions_per_step()),
-             AtLeast("max_tokens", 2, config.max_tokens())}));
+            {{"descriptions_per_step", texts,
+              texts >= 0 && (texts > 0) != (tokens > 0),
+              fmt::format("positive, or else `tokens_per_step`, which is {}: "
+                          "set exactly one of the two",
+                          tokens)},
+             AtLeast("max_tokens", 2, config.max_tokens()),
+             fits("tokens_per_step", tokens),
+             fits("tokens_per_pass", config.tokens_per_pass())}));
   return config;
 }
 

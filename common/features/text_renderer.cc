@@ -252,7 +252,7 @@ std::vector<int> TextRenderer::ScenePositionsOf(Side side) const {
   return found;
 }
 
-void TextRenderer::DropTokens(std::string& text) const {
+void TextRenderer::DropTokens(std::string& text, std::string* kinds) const {
   if (text.find('<') == std::string::npos) return;
   // Until nothing is found: what is left after a cut may form a token anew.
   for (bool found = true; found;) {
@@ -260,28 +260,40 @@ void TextRenderer::DropTokens(std::string& text) const {
     for (const std::string& token : tokens_) {
       for (size_t at; (at = text.find(token)) != std::string::npos;) {
         text.erase(at, token.size());
+        if (kinds != nullptr) kinds->erase(at, token.size());
         found = true;
       }
     }
   }
 }
 
-std::string TextRenderer::Assemble(
-    const Keyword& keyword, std::span<const std::string* const> texts) const {
-  std::string body;
+std::string TextRenderer::Assemble(const Keyword& keyword,
+                                   std::span<const std::string* const> texts,
+                                   std::string* kinds) const {
+  std::string body, of_body;
   bool any = false;
   for (size_t i = 0; i < keyword.pieces.size(); ++i) {
     body += keyword.pieces[i].literal;
+    if (kinds != nullptr) of_body.resize(body.size(), kTemplateByte);
     if (texts[i] == nullptr) continue;
     body += *texts[i];
+    if (kinds != nullptr) of_body.resize(body.size(), kValueByte);
     any = true;
   }
   if (!any) return "";
-  DropTokens(body);
-  return BeginToken(keyword.name) + body + EndToken(keyword.name);
+  DropTokens(body, kinds != nullptr ? &of_body : nullptr);
+  const std::string begin = BeginToken(keyword.name);
+  const std::string end = EndToken(keyword.name);
+  if (kinds != nullptr) {
+    kinds->append(begin.size(), kSpecialByte);
+    kinds->append(of_body);
+    kinds->append(end.size(), kSpecialByte);
+  }
+  return begin + body + end;
 }
 
-std::string TextRenderer::Render(int keyword_index, const Row& row) const {
+std::string TextRenderer::Render(int keyword_index, const Row& row,
+                                 std::string* kinds) const {
   const Keyword& keyword = keywords_[keyword_index];
   std::vector<std::string> values(keyword.pieces.size());
   std::vector<const std::string*> texts(keyword.pieces.size(), nullptr);
@@ -305,7 +317,7 @@ std::string TextRenderer::Render(int keyword_index, const Row& row) const {
       texts[i] = &domain.texts[bucket - domain.edges.begin()];
     }
   }
-  return Assemble(keyword, texts);
+  return Assemble(keyword, texts, kinds);
 }
 
 std::vector<std::string> TextRenderer::Render(std::span<const int> keywords,
@@ -317,9 +329,9 @@ std::vector<std::string> TextRenderer::Render(std::span<const int> keywords,
 }
 
 std::string TextRenderer::Describe(std::span<const int> keywords,
-                                   const Row& row) const {
+                                   const Row& row, std::string* kinds) const {
   std::string text;
-  for (const int keyword : keywords) text += Render(keyword, row);
+  for (const int keyword : keywords) text += Render(keyword, row, kinds);
   return text;
 }
 
@@ -336,7 +348,7 @@ std::vector<std::string> TextRenderer::ContextTexts(int keyword_index) const {
       const bool null = d < 0 || position[d] == keyword.domains[d].texts.size();
       texts[i] = null ? nullptr : &keyword.domains[d].texts[position[d]];
     }
-    std::string text = Assemble(keyword, texts);
+    std::string text = Assemble(keyword, texts, nullptr);
     if (!text.empty() && seen.insert(text).second) {
       all.push_back(std::move(text));
     }

@@ -28,6 +28,11 @@ std::string TextId(std::string_view text);
 std::string BeginToken(std::string_view keyword_name);
 std::string EndToken(std::string_view keyword_name);
 
+// What a byte of a text is, where `kinds` are asked for.
+inline constexpr char kSpecialByte = 's';   // Of a special token.
+inline constexpr char kTemplateByte = 't';  // Literal text of the template.
+inline constexpr char kValueByte = 'v';     // Of a column's value.
+
 class TextRenderer {
  public:
   // Errors: kInvalidArgument  a keyword or scene feature is wrong; the message
@@ -55,13 +60,16 @@ class TextRenderer {
   // is null; one null among several is an empty string. A context value
   // outside the keyword's domain counts as null. Special tokens within a value
   // are dropped: data cannot forge the end of a slot.
+  // `kinds`, unless null, grows by what each byte of the text is.
   // REQUIRES: row is of the keyword's side and has its schema's size.
-  std::string Render(int keyword, const Row& row) const;
+  std::string Render(int keyword, const Row& row,
+                     std::string* kinds = nullptr) const;
   std::vector<std::string> Render(std::span<const int> keywords,
                                   const Row& row) const;
   // Their concatenation: with KeywordsOf(POI) the comprehensive text P of
   // eq. 18, with KeywordsOf(POI_BUSINESS) P_d, and so on.
-  std::string Describe(std::span<const int> keywords, const Row& row) const;
+  std::string Describe(std::span<const int> keywords, const Row& row,
+                       std::string* kinds = nullptr) const;
 
   // Every text that a context keyword can have, in a fixed order.
   // REQUIRES: side(keyword) == CONTEXT
@@ -93,8 +101,9 @@ class TextRenderer {
   absl::Status AddScene(const std::string& name);
   // `texts[i]` is what piece i says; null pointers say nothing.
   std::string Assemble(const Keyword& keyword,
-                       std::span<const std::string* const> texts) const;
-  void DropTokens(std::string& text) const;
+                       std::span<const std::string* const> texts,
+                       std::string* kinds) const;
+  void DropTokens(std::string& text, std::string* kinds) const;
 
   SpecSchemas schemas_;
   std::vector<Keyword> keywords_;

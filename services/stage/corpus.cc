@@ -237,7 +237,8 @@ absl::Status WriteDescriptions(Corpus& corpus) {
                                         {"date", ColumnType::kString},
                                         {"x", ColumnType::kString},
                                         {"y", ColumnType::kString},
-                                        {"held_out", ColumnType::kInteger}}));
+                                        {"held_out", ColumnType::kInteger},
+                                        {"y_kinds", ColumnType::kString}}));
   const auto keywords = corpus.dataset.texts.KeywordsOf(Side::POI);
   const auto x =
       std::span(keywords).first(std::min<size_t>(2, keywords.size()));
@@ -252,7 +253,8 @@ absl::Status WriteDescriptions(Corpus& corpus) {
   const auto& texts = corpus.dataset.texts;
   LARR_RETURN_IF_ERROR(known.ForEach(
       [&](const std::string& id, const std::string& date, const Row& row) {
-        std::string answer = texts.Describe(y, row);
+        std::string kinds;
+        std::string answer = texts.Describe(y, row, &kinds);
         if (answer.empty()) {  // Nothing to learn from.
           ++empty;
           return absl::OkStatus();
@@ -260,7 +262,8 @@ absl::Status WriteDescriptions(Corpus& corpus) {
         const bool held_out = IsHeldOut(id, corpus.spec.seed(), fraction);
         ++counts[held_out];
         return file.Append({id, date, texts.Describe(x, row), std::move(answer),
-                            int64_t{held_out}});
+                            int64_t{held_out},
+                            held_out ? std::move(kinds) : std::string()});
       }));
   corpus.stats["descriptions"] = counts[0];
   corpus.stats["descriptions_held_out"] = counts[1];

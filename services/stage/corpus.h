@@ -8,9 +8,11 @@
 //
 // Files (a text has its special tokens; lists are in the order of the side's
 // keywords in the spec, with "" where a row has no such text):
-//   descriptions.parquet  poi_id, date, x, y, held_out: one for each POI, from
-//                         its newest partition (eq. 1, 5, 6). held_out is 0 or
-//                         1, by a hash of the POI: it never trains.
+//   descriptions.parquet  poi_id, date, x, y, held_out, y_kinds: one for each
+//                         POI, from its newest partition (eq. 1, 5, 6).
+//                         held_out is 0 or 1, by a hash of the POI: it never
+//                         trains. Of one that is held out, y_kinds says what
+//                         each byte of y is (common/features/text_renderer.h).
 //   users.parquet         id, date, texts: unique by (id, date). For each pair
 //                         the user as of the pair's day, so that U_a lacks
 //                         that order; and every user as of the newest

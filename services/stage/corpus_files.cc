@@ -46,15 +46,16 @@ std::string Text(const RowGroup& group, int column, int64_t row) {
 absl::StatusOr<std::vector<CorpusDescription>> ReadDescriptions(
     const std::filesystem::path& corpus) {
   std::vector<CorpusDescription> out;
-  LARR_RETURN_IF_ERROR(ReadRows(corpus / "descriptions.parquet",
-                                {{"x", ColumnType::kString},
-                                 {"y", ColumnType::kString},
-                                 {"held_out", ColumnType::kInteger}},
-                                [&](const RowGroup& group, int64_t row) {
-                                  out.push_back(
-                                      {Text(group, 0, row), Text(group, 1, row),
-                                       group.column(2).Integer(row) != 0});
-                                }));
+  LARR_RETURN_IF_ERROR(ReadRows(
+      corpus / "descriptions.parquet",
+      {{"x", ColumnType::kString},
+       {"y", ColumnType::kString},
+       {"held_out", ColumnType::kInteger},
+       {"y_kinds", ColumnType::kString}},
+      [&](const RowGroup& group, int64_t row) {
+        out.push_back({Text(group, 0, row), Text(group, 1, row),
+                       group.column(2).Integer(row) != 0, Text(group, 3, row)});
+      }));
   return out;
 }
 

@@ -20,6 +20,7 @@ struct CorpusDescription {
   std::string x;
   std::string y;
   bool held_out = false;
+  std::string y_kinds;  // Empty unless held out.
 };
 
 // A user or a POI as of a day.

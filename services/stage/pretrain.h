@@ -6,8 +6,12 @@
 //
 // Input:  `corpus`, and the folder `spec.base_model`.
 // Output: a checkpoint folder (common/llm/checkpoint.h) and `training.json`:
-//         held_out.{before,after}: loss a token on held-out descriptions;
-//         curve: step, loss, gradient_norm, tokens; tokens_per_second.
+//         held_out: {descriptions, documents} that were looked at, and
+//           measures: {name: {tokens, loss_before, loss_after,
+//           perplexity_before, perplexity_after}} (description_report.h);
+//         curve: step, loss, gradient_norm, tokens, and held_out_loss of the
+//           weights that the step began with, where it was looked at;
+//         tokens_per_second.
 #pragma once
 
 #include "absl/status/status.h"

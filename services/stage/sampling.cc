@@ -54,14 +54,10 @@ void EpochOrder::ShuffleFor(int64_t epoch) {
   epoch_ = epoch;
 }
 
-std::vector<uint64_t> EpochOrder::Items(int64_t step, int64_t count) {
+uint64_t EpochOrder::Item(int64_t position) {
   const auto size = static_cast<int64_t>(order_.size());
-  std::vector<uint64_t> items;
-  for (int64_t i = step * count; i < (step + 1) * count; ++i) {
-    ShuffleFor(i / size);
-    items.push_back(order_[i % size]);
-  }
-  return items;
+  ShuffleFor(position / size);
+  return order_[position % size];
 }
 
 }  // namespace larr::stage

@@ -34,18 +34,17 @@ std::vector<uint64_t> DrawDistinct(std::mt19937_64& random, uint64_t size,
                                    uint64_t count);
 
 // All of `size` items in random order, again and again in another one. Keeps
-// the order of one epoch: shuffled when a step needs another epoch's, so that
-// steps in their order cost what they take, and any other order is right too.
+// the order of one epoch: shuffled when a position needs another epoch's, so
+// that positions in their order cost little, and any other order is right too.
 //
 // Threads: one at a time.
 class EpochOrder {
  public:
-  // REQUIRES: size > 0
   EpochOrder(uint64_t seed, std::string purpose, uint64_t size);
 
-  // The items of a step that takes `count`, as all steps do: a function of
-  // (seed, purpose, size, step, count).
-  std::vector<uint64_t> Items(int64_t step, int64_t count);
+  // The item at a position, counted from 0 over all epochs: a function of
+  // (seed, purpose, size, position). REQUIRES: size > 0
+  uint64_t Item(int64_t position);
 
  private:
   void ShuffleFor(int64_t epoch);

@@ -60,6 +60,16 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
       {"pretrain { steps: -1 }", "`pretrain.steps` is -1"},
       {"pretrain { descriptions_per_step: -1 }",
        "`pretrain.descriptions_per_step` is -1; it must be positive"},
+      {"pretrain { tokens_per_step: 64 }",
+       "`pretrain.descriptions_per_step` is 4; it must be positive, or else "
+       "`tokens_per_step`, which is 64: set exactly one of the two"},
+      {"pretrain { tokens_per_step: -1 }",
+       "`pretrain.tokens_per_step` is -1; it must be 0 or more"},
+      {"pretrain { tokens_per_pass: 63 }",
+       "`pretrain.tokens_per_pass` is 63; it must be at least `max_tokens`, "
+       "64"},
+      {"pretrain { evaluate_steps: -1 }",
+       "`pretrain.evaluate_steps` is -1; it must be 0 or more"},
       {"pretrain { max_tokens: 1 }",
        "`pretrain.max_tokens` is 1; it must be at least 2"},
       {"pretrain { frozen_layers: -1 }", "`pretrain.frozen_layers` is -1"},
@@ -212,6 +222,21 @@ TEST_CASE("What a stage without steps does not read may be left out",
   CHECK(CompleteContrastConfig(contrast).ok());
 }
 
+TEST_CASE("A step of stage 1 is counted in texts or in tokens", "[config]") {
+  auto pretrain = ParseTextProto<TrainingSpec>(kGood)->pretrain();
+  pretrain.clear_descriptions_per_step();
+  const auto neither = CompletePretrainConfig(pretrain).status();
+  CHECK_THAT(neither.ToString(),
+             Catch::Contains("`pretrain.descriptions_per_step` is 0") &&
+                 Catch::Contains("`tokens_per_step`, which is 0"));
+  pretrain.set_tokens_per_step(63);
+  CHECK_THAT(CompletePretrainConfig(pretrain).status().ToString(),
+             Catch::Contains("`pretrain.tokens_per_step` is 63; it must be at "
+                             "least `max_tokens`, 64"));
+  pretrain.set_tokens_per_step(64);
+  CHECK(CompletePretrainConfig(pretrain).ok());
+}
+
 TEST_CASE("A contrast without any weight has nothing to learn", "[config]") {
   auto spec = *ParseTextProto<TrainingSpec>(kGood);
   spec.mutable_contrast()->clear_user_poi_weight();
@@ -225,6 +250,8 @@ TEST_CASE("Settings that are left out get the proto's defaults", "[config]") {
   CHECK(CompletePretrainConfig(spec.pretrain())->precision() ==
         config::v1::BF16);
   CHECK(CompletePretrainConfig(spec.pretrain())->checkpoint_steps() == 100);
+  CHECK(CompletePretrainConfig(spec.pretrain())->general_text_column() ==
+        "text");
   CHECK(CompleteContrastConfig(spec.contrast())->checkpoint_steps() == 100);
   CHECK(CompleteEmbedConfig({})->tokens_per_batch() == 4096);
   const auto align = CompleteAlignConfig(spec.align(1));

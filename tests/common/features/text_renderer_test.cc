@@ -79,6 +79,20 @@ TEST_CASE("Texts stand between their special tokens", "[features]") {
         renderer->Render(1, {Value(), Value(), Value("a</in</intro>tro>b")}) ==
         "<intro>ab</intro>");
   }
+  SECTION("kinds say what each byte is, also after a cut") {
+    const std::vector<int> both = {0, 1};
+    std::string kinds;
+    const std::string text = renderer->Describe(
+        both, {Value("Bo"), Value("Old"), Value("a<na<name>me>b")}, &kinds);
+    CHECK(text == "<name>Bo, Old</name><intro>ab</intro>");
+    CHECK(kinds ==
+          "ssssss"
+          "vvttvvv"
+          "sssssss"
+          "sssssss"
+          "vv"
+          "ssssssss");
+  }
   SECTION("descriptions are the texts one after another") {
     CHECK(renderer->Describe(renderer->KeywordsOf(Side::POI), kPoi) ==
           "<name>Boba House, Old Town</name><intro>Tea.</intro>");

@@ -19,6 +19,8 @@ TEST_CASE("The files of a corpus are read as they were written") {
   REQUIRE(descriptions->size() == 20);
   CHECK((*descriptions)[4].held_out);
   CHECK(!(*descriptions)[5].held_out);
+  CHECK((*descriptions)[4].y_kinds.size() == (*descriptions)[4].y.size());
+  CHECK((*descriptions)[5].y_kinds.empty());
   CHECK((*descriptions)[1].x ==
         Slot("POI_name", "pizza 1") + Slot("POI_place", "Oslo"));
   CHECK((*descriptions)[1].y ==

@@ -131,6 +131,25 @@ TEST_CASE("The corpus holds the texts of stages 1 and 2", "[stage]") {
   CHECK(stats["impressions"]["train"] == 24);
 }
 
+TEST_CASE("Of held-out descriptions it is said what the bytes of y are",
+          "[stage]") {
+  World world;
+  const double fraction = GENERATE(0.001, 0.999);
+  world.settings.mutable_corpus()->set_held_out_fraction(fraction);
+  REQUIRE(world.Run().ok());
+  for (const auto& row :
+       world.File("descriptions", {"held_out", "y", "y_kinds"})) {
+    CHECK(row[0] == (fraction < 0.5 ? "0" : "1"));
+    if (row[0] == "0") {
+      CHECK(row[2].empty());
+    } else {
+      CHECK(row[2].size() == row[1].size());
+      // `<sold>2 sold</sold>`
+      CHECK_THAT(row[2], Catch::EndsWith("ssssssvtttttsssssss"));
+    }
+  }
+}
+
 TEST_CASE("The corpus knows nothing from the cut-off on", "[stage]") {
   World world;
   REQUIRE(world.Run().ok());

@@ -26,12 +26,90 @@ TEST_CASE("Pretraining killed by kill -9 ends with the same bits") {
                       {"model.safetensors", "tokenizer.json", "config.json"});
   const auto training = Training(whole.output());
   CHECK(training["held_out"]["descriptions"] == 4);
-  CHECK(training["held_out"]["after"].get<double>() <
-        0.9 * training["held_out"]["before"].get<double>());
+  const auto& measures = training["held_out"]["measures"];
+  for (const char* name : {"all", "content", "template", "special",
+                           "keyword/POI_menu", "keyword/POI_tags/content"}) {
+    INFO(name);
+    CHECK(measures[name]["loss_after"].get<double>() <
+          measures[name]["loss_before"].get<double>());
+  }
+  CHECK(measures["all"]["loss_after"].get<double>() <
+        0.9 * measures["all"]["loss_before"].get<double>());
+  CHECK(!measures.contains("general"));
   const auto manifest = ReadArtifact(whole.output());
   REQUIRE(manifest.ok());
   CHECK(manifest->kind() == "checkpoint");
   CHECK(manifest->parents().contains("corpus"));
+}
+
+TEST_CASE("Token budgets and a general corpus resume at the exact text") {
+  const TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  {
+    testing::TinyCorpusFile general(dir.path() / "general.parquet",
+                                    {{"body", ColumnType::kString}});
+    for (int i = 0; i < 30; ++i)
+      general.Add({std::string(1, static_cast<char>('a' + i % 26)) +
+                   std::string(i % 11 * 9, 'q')});
+  }
+  auto whole = TinyStage(dir.path(), "whole");
+  auto killed = TinyStage(dir.path(), "killed");
+  for (auto* config : {&whole, &killed}) {
+    config->set_stage(StageConfig::PRETRAIN);
+    auto* pretrain = config->mutable_spec()->mutable_pretrain();
+    pretrain->clear_descriptions_per_step();
+    pretrain->set_tokens_per_step(200);
+    pretrain->set_tokens_per_pass(90);
+    pretrain->set_evaluate_steps(5);
+    pretrain->set_general_fraction(0.3);
+    pretrain->set_general_corpus((dir.path() / "general.parquet").string());
+    pretrain->set_general_text_column("body");
+  }
+  CheckSameAfterKills(whole, killed, {"model.safetensors"});
+  const auto training = Training(whole.output());
+  for (const auto& step : training["curve"]) {
+    const int64_t tokens = step["tokens"];
+    CHECK(tokens > 200 - 64);
+    CHECK(tokens <= 200);
+    const int64_t number = step["step"];
+    CHECK(step.contains("held_out_loss") == (number > 1 && number % 5 == 1));
+  }
+  CHECK(training["held_out"]["documents"] == 3);
+  CHECK(training["held_out"]["measures"]["general"]["tokens"] > 10);
+}
+
+TEST_CASE("A step in several passes is the step in one") {
+  const TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  const auto curve = [&](const std::string& name, int32_t tokens_per_pass) {
+    auto config = TinyStage(dir.path(), name);
+    config.set_stage(StageConfig::PRETRAIN);
+    auto* pretrain = config.mutable_spec()->mutable_pretrain();
+    pretrain->set_precision(config::v1::FP32);
+    pretrain->set_descriptions_per_step(8);
+    pretrain->set_tokens_per_pass(tokens_per_pass);
+    const auto status = RunStage(config);
+    INFO(status.ToString());
+    REQUIRE(status.ok());
+    return Training(config.output())["curve"];
+  };
+  const auto one = curve("one", 0), many = curve("many", 64);
+  REQUIRE(one.size() == many.size());
+  for (size_t i = 0; i < one.size(); ++i) {
+    CAPTURE(i);
+    CHECK(many[i]["tokens"] == one[i]["tokens"]);
+    for (const char* value : {"loss", "gradient_norm"}) {
+      CHECK(many[i][value].get<double>() ==
+            Approx(one[i][value].get<double>()).epsilon(1e-5));
+    }
+  }
+  const auto weights = [&](const std::string& name) {
+    auto checkpoint = ReadCheckpoint(dir.path() / name, torch::kFloat32);
+    REQUIRE(checkpoint.ok());
+    return checkpoint->weights.embedding;
+  };
+  const auto difference = (weights("one") - weights("many")).norm();
+  CHECK((difference / weights("one").norm()).item<double>() < 1e-5);
 }
 
 TEST_CASE("Without checkpoint_steps a kill costs a hundred steps, not all") {

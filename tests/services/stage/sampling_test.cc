@@ -32,28 +32,27 @@ TEST_CASE("DrawDistinct takes each item with the same probability") {
 TEST_CASE("EpochOrder goes through everything before it repeats") {
   EpochOrder order(3, "t", 14);
   std::vector<uint64_t> seen;
-  for (int64_t step = 0; step < 7; ++step) {
-    const auto items = order.Items(step, 4);
-    seen.insert(seen.end(), items.begin(), items.end());
-  }
+  for (int64_t i = 0; i < 28; ++i) seen.push_back(order.Item(i));
   CHECK(std::set(seen.begin(), seen.begin() + 14).size() == 14);
   CHECK(std::set(seen.begin() + 14, seen.end()).size() == 14);
   CHECK(!std::equal(seen.begin(), seen.begin() + 14, seen.begin() + 14));
 }
 
 TEST_CASE(
-    "EpochOrder's items follow from the step, whatever was asked before") {
-  // What a stage that was begun by an earlier version drew.
+    "EpochOrder's items follow from the position, whatever was asked before") {
+  // Four from position 4 * first on: what an earlier version drew.
   const std::vector<std::pair<int64_t, std::vector<uint64_t>>> expected = {
       {6, {0, 11, 3, 12}},
       {0, {6, 10, 12, 0}},
       {3, {11, 13, 5, 13}},  // The last of an epoch, the first of the next.
       {2, {9, 3, 8, 5}}};
   EpochOrder order(3, "t", 14);
-  for (const auto& [step, items] : expected) {
-    CAPTURE(step);
-    CHECK(order.Items(step, 4) == items);
-    CHECK(EpochOrder(3, "t", 14).Items(step, 4) == items);
+  for (const auto& [first, items] : expected) {
+    for (int64_t i = 0; i < 4; ++i) {
+      CAPTURE(first, i);
+      CHECK(order.Item(4 * first + i) == items[i]);
+      CHECK(EpochOrder(3, "t", 14).Item(4 * first + i) == items[i]);
+    }
   }
 }
 

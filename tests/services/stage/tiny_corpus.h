@@ -33,6 +33,12 @@ inline constexpr char kTinyDataset[] = R"pb(
 inline std::string Slot(const std::string& name, const std::string& text) {
   return "<" + name + ">" + text + "</" + name + ">";
 }
+// What the bytes of a slot are, given those of its text.
+inline std::string SlotKinds(const std::string& name,
+                             const std::string& kinds) {
+  return std::string(name.size() + 2, 's') + kinds +
+         std::string(name.size() + 3, 's');
+}
 
 class TinyCorpusFile {
  public:
@@ -59,7 +65,8 @@ inline void WriteTinyTables(const std::filesystem::path& folder) {
                                {"date", ColumnType::kString},
                                {"x", ColumnType::kString},
                                {"y", ColumnType::kString},
-                               {"held_out", ColumnType::kInteger}});
+                               {"held_out", ColumnType::kInteger},
+                               {"y_kinds", ColumnType::kString}});
   TinyCorpusFile users(folder / "users.parquet",
                        {{"id", ColumnType::kString},
                         {"date", ColumnType::kString},
@@ -86,8 +93,12 @@ inline void WriteTinyTables(const std::filesystem::path& folder) {
     const std::string tags = Slot("POI_tags", "local " + dish);
     const std::string poi = "p" + std::to_string(i);
     const std::string user = "u" + std::to_string(i % 7);
-    descriptions.Add(
-        {poi, day, name + place, menu + tags, int64_t{i % 5 == 4}});
+    const std::string dish_kinds(dish.size(), 'v');
+    const std::string kinds = SlotKinds("POI_menu", dish_kinds + "ttttt") +
+                              SlotKinds("POI_tags", "tttttt" + dish_kinds);
+    const bool held_out = i % 5 == 4;
+    descriptions.Add({poi, day, name + place, menu + tags, int64_t{held_out},
+                      held_out ? kinds : std::string()});
     pois.Add({poi, day, Texts{name, place, menu, tags}, city});
     if (i < 7) {
       users.Add({user, day,
