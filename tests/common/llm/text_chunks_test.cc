@@ -111,7 +111,7 @@ TEST_CASE("Chunks hold their tokens, or one text, and give the same vectors") {
   CHECK_FALSE(all.requires_grad());
   CHECK(sizes.size() > 5);
   CHECK(testing::MaxDifference(all, LastStates(world.texts, world.decoder)) <
-        1e-5);
+        1e-4);
   CHECK(EncodeInChunks(world.texts, 1, [&](std::span<const TokenIds> chunk) {
           CHECK(chunk.size() == 1);
           return torch::zeros({1, 2});
