@@ -4,6 +4,8 @@
 #include <ATen/Parallel.h>
 #include <spdlog/spdlog.h>
 
+#include <nlohmann/json.hpp>
+
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
