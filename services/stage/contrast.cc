@@ -4,7 +4,11 @@
 #include <ATen/Parallel.h>
 #include <spdlog/spdlog.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
@@ -73,20 +77,21 @@ absl::StatusOr<StepResult> Step(const ContrastConfig& config,
   return result;
 }
 
-// Adds how the model that a step starts from does on held-out pairs.
-absl::Status AddHeldOut(const ContrastConfig& config,
-                        const std::vector<PairKind>& kinds,
-                        const HeldOutRecall& held_out, StepResult& result) {
+// How the model does on held-out pairs, by the curve's names.
+absl::StatusOr<std::map<std::string, double>> HeldOutValues(
+    const ContrastConfig& config, const std::vector<PairKind>& kinds,
+    const HeldOutRecall& held_out) {
+  std::map<std::string, double> values;
   LARR_ASSIGN_OR_RETURN(const auto report, held_out.Composed());
   for (const PairKind kind : kinds) {
     const std::string name = PairKindName(kind);
     if (!report.contains(name)) continue;
-    result.values["held_out_loss"] +=
+    values["held_out_loss"] +=
         WeightOf(config, kind) * report[name]["loss"].get<double>();
-    result.values[name + "_held_out_recall@10"] =
+    values[name + "_held_out_recall@10"] =
         report[name]["recall@10"].get<double>();
   }
-  return absl::OkStatus();
+  return values;
 }
 
 // All steps, and recall of held-out pairs before and after them: what
@@ -107,8 +112,11 @@ absl::StatusOr<nlohmann::ordered_json> Train(
     LARR_ASSIGN_OR_RETURN(StepResult result,
                           Step(config, sampler, kinds, model, step, optimizer));
     const int64_t every = config.evaluate_steps();
-    if (every > 0 && step > 0 && step % every == 0)
-      LARR_RETURN_IF_ERROR(AddHeldOut(config, kinds, held_out, result));
+    if (every > 0 && step > 0 && step % every == 0) {
+      LARR_ASSIGN_OR_RETURN(auto values,
+                            HeldOutValues(config, kinds, held_out));
+      result.values.merge(values);
+    }
     return result;
   };
   LARR_RETURN_IF_ERROR(RunTrainer(context, config.steps(), body, trainer));
