@@ -174,6 +174,8 @@ absl::StatusOr<PretrainConfig> CompletePretrainConfig(PretrainConfig config) {
 
 absl::StatusOr<ContrastConfig> CompleteContrastConfig(ContrastConfig config) {
   LARR_RETURN_IF_ERROR(CompleteLlmConfig("contrast.", config));
+  if (config.tokens_per_chunk() == 0) config.set_tokens_per_chunk(8192);
+  if (config.held_out_pairs() == 0) config.set_held_out_pairs(500);
   const double same_value = config.same_value_fraction();
   LARR_RETURN_IF_ERROR(Check(
       "contrast.",
@@ -189,7 +191,10 @@ absl::StatusOr<ContrastConfig> CompleteContrastConfig(ContrastConfig config) {
                     same_value)},
        NotNegative("user_user_weight", config.user_user_weight()),
        NotNegative("poi_poi_weight", config.poi_poi_weight()),
-       NotNegative("user_poi_weight", config.user_poi_weight())}));
+       NotNegative("user_poi_weight", config.user_poi_weight()),
+       Positive("tokens_per_chunk", config.tokens_per_chunk()),
+       Positive("held_out_pairs", config.held_out_pairs()),
+       NotNegative("evaluate_steps", config.evaluate_steps())}));
   if (config.steps() == 0) return config;
   const double weights = config.user_user_weight() + config.poi_poi_weight() +
                          config.user_poi_weight();

@@ -4,6 +4,12 @@
 #include <ATen/Parallel.h>
 #include <spdlog/spdlog.h>
 
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
@@ -11,7 +17,9 @@
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_sampler.h"
 #include "services/stage/contrast_start.h"
+#include "services/stage/held_out_recall.h"
 #include "services/stage/llm_stage.h"
+#include "services/stage/pair_model.h"
 
 namespace larr::stage {
 namespace {
@@ -48,53 +56,75 @@ absl::StatusOr<std::vector<PairKind>> ActiveKinds(
   return kinds;
 }
 
-// Texts to vectors and losses, with gradients.
-class PairModel {
- public:
-  // projection [embedding_dim, h] learns, on coordinates [h, h] of states.
-  PairModel(const ContrastConfig& config, const Tokenizer& tokenizer,
-            const Decoder& decoder, torch::Tensor coordinates,
-            torch::Tensor projection)
-      : config_(config),
-        tokenizer_(tokenizer),
-        decoder_(decoder),
-        coordinates_(std::move(coordinates)),
-        projection_(std::move(projection)) {}
-
-  // The loss of one kind of pair (eq. 14, 16 or 20). Adds to `result`.
-  absl::StatusOr<torch::Tensor> Loss(PairKind kind, const PairBatch& pairs,
-                                     StepResult& result) const {
-    const auto count = static_cast<int64_t>(pairs.a.size());
-    std::vector<std::string> texts = pairs.a;
-    texts.insert(texts.end(), pairs.b.begin(), pairs.b.end());
-    std::vector<TokenIds> ids;
-    LARR_ASSIGN_OR_RETURN(
-        const auto states,
-        LastStates(texts, tokenizer_, decoder_, config_.max_tokens(), ids));
-    for (const auto& text : ids)
-      result.tokens += static_cast<int64_t>(text.size());
-    const auto vectors =
-        at::linear(at::linear(states, coordinates_), projection_);
-    const auto a = vectors.narrow(0, 0, count);
-    const auto b = vectors.narrow(0, count, count);
-    const auto excluded =
-        torch::tensor(at::ArrayRef<uint8_t>(pairs.excluded), torch::kUInt8)
-            .view({count, count})
-            .to(torch::kBool);
-    const auto loss = SymmetricInfoNce(a, b, excluded, config_.temperature());
+// One step's losses and gradients: eq. 21, one term at a time.
+absl::StatusOr<StepResult> Step(const ContrastConfig& config,
+                                const ContrastSampler& sampler,
+                                const std::vector<PairKind>& kinds,
+                                const PairModel& model, int64_t step,
+                                Optimizer& optimizer) {
+  StepResult result;
+  for (const PairKind kind : kinds) {
+    const double weight = WeightOf(config, kind);
+    LARR_ASSIGN_OR_RETURN(const PairOutcome outcome,
+                          model.Backward(sampler.Batch(kind, step), weight,
+                                         [&] { optimizer.Accumulate(); }));
     const std::string name = PairKindName(kind);
-    result.values[name + "_loss"] = loss.item<double>();
-    result.values[name + "_accuracy"] = PairAccuracy(a, b, excluded);
-    return loss;
+    result.values[name + "_loss"] = outcome.loss;
+    result.values[name + "_accuracy"] = Recall(outcome.ranks, 1);
+    result.loss += weight * outcome.loss;
+    result.tokens += outcome.tokens;
   }
+  return result;
+}
 
- private:
-  const ContrastConfig& config_;
-  const Tokenizer& tokenizer_;
-  const Decoder& decoder_;
-  const torch::Tensor coordinates_;
-  const torch::Tensor projection_;
-};
+// How the model does on held-out pairs, by the curve's names.
+absl::StatusOr<std::map<std::string, double>> HeldOutValues(
+    const ContrastConfig& config, const std::vector<PairKind>& kinds,
+    const HeldOutRecall& held_out) {
+  std::map<std::string, double> values;
+  LARR_ASSIGN_OR_RETURN(const auto report, held_out.Composed());
+  for (const PairKind kind : kinds) {
+    const std::string name = PairKindName(kind);
+    if (!report.contains(name)) continue;
+    values["held_out_loss"] +=
+        WeightOf(config, kind) * report[name]["loss"].get<double>();
+    values[name + "_held_out_recall@10"] =
+        report[name]["recall@10"].get<double>();
+  }
+  return values;
+}
+
+// All steps, and recall of held-out pairs before and after them: what
+// `training.json` reports.
+absl::StatusOr<nlohmann::ordered_json> Train(
+    StageContext& context, const ContrastConfig& config,
+    const ContrastSampler& sampler, const std::vector<PairKind>& kinds,
+    const PairModel& model, Optimizer& optimizer, LlmTrainer& trainer) {
+  nlohmann::ordered_json report;
+  LARR_RETURN_IF_ERROR(trainer.Restore());
+  if (config.steps() == 0) return report;
+  const HeldOutRecall held_out(sampler, kinds, model);
+  auto& notes = trainer.notes();
+  if (!notes.contains("held_out_before")) {
+    LARR_ASSIGN_OR_RETURN(notes["held_out_before"], held_out.Report("before"));
+  }
+  const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
+    LARR_ASSIGN_OR_RETURN(StepResult result,
+                          Step(config, sampler, kinds, model, step, optimizer));
+    const int64_t every = config.evaluate_steps();
+    if (every > 0 && step > 0 && step % every == 0) {
+      LARR_ASSIGN_OR_RETURN(auto values,
+                            HeldOutValues(config, kinds, held_out));
+      result.values.merge(values);
+    }
+    return result;
+  };
+  LARR_RETURN_IF_ERROR(RunTrainer(context, config.steps(), body, trainer));
+  auto& recall = report["held_out_recall"];
+  recall["before"] = notes["held_out_before"];
+  LARR_ASSIGN_OR_RETURN(recall["after"], held_out.Report("after"));
+  return report;
+}
 
 absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
                            const ContrastSampler& sampler,
@@ -130,28 +160,16 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
   trained.push_back({"projection", projection, /*is_new=*/true});
   Optimizer optimizer(trained, config.optimizer(), config.steps());
   LlmTrainer trainer(options, optimizer);
-  LARR_RETURN_IF_ERROR(trainer.Restore());
   const PairModel model(config, checkpoint.tokenizer, decoder, coordinates,
                         projection);
-  const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
-    StepResult result;
-    for (const PairKind kind : kinds) {  // eq. 21, one term at a time
-      LARR_ASSIGN_OR_RETURN(
-          const auto loss, model.Loss(kind, sampler.Batch(kind, step), result));
-      const double weight = WeightOf(config, kind);
-      (loss * weight).backward();
-      optimizer.Accumulate();
-      result.loss += weight * loss.item<double>();
-    }
-    return result;
-  };
-  LARR_RETURN_IF_ERROR(RunTrainer(context, config.steps(), body, trainer));
+  LARR_ASSIGN_OR_RETURN(auto report, Train(context, config, sampler, kinds,
+                                           model, optimizer, trainer));
   head.projection = projection.detach().mm(coordinates);
   config::v1::ArtifactManifest manifest;
   manifest.mutable_parents()->insert(digests.begin(), digests.end());
   manifest.set_config(ToTextProto(config));
   return WriteTrained(context, checkpoint, DtypeOf(config.precision()), &head,
-                      trainer, {}, std::move(manifest));
+                      trainer, std::move(report), std::move(manifest));
 }
 
 }  // namespace

@@ -3,11 +3,13 @@
 
 #include <fmt/format.h>
 
-#include <functional>
+#include <algorithm>
 #include <map>
 #include <random>
+#include <string_view>
 
 #include "common/base/status_macros.h"
+#include "services/stage/held_out_ids.h"
 #include "services/stage/sampling.h"
 
 namespace larr::stage {
@@ -31,35 +33,41 @@ bool HasAny(const std::vector<std::string>& texts,
   return !slots.empty();
 }
 
-std::string Compose(std::mt19937_64& random, double dropout,
-                    const Slots& slots) {
-  Slots kept;
-  if (DrawUnit(random) < dropout) {
-    kept = {slots[Draw(random, slots.size())]};
-  } else {
-    for (const auto* slot : slots) {
-      if (DrawUnit(random) >= dropout) kept.push_back(slot);
-    }
-    if (kept.empty()) kept = {slots[Draw(random, slots.size())]};
-    Shuffle(random, kept);
-  }
+std::string Joined(const Slots& slots) {
   std::string text;
-  for (const auto* slot : kept) text += *slot;
+  for (const auto* slot : slots) text += *slot;
   return text;
 }
 
-// Fills in `excluded`: where same(i, j), or a text of the two is equal.
-void Exclude(PairBatch& batch,
-             const std::function<bool(size_t, size_t)>& same) {
-  const size_t n = batch.a.size();
-  batch.excluded.assign(n * n, 0);
-  for (size_t i = 0; i < n; ++i) {
-    for (size_t j = 0; j < n; ++j) {
-      batch.excluded[i * n + j] =
-          i != j &&
-          (batch.a[i] == batch.a[j] || batch.b[i] == batch.b[j] || same(i, j));
+Slots Reduced(std::mt19937_64& random, double dropout, const Slots& slots) {
+  Slots kept;
+  if (DrawUnit(random) >= dropout) {
+    for (const auto* slot : slots) {
+      if (DrawUnit(random) >= dropout) kept.push_back(slot);
     }
   }
+  if (kept.empty()) return {slots[Draw(random, slots.size())]};
+  Shuffle(random, kept);
+  return kept;
+}
+
+// Texts i and j that have the same key are no negatives of each other.
+void ExcludeEqual(const std::vector<std::string>& keys, PairBatch& batch) {
+  const size_t n = keys.size();
+  std::unordered_map<std::string_view, std::vector<size_t>> groups;
+  for (size_t i = 0; i < n; ++i) groups[keys[i]].push_back(i);
+  for (const auto& [key, group] : groups) {
+    for (const size_t i : group) {
+      for (const size_t j : group)
+        if (i != j) batch.excluded[i * n + j] = 1;
+    }
+  }
+}
+
+void ExcludeEqualTexts(PairBatch& batch) {
+  batch.excluded.assign(batch.a.size() * batch.a.size(), 0);
+  ExcludeEqual(batch.a, batch);
+  ExcludeEqual(batch.b, batch);
 }
 
 // Rows that have both texts, by entity, in the order of their first rows.
@@ -107,13 +115,29 @@ absl::StatusOr<ContrastSampler> ContrastSampler::Create(
     uint64_t seed) {
   ContrastSampler sampler(config, std::move(data), seed);
   sampler.ReadKeywords(dataset);
-  auto& known = sampler.data_;
-  sampler.users_ = Pairable(known.users, sampler.profile_, sampler.action_);
-  sampler.pois_ = Pairable(known.pois, sampler.business_, sampler.basic_);
+  const auto& known = sampler.data_;
+  const auto users = HeldOutIds(known.users, config.held_out_pairs(), seed);
+  const auto pois = HeldOutIds(known.pois, config.held_out_pairs(), seed);
+  sampler.SplitEntities(known.users, sampler.profile_, sampler.action_, users,
+                        &Pool::users);
+  sampler.SplitEntities(known.pois, sampler.business_, sampler.basic_, pois,
+                        &Pool::pois);
   for (const auto& [user, poi] : known.known_orders)
     sampler.orders_[user].insert(poi);
-  LARR_RETURN_IF_ERROR(sampler.JoinPairs());
+  LARR_RETURN_IF_ERROR(sampler.JoinPairs(users, pois));
   return sampler;
+}
+
+void ContrastSampler::SplitEntities(
+    const std::vector<CorpusEntity>& entities,
+    const std::vector<size_t>& one_side, const std::vector<size_t>& other_side,
+    const std::unordered_set<std::string>& held_out,
+    std::vector<Rows> Pool::*place) {
+  for (Rows& rows : Pairable(entities, one_side, other_side)) {
+    Pool& pool =
+        held_out.contains(entities[rows[0]].id) ? held_out_ : training_;
+    (pool.*place).push_back(std::move(rows));
+  }
 }
 
 void ContrastSampler::ReadKeywords(const config::v1::DatasetSpec& dataset) {
@@ -131,10 +155,12 @@ void ContrastSampler::ReadKeywords(const config::v1::DatasetSpec& dataset) {
   }
 }
 
-absl::Status ContrastSampler::JoinPairs() {
+absl::Status ContrastSampler::JoinPairs(
+    const std::unordered_set<std::string>& held_out_users,
+    const std::unordered_set<std::string>& held_out_pois) {
   const auto users = ByDay(data_.users), pois = ByDay(data_.pois);
-  std::vector<CorpusPair> kept;
-  for (CorpusPair& pair : data_.pairs) {
+  for (size_t i = 0; i < data_.pairs.size(); ++i) {
+    const CorpusPair& pair = data_.pairs[i];
     const auto user = users.find({pair.user_id, pair.date});
     const auto poi = pois.find({pair.poi_id, pair.date});
     if (user == users.end() || poi == pois.end()) {
@@ -143,28 +169,27 @@ absl::Status ContrastSampler::JoinPairs() {
           user == users.end() ? "user" : "POI",
           user == users.end() ? pair.user_id : pair.poi_id, pair.date));
     }
-    const auto [a, b] = OrderSides(user->second, poi->second, pair);
+    const Order order{i, user->second, poi->second};
+    const auto [a, b] = SidesOf(order);
     if (a.empty() || b.empty()) continue;
-    by_value_[data_.pois[poi->second].same_value].push_back(kept.size());
-    joined_.emplace_back(user->second, poi->second);
-    kept.push_back(std::move(pair));
+    if (held_out_users.contains(pair.user_id)) {
+      held_out_.orders.push_back(order);
+    } else if (!held_out_pois.contains(pair.poi_id)) {
+      by_value_[data_.pois[order.poi].same_value].push_back(
+          training_.orders.size());
+      training_.orders.push_back(order);
+    }
   }
-  data_.pairs = std::move(kept);
   return absl::OkStatus();
 }
 
-size_t ContrastSampler::Count(PairKind kind) const {
-  switch (kind) {
-    case PairKind::kUserUser:
-      return users_.size();
-    case PairKind::kPoiPoi:
-      return pois_.size();
-    default:
-      return joined_.size();
-  }
+size_t ContrastSampler::Pool::Count(PairKind kind) const {
+  return kind == PairKind::kUserPoi ? orders.size() : Entities(kind).size();
 }
 
-bool ContrastSampler::Has(PairKind kind) const { return Count(kind) >= 2; }
+bool ContrastSampler::Has(PairKind kind) const {
+  return training_.Count(kind) >= 2;
+}
 
 std::pair<Slots, Slots> ContrastSampler::SidesOf(PairKind kind,
                                                  size_t row) const {
@@ -172,25 +197,21 @@ std::pair<Slots, Slots> ContrastSampler::SidesOf(PairKind kind,
   if (kind == PairKind::kUserUser) {
     Collect(data_.users[row].texts, profile_, a);
     Collect(data_.users[row].texts, action_, b);
-  } else if (kind == PairKind::kPoiPoi) {
+  } else {
     Collect(data_.pois[row].texts, business_, a);
     Collect(data_.pois[row].texts, basic_, b);
-  } else {
-    return OrderSides(joined_[row].first, joined_[row].second,
-                      data_.pairs[row]);
   }
   return {a, b};
 }
 
-std::pair<Slots, Slots> ContrastSampler::OrderSides(
-    size_t user, size_t poi, const CorpusPair& pair) const {
+std::pair<Slots, Slots> ContrastSampler::SidesOf(const Order& order) const {
   Slots a, b;
-  Collect(data_.users[user].texts, profile_, a);
-  Collect(data_.users[user].texts, action_, a);
-  for (const auto& text : pair.context)
+  Collect(data_.users[order.user].texts, profile_, a);
+  Collect(data_.users[order.user].texts, action_, a);
+  for (const auto& text : data_.pairs[order.pair].context)
     if (!text.empty()) a.push_back(&text);
-  Collect(data_.pois[poi].texts, business_, b);
-  Collect(data_.pois[poi].texts, basic_, b);
+  Collect(data_.pois[order.poi].texts, business_, b);
+  Collect(data_.pois[order.poi].texts, basic_, b);
   return {a, b};
 }
 
@@ -211,7 +232,7 @@ SlotPairSample ContrastSampler::DrawSlotPairs(size_t max_texts) const {
   std::array<std::vector<uint64_t>, kPairKinds.size()> order;
   size_t longest = 0;
   for (size_t k = 0; k < order.size(); ++k) {
-    const size_t count = Count(kPairKinds[k]);
+    const size_t count = training_.Count(kPairKinds[k]);
     order[k] = DrawDistinct(random, count, count);
     longest = std::max(longest, count);
   }
@@ -220,66 +241,110 @@ SlotPairSample ContrastSampler::DrawSlotPairs(size_t max_texts) const {
       if (sample.texts.size() >= max_texts) return sample;
       if (i >= order[k].size()) continue;
       const PairKind kind = kPairKinds[k];
-      size_t row = order[k][i];
-      if (kind != PairKind::kUserPoi) {
-        const Rows& rows = (kind == PairKind::kUserUser ? users_ : pois_)[row];
-        row = rows[Draw(random, rows.size())];
+      std::pair<Slots, Slots> sides;
+      if (kind == PairKind::kUserPoi) {
+        sides = SidesOf(training_.orders[order[k][i]]);
+      } else {
+        const Rows& rows = training_.Entities(kind)[order[k][i]];
+        sides = SidesOf(kind, rows[Draw(random, rows.size())]);
       }
-      const auto [a, b] = SidesOf(kind, row);
-      sample.pairs[k].push_back({add(a), add(b)});
+      sample.pairs[k].push_back({add(sides.first), add(sides.second)});
     }
   }
   return sample;
 }
 
 PairBatch ContrastSampler::Batch(PairKind kind, int64_t step) const {
-  return kind == PairKind::kUserPoi ? OrderBatch(step)
-                                    : EntityBatch(kind, step);
-}
-
-PairBatch ContrastSampler::EntityBatch(PairKind kind, int64_t step) const {
-  const bool of_users = kind == PairKind::kUserUser;
   auto random = StepRandom(seed_, PairKindName(kind), step);
-  const auto& entities = of_users ? users_ : pois_;
-  PairBatch batch;
-  for (const uint64_t i :
-       DrawDistinct(random, entities.size(), config_.pairs_per_step())) {
-    const auto [a, b] =
-        SidesOf(kind, entities[i][Draw(random, entities[i].size())]);
-    batch.a.push_back(Compose(random, config_.keyword_dropout(), a));
-    batch.b.push_back(Compose(random, config_.keyword_dropout(), b));
-  }
-  // Entities are drawn without repetition: only their texts can be equal.
-  Exclude(batch, [](size_t, size_t) { return false; });
-  return batch;
+  if (kind == PairKind::kUserPoi)
+    return OrderBatch(training_, ChooseOrders(random), false, random);
+  const auto chosen =
+      DrawDistinct(random, training_.Count(kind), config_.pairs_per_step());
+  return EntityBatch(kind, training_, chosen, false, random);
 }
 
-PairBatch ContrastSampler::OrderBatch(int64_t step) const {
-  auto random = StepRandom(seed_, PairKindName(PairKind::kUserPoi), step);
+PairBatch ContrastSampler::HeldOut(PairKind kind, bool complete) const {
+  auto random =
+      StepRandom(seed_, fmt::format("held_out {}", PairKindName(kind)), 0);
+  const auto chosen =
+      DrawDistinct(random, held_out_.Count(kind), config_.held_out_pairs());
+  return kind == PairKind::kUserPoi
+             ? OrderBatch(held_out_, chosen, complete, random)
+             : EntityBatch(kind, held_out_, chosen, complete, random);
+}
+
+std::vector<uint64_t> ContrastSampler::ChooseOrders(
+    std::mt19937_64& random) const {
+  const auto& orders = training_.orders;
   std::vector<uint64_t> chosen;
   if (!config_.same_value_column().empty() &&
       DrawUnit(random) < config_.same_value_fraction()) {
-    const auto& poi = data_.pois[joined_[Draw(random, joined_.size())].second];
-    const auto& rows = by_value_.at(poi.same_value);
+    const Order& order = orders[Draw(random, orders.size())];
+    const auto& rows = by_value_.at(data_.pois[order.poi].same_value);
     for (const uint64_t i :
          DrawDistinct(random, rows.size(), config_.pairs_per_step()))
       chosen.push_back(rows[i]);
   }
   if (chosen.size() < 2)
-    chosen = DrawDistinct(random, joined_.size(), config_.pairs_per_step());
+    chosen = DrawDistinct(random, orders.size(), config_.pairs_per_step());
+  return chosen;
+}
+
+void ContrastSampler::Compose(const std::pair<Slots, Slots>& sides,
+                              bool complete, std::mt19937_64& random,
+                              PairBatch& batch) const {
+  auto [a, b] = sides;
+  const double dropout = config_.keyword_dropout();
+  if (!complete) {
+    for (Slots* slots : {&a, &b}) *slots = Reduced(random, dropout, *slots);
+  }
+  batch.a.push_back(Joined(a));
+  batch.b.push_back(Joined(b));
+}
+
+PairBatch ContrastSampler::EntityBatch(PairKind kind, const Pool& pool,
+                                       const std::vector<uint64_t>& chosen,
+                                       bool complete,
+                                       std::mt19937_64& random) const {
   PairBatch batch;
   for (const uint64_t i : chosen) {
-    const auto [a, b] = SidesOf(PairKind::kUserPoi, i);
-    batch.a.push_back(Compose(random, config_.keyword_dropout(), a));
-    batch.b.push_back(Compose(random, config_.keyword_dropout(), b));
+    const Rows& rows = pool.Entities(kind)[i];
+    Compose(SidesOf(kind, rows[Draw(random, rows.size())]), complete, random,
+            batch);
   }
-  Exclude(batch, [&](size_t i, size_t j) {
-    const CorpusPair& one = data_.pairs[chosen[i]];
-    const CorpusPair& other = data_.pairs[chosen[j]];
-    if (one.user_id == other.user_id || one.poi_id == other.poi_id) return true;
-    const auto orders = orders_.find(one.user_id);
-    return orders != orders_.end() && orders->second.count(other.poi_id) > 0;
-  });
+  // Entities are chosen without repetition: only their texts can be equal.
+  ExcludeEqualTexts(batch);
+  return batch;
+}
+
+PairBatch ContrastSampler::OrderBatch(const Pool& pool,
+                                      const std::vector<uint64_t>& chosen,
+                                      bool complete,
+                                      std::mt19937_64& random) const {
+  PairBatch batch;
+  std::vector<std::string> users, pois;
+  for (const uint64_t i : chosen) {
+    const Order& order = pool.orders[i];
+    users.push_back(data_.pairs[order.pair].user_id);
+    pois.push_back(data_.pairs[order.pair].poi_id);
+    Compose(SidesOf(order), complete, random, batch);
+  }
+  ExcludeEqualTexts(batch);
+  ExcludeEqual(users, batch);
+  ExcludeEqual(pois, batch);
+  const size_t n = chosen.size();
+  std::unordered_map<std::string_view, std::vector<size_t>> of_poi;
+  for (size_t j = 0; j < n; ++j) of_poi[pois[j]].push_back(j);
+  for (size_t i = 0; i < n; ++i) {
+    const auto known = orders_.find(users[i]);
+    if (known == orders_.end()) continue;
+    for (const std::string& poi : known->second) {
+      const auto found = of_poi.find(poi);
+      if (found == of_poi.end()) continue;
+      for (const size_t j : found->second)
+        if (i != j) batch.excluded[i * n + j] = 1;
+    }
+  }
   return batch;
 }
 

@@ -16,11 +16,16 @@
 // Not negatives of each other: the same user or POI, equal texts on either
 // side, and a user and a POI of any order that training may know.
 //
+// Held out: some users and POIs (held_out_ids.h) are in no batch and no sample.
+// Orders of held-out users are held out; other orders at held-out POIs are not
+// used at all.
+//
 // Threads: const methods may be called concurrently.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <random>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -79,6 +84,11 @@ class ContrastSampler {
   // REQUIRES: Has(kind)
   PairBatch Batch(PairKind kind, int64_t step) const;
 
+  // The held-out pairs, at most `held_out_pairs`, and fewer than two where the
+  // data has too few. A function of (seed, kind): composed as batches are, or,
+  // `complete`, of all their slots in the dataset's order.
+  PairBatch HeldOut(PairKind kind, bool complete) const;
+
   // Pairs of all kinds in turn, each once and in random order, until there are
   // `max_texts` texts or no more pairs. A function of the seed.
   SlotPairSample DrawSlotPairs(size_t max_texts) const;
@@ -87,28 +97,54 @@ class ContrastSampler {
   using Slots = std::vector<const std::string*>;
   // The rows of an entity that have texts on both sides of a pair.
   using Rows = std::vector<size_t>;
+  // An order: rows of data_.pairs, users and pois.
+  struct Order {
+    size_t pair, user, poi;
+  };
+  // Pairs of all kinds: those to train on, or those held out.
+  struct Pool {
+    std::vector<Rows> users, pois;  // By entity.
+    std::vector<Order> orders;
+
+    // How many pairs there are of a kind.
+    size_t Count(PairKind kind) const;
+    const std::vector<Rows>& Entities(PairKind kind) const {
+      return kind == PairKind::kUserUser ? users : pois;
+    }
+  };
 
   explicit ContrastSampler(const config::v1::ContrastConfig& config,
                            ContrastData data, uint64_t seed)
       : config_(config), data_(std::move(data)), seed_(seed) {}
   void ReadKeywords(const config::v1::DatasetSpec& dataset);
-  absl::Status JoinPairs();
-  // How many pairs there are of a kind.
-  size_t Count(PairKind kind) const;
-  // The slots of both sides of a user, a POI, or an order, by its position.
+  void SplitEntities(const std::vector<CorpusEntity>& entities,
+                     const std::vector<size_t>& one_side,
+                     const std::vector<size_t>& other_side,
+                     const std::unordered_set<std::string>& held_out,
+                     std::vector<Rows> Pool::*place);
+  absl::Status JoinPairs(const std::unordered_set<std::string>& held_out_users,
+                         const std::unordered_set<std::string>& held_out_pois);
+  // The slots of both sides of a user or a POI, and of an order.
   std::pair<Slots, Slots> SidesOf(PairKind kind, size_t row) const;
-  std::pair<Slots, Slots> OrderSides(size_t user, size_t poi,
-                                     const CorpusPair& pair) const;
-  PairBatch EntityBatch(PairKind kind, int64_t step) const;
-  PairBatch OrderBatch(int64_t step) const;
+  std::pair<Slots, Slots> SidesOf(const Order& order) const;
+  // Of entities or orders of a pool, by their positions.
+  PairBatch EntityBatch(PairKind kind, const Pool& pool,
+                        const std::vector<uint64_t>& chosen, bool complete,
+                        std::mt19937_64& random) const;
+  PairBatch OrderBatch(const Pool& pool, const std::vector<uint64_t>& chosen,
+                       bool complete, std::mt19937_64& random) const;
+  // Adds a pair of texts.
+  void Compose(const std::pair<Slots, Slots>& sides, bool complete,
+               std::mt19937_64& random, PairBatch& batch) const;
+  std::vector<uint64_t> ChooseOrders(std::mt19937_64& random) const;
 
   config::v1::ContrastConfig config_;
   ContrastData data_;
   uint64_t seed_;
   // Positions within CorpusEntity::texts.
   std::vector<size_t> profile_, action_, business_, basic_;
-  std::vector<Rows> users_, pois_;                 // By entity.
-  std::vector<std::pair<size_t, size_t>> joined_;  // Of each pair: user, POI.
+  Pool training_, held_out_;
+  // Of `same_value_column`: positions within training_.orders.
   std::unordered_map<std::string, std::vector<uint64_t>> by_value_;
   std::unordered_map<std::string, std::unordered_set<std::string>> orders_;
 };

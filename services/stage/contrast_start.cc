@@ -9,10 +9,12 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "common/base/status_macros.h"
 #include "common/llm/checkpoint.h"
 #include "common/llm/linear_start.h"
+#include "common/llm/text_chunks.h"
 #include "common/tensors/safetensors.h"
 
 namespace larr::stage {
@@ -55,15 +57,14 @@ absl::StatusOr<States> StatesOf(const std::vector<std::string>& texts,
   int64_t tokens = 0;
   for (size_t from = 0; from < texts.size(); from += kBatchTexts) {
     const size_t to = std::min(from + kBatchTexts, texts.size());
-    std::vector<TokenIds> ids;
     LARR_ASSIGN_OR_RETURN(
-        parts.emplace_back(),
-        LastStates({texts.begin() + from, texts.begin() + to}, tokenizer,
-                   decoder, config.max_tokens(), ids));
-    for (const TokenIds& text : ids) {
+        auto ids, tokenizer.Encode(std::span(texts).subspan(from, to - from)));
+    for (TokenIds& text : ids) {
+      CutTokens(config.max_tokens(), text);
       states.slot.push_back(text.back());
       tokens += static_cast<int64_t>(text.size());
     }
+    parts.push_back(LastStates(ids, decoder));
     const std::chrono::duration<double> seconds =
         std::chrono::steady_clock::now() - start;
     progress.Report(0, config.steps(), std::numeric_limits<double>::quiet_NaN(),
@@ -119,17 +120,6 @@ double WeightOf(const config::v1::ContrastConfig& config, PairKind kind) {
     default:
       return config.user_poi_weight();
   }
-}
-
-absl::StatusOr<torch::Tensor> LastStates(const std::vector<std::string>& texts,
-                                         const Tokenizer& tokenizer,
-                                         const Decoder& decoder,
-                                         int64_t max_tokens,
-                                         std::vector<TokenIds>& ids) {
-  LARR_ASSIGN_OR_RETURN(ids, tokenizer.Encode(texts));
-  for (auto& text : ids) CutTokens(max_tokens, text);
-  const PackedBatch batch = Pack(ids);
-  return decoder.Hidden(batch).index_select(0, batch.last).to(torch::kFloat32);
 }
 
 absl::StatusOr<torch::Tensor> ContrastStart(const ContrastStartOptions& options,

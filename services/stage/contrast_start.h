@@ -25,14 +25,6 @@ struct ContrastStartOptions {
 
 double WeightOf(const config::v1::ContrastConfig& config, PairKind kind);
 
-// The last states of texts, float32 [n, h], of at most `max_tokens` tokens.
-// `ids` becomes what the model read.
-absl::StatusOr<torch::Tensor> LastStates(const std::vector<std::string>& texts,
-                                         const Tokenizer& tokenizer,
-                                         const Decoder& decoder,
-                                         int64_t max_tokens,
-                                         std::vector<TokenIds>& ids);
-
 // The coordinates that the projection starts in, float32 [h, h]. Reads
 // `options.file`, if it is of this identity; else fits them and writes it. At
 // random where there is no pair to fit.

@@ -102,6 +102,12 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
       {"contrast { temperature: -1 }",
        "`contrast.temperature` is -1; it must be positive"},
       {"contrast { poi_poi_weight: -1 }", "`contrast.poi_poi_weight` is -1"},
+      {"contrast { tokens_per_chunk: -1 }",
+       "`contrast.tokens_per_chunk` is -1; it must be positive"},
+      {"contrast { held_out_pairs: -1 }",
+       "`contrast.held_out_pairs` is -1; it must be positive"},
+      {"contrast { evaluate_steps: -1 }",
+       "`contrast.evaluate_steps` is -1; it must be 0 or more"},
       {"contrast { keyword_dropout: 1 }",
        "`contrast.keyword_dropout` is 1; it must be in [0, 1)"},
       {"contrast { same_value_fraction: 1.5 }",
@@ -253,6 +259,8 @@ TEST_CASE("Settings that are left out get the proto's defaults", "[config]") {
   CHECK(CompletePretrainConfig(spec.pretrain())->general_text_column() ==
         "text");
   CHECK(CompleteContrastConfig(spec.contrast())->checkpoint_steps() == 100);
+  CHECK(CompleteContrastConfig(spec.contrast())->tokens_per_chunk() == 8192);
+  CHECK(CompleteContrastConfig(spec.contrast())->held_out_pairs() == 500);
   CHECK(CompleteEmbedConfig({})->tokens_per_batch() == 4096);
   const auto align = CompleteAlignConfig(spec.align(1));
   REQUIRE(align.ok());

@@ -17,10 +17,10 @@ config::v1::DatasetSpec Dataset() {
   return *ParseTextProto<config::v1::DatasetSpec>(testing::kTinyDataset);
 }
 
-// 12 users and POIs, 6 to a city; user i ordered at POI i.
-ContrastData Data() {
+// Users and POIs, half of them in each city; user i ordered at POI i.
+ContrastData Data(int count = 12) {
   ContrastData data;
-  for (int i = 0; i < 12; ++i) {
+  for (int i = 0; i < count; ++i) {
     const std::string n = std::to_string(i);
     data.users.push_back(
         {"u" + n, "d", {Slot("profile", n), Slot("history", n)}, ""});
@@ -28,7 +28,7 @@ ContrastData Data() {
         {"p" + n,
          "d",
          {Slot("POI_name", n), Slot("POI_place", n), "", Slot("POI_tags", n)},
-         i < 6 ? "Rome" : "Oslo"});
+         i < count / 2 ? "Rome" : "Oslo"});
     data.pairs.push_back({"u" + n, "p" + n, "d", {Slot("weather", "hot")}});
     data.known_orders.emplace_back("u" + n, "p" + n);
   }
@@ -106,6 +106,66 @@ TEST_CASE("A batch follows from its step; every slot ends some text") {
                                      "</POI_place>", "</POI_tags>"};
   CHECK(last == all);
   CHECK(alone == all);
+}
+
+TEST_CASE("Held-out users and POIs are in no batch and no sample") {
+  auto data = Data(60);
+  // Everybody ordered at each of six POIs, too.
+  for (int user = 0; user < 60; ++user) {
+    for (int poi = 0; poi < 6; ++poi) {
+      if (user == poi) continue;
+      const std::string u = "u" + std::to_string(user);
+      const std::string p = "p" + std::to_string(poi);
+      data.pairs.push_back({u, p, "d", {}});
+      data.known_orders.emplace_back(u, p);
+    }
+  }
+  auto config = Config(0.3, 0.5);
+  config.set_held_out_pairs(5);
+  const auto created = ContrastSampler::Create(Dataset(), config, data, 1);
+  REQUIRE(created.ok());
+  const ContrastSampler& sampler = *created;
+
+  const auto numbers = [](const std::vector<std::string>& texts) {
+    std::set<std::string> out;
+    for (const auto& text : texts) out.insert(Number(text));
+    return out;
+  };
+  const auto users = numbers(sampler.HeldOut(PairKind::kUserUser, true).a);
+  const auto pois = numbers(sampler.HeldOut(PairKind::kPoiPoi, true).a);
+  REQUIRE(users.size() == 5);
+  REQUIRE(pois.size() == 5);
+  const auto orders = sampler.HeldOut(PairKind::kUserPoi, true);
+  CHECK(orders.a.size() == 5);
+  for (const auto& text : orders.a) {
+    CHECK(users.contains(Number(text)));
+    CHECK(text.starts_with("<profile>"));  // In the dataset's order.
+  }
+  const std::string weather = Slot("weather", "hot");
+  const auto check = [&](const std::string& text, bool of_user) {
+    const auto& kept = of_user ? users : pois;
+    // A weather is nobody's.
+    if (text != weather && !text.starts_with(weather))
+      CHECK_FALSE(kept.contains(Number(text)));
+  };
+  for (int64_t step = -20; step < 100; ++step) {
+    for (const PairKind kind : kPairKinds) {
+      const auto batch = sampler.Batch(kind, step);
+      for (const auto& text : batch.a) check(text, kind != PairKind::kPoiPoi);
+      for (const auto& text : batch.b) check(text, kind == PairKind::kUserUser);
+    }
+  }
+  for (const auto& text : sampler.DrawSlotPairs(10000).texts)
+    check(text, text.find("POI_") == std::string::npos);
+
+  // The same each time, whatever a step draws; composed as batches are.
+  const auto composed = sampler.HeldOut(PairKind::kUserUser, false);
+  CHECK(composed.a == sampler.HeldOut(PairKind::kUserUser, false).a);
+  CHECK(numbers(composed.a) == users);
+  // What is no negative is none here, either.
+  bool excluded = false;
+  for (const uint8_t mark : orders.excluded) excluded |= mark != 0;
+  CHECK(excluded);
 }
 
 bool Excluded(const PairBatch& batch, size_t i, size_t j) {

@@ -28,6 +28,7 @@ TEST_CASE("Contrastive training killed by kill -9 ends with the same bits") {
     auto config = TinyStage(dir.path(), name);
     config.set_stage(StageConfig::CONTRAST);
     (*config.mutable_inputs())["pretrain"] = pretrain.output();
+    config.mutable_spec()->mutable_contrast()->set_evaluate_steps(5);
     return config;
   };
   const auto whole = stage("whole"), killed = stage("killed");
@@ -40,6 +41,19 @@ TEST_CASE("Contrastive training killed by kill -9 ends with the same bits") {
   CHECK(curve.front()["poi_poi_accuracy"].get<double>() > 0.5);
   CHECK(curve.back()["loss"].get<double>() <
         curve.front()["loss"].get<double>());
+
+  // Two of the twenty POIs are held out.
+  const auto recall = Training(whole.output())["held_out_recall"];
+  CHECK(recall == Training(killed.output())["held_out_recall"]);
+  for (const char* when : {"before", "after"}) {
+    const auto& row = recall[when]["poi_poi"]["complete"];
+    CHECK(row["pairs"] == 2);
+    CHECK(row["chance@1"] == 0.5);
+    CHECK(row["recall@5"] == 1.0);
+  }
+  CHECK(recall["before"] != recall["after"]);
+  for (size_t i = 0; i < curve.size(); ++i)
+    CHECK(curve[i].contains("held_out_loss") == (i > 0 && i % 5 == 0));
 
   // What comes out is an embedder, under the manifest's fingerprint.
   auto embedder = Embedder::Open(whole.output(), {});

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Batches of pairs to losses and gradients (paper eq. 10-20).
+//
+// Ownership: refers to settings, tokenizer and decoder; they must live on.
+// Threads:   one at a time where gradients are asked for.
+// Errors:    those of the tokenizer; c10::Error, callers use GuardTorch
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/llm/decoder.h"
+#include "common/llm/losses.h"
+#include "common/llm/tokenizer.h"
+#include "larr/config/v1/training.pb.h"
+#include "services/stage/contrast_sampler.h"
+
+namespace larr::stage {
+
+// What a batch of pairs amounts to, without gradients.
+struct PairOutcome {
+  double loss = 0;      // of eq. 14, 16 or 20
+  torch::Tensor ranks;  // see PairLoss
+  int64_t tokens = 0;   // of all texts, each counted once
+};
+
+class PairModel {
+ public:
+  // projection [embedding_dim, h] learns, on coordinates [h, h] of states.
+  PairModel(const config::v1::ContrastConfig& config,
+            const Tokenizer& tokenizer, const Decoder& decoder,
+            torch::Tensor coordinates, torch::Tensor projection)
+      : config_(config),
+        tokenizer_(tokenizer),
+        decoder_(decoder),
+        coordinates_(std::move(coordinates)),
+        projection_(std::move(projection)) {}
+
+  // Adds the gradients of `weight` times the loss, one of eq. 21's terms.
+  // `after_backward` is told of each pass back through the model.
+  absl::StatusOr<PairOutcome> Backward(
+      const PairBatch& pairs, double weight,
+      const std::function<void()>& after_backward) const;
+
+  // Without gradients.
+  absl::StatusOr<PairOutcome> Evaluate(const PairBatch& pairs) const;
+
+ private:
+  // What the model reads: texts a, then texts b.
+  absl::StatusOr<std::vector<TokenIds>> Read(const PairBatch& pairs) const;
+  // [texts, embedding_dim] (eq. 10).
+  torch::Tensor Encode(std::span<const TokenIds> texts) const;
+  // The one place where the vectors of all pairs of a step meet: [2 n, d], of
+  // texts a, then of texts b. What gathers vectors over processes goes here.
+  PairLoss Compare(const torch::Tensor& vectors, const PairBatch& pairs) const;
+
+  const config::v1::ContrastConfig& config_;
+  const Tokenizer& tokenizer_;
+  const Decoder& decoder_;
+  const torch::Tensor coordinates_;
+  const torch::Tensor projection_;
+};
+
+}  // namespace larr::stage
