@@ -14,7 +14,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
-#include "common/llm/losses.h"
+#include "common/llm/language_loss.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/corpus_files.h"
 #include "services/stage/llm_stage.h"
