@@ -12,7 +12,7 @@
 #include "common/base/status_macros.h"
 #include "common/llm/checkpoint.h"
 #include "common/llm/decoder.h"
-#include "common/llm/losses.h"
+#include "common/llm/language_loss.h"
 #include "common/llm/optimizer.h"
 #include "common/tensors/torch_status.h"
 
@@ -33,8 +33,8 @@ torch::Tensor Loss(const Decoder& decoder, const LanguageBatch& batch) {
   const torch::Tensor hidden =
       decoder.Hidden(batch.batch).index_select(0, batch.rows);
   RECORD_USER_SCOPE("loss");
-  return NextTokenLoss(hidden, decoder.head(), batch.targets) /
-         static_cast<double>(batch.targets.size(0));
+  return NextTokenLoss(hidden, decoder.head(), batch.targets,
+                       1.0 / static_cast<double>(batch.targets.size(0)));
 }
 
 absl::Status Move(int64_t step, Optimizer& optimizer) {

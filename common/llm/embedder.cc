@@ -24,6 +24,13 @@ using Tokenized = absl::StatusOr<std::vector<TokenIds>>;
 // Texts that are sorted together, and tokenised while those before them run.
 constexpr size_t kChunk = 2048;
 
+// Appends texts of `tokens` tokens in all, whose vectors nobody reads.
+void FillUp(int64_t tokens, std::vector<TokenIds>& batch) {
+  constexpr int64_t kLength = 64;
+  for (; tokens > 0; tokens -= kLength)
+    batch.emplace_back(std::min(tokens, kLength), 0);
+}
+
 }  // namespace
 
 struct Embedder::Impl {
@@ -77,10 +84,11 @@ Tokenized Embedder::Impl::Tokenize(std::span<const std::string> texts,
 torch::Tensor Embedder::Impl::Run(std::span<const TokenIds> texts) const {
   const PackedBatch batch = Pack(texts);
   auto x = torch::embedding(embedding, batch.ids).to(torch::kFloat32);
-  layers.Run(batch, x, /*last_only=*/true);
-  x = x.index_select(0, batch.last);
+  layers.Run(batch, x, /*last_only=*/!options.deterministic);
+  if (!options.deterministic) x = x.index_select(0, batch.last);
   x = x * torch::rsqrt(x.square().mean(-1, true) + config.norm_epsilon) * norm;
-  return at::linear(x, head.projection);
+  x = at::linear(x, head.projection);
+  return options.deterministic ? x.index_select(0, batch.last) : x;
 }
 
 absl::Status Embedder::Impl::EmbedChunk(size_t first,
@@ -99,21 +107,24 @@ absl::Status Embedder::Impl::EmbedChunk(size_t first,
     int64_t size = 0;
     for (size_t i = from; i < order.size(); ++i) {
       const auto& ids = texts[order[i]];
-      size += static_cast<int64_t>(ids.size());
-      if (!batch.empty() && size > options.tokens_per_batch) break;
-      tokens += static_cast<int64_t>(ids.size());
+      const auto length = static_cast<int64_t>(ids.size());
+      if (!batch.empty() && size + length > options.tokens_per_batch) break;
+      size += length;
       batch.push_back(ids);
     }
+    tokens += size;
+    const size_t count = batch.size();
+    if (options.deterministic) FillUp(options.tokens_per_batch - size, batch);
     LARR_RETURN_IF_ERROR(GuardTorch("embedding", [&] {
       const torch::InferenceMode inference;
       const auto out = Run(batch).contiguous();
-      for (size_t i = 0; i < batch.size(); ++i) {
+      for (size_t i = 0; i < count; ++i) {
         const float* row = out.const_data_ptr<float>() + i * dim;
         std::copy(row, row + dim, vectors.begin() + order[from + i] * dim);
       }
       return absl::OkStatus();
     }));
-    from += batch.size();
+    from += count;
   }
   return sink({static_cast<int64_t>(first), vectors, tokens});
 }

@@ -6,7 +6,9 @@
 // Texts are tokenised on a thread of their own, ahead of the model. Within a
 // few thousand texts the order is by length, and batches are filled by tokens,
 // not by texts; results come in the order of the input all the same. A vector
-// does not depend on what else is in its batch, beyond rounding.
+// does not depend on what else is in its batch beyond rounding, and with
+// `deterministic` not at all: then every batch is filled up to the same number
+// of rows, so that a row always meets the same arithmetic.
 //
 // Memory:   weights, one batch, and a few thousand texts; not more for more.
 // Threads:  Embed may be called by one thread at a time.
@@ -32,6 +34,7 @@ namespace larr {
 struct EmbedderOptions {
   config::v1::Precision precision = config::v1::BF16;
   int64_t tokens_per_batch = 4096;
+  bool deterministic = false;
   // Threads of LibTorch, a setting of the whole process. 0: leave them.
   int threads = 0;
 };

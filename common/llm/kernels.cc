@@ -18,6 +18,7 @@ namespace {
 
 constexpr int kLanes = 16;
 constexpr int kRows = 8;  // rows of queries handled together
+constexpr float kLowest = -1e30f;
 using Vec = float __attribute__((vector_size(64)));
 using IntVec = int32_t __attribute__((vector_size(64)));
 using UintVec = uint32_t __attribute__((vector_size(64)));
@@ -56,12 +57,35 @@ LARR_INLINE void StorePart(const Vec& from, int64_t n, T* to) {
   memcpy(to, part, n * sizeof(T));
 }
 
-LARR_INLINE float Sum(const Vec& x) {
-  float part[kLanes];
-  memcpy(part, &x, 64);
-  for (int n = kLanes / 2; n > 0; n /= 2)
-    for (int i = 0; i < n; ++i) part[i] += part[i + n];
-  return part[0];
+// The lanes, the upper half before the lower, and so on down to single ones.
+LARR_INLINE Vec Swapped(const Vec& x, int half) {
+  switch (half) {
+    case 8:
+      return __builtin_shuffle(x, IntVec{8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2,
+                                         3, 4, 5, 6, 7});
+    case 4:
+      return __builtin_shuffle(x, IntVec{4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15,
+                                         8, 9, 10, 11});
+    case 2:
+      return __builtin_shuffle(x, IntVec{2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9,
+                                         14, 15, 12, 13});
+    default:
+      return __builtin_shuffle(x, IntVec{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10,
+                                         13, 12, 15, 14});
+  }
+}
+
+LARR_INLINE float Sum(Vec x) {
+  for (const int half : {8, 4, 2, 1}) x += Swapped(x, half);
+  return x[0];
+}
+
+LARR_INLINE float Max(Vec x) {
+  for (const int half : {8, 4, 2, 1}) {
+    const Vec other = Swapped(x, half);
+    x = x > other ? x : other;
+  }
+  return x[0];
 }
 
 // e^x to 2 units in the last place: 2^n times a polynomial on half an octave.
@@ -180,6 +204,79 @@ LARR_INLINE void SiluMulBackwardBody(int64_t rows, int64_t width,
   }
 }
 
+// x with its lanes from n on replaced.
+LARR_INLINE Vec Inside(const Vec& x, int64_t n, float other) {
+  const IntVec lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return lanes < static_cast<int32_t>(std::min<int64_t>(n, kLanes))
+             ? x
+             : Vec{} + other;
+}
+
+template <typename T>
+LARR_INLINE void LogSumExpBody(int64_t rows, int64_t width, const T* logits,
+                               float* out) {
+  for (int64_t row = 0; row < rows; ++row, logits += width) {
+    Vec top = Vec{} + kLowest;
+    for (int64_t i = 0; i < width; i += kLanes) {
+      Vec value;
+      LoadPart(logits + i, width - i, value);
+      value = Inside(value, width - i, kLowest);
+      top = value > top ? value : top;
+    }
+    const float max = Max(top);
+    Vec sum = {};
+    for (int64_t i = 0; i < width; i += kLanes) {
+      Vec value;
+      LoadPart(logits + i, width - i, value);
+      sum += Inside(Exp(value - max), width - i, 0.0f);
+    }
+    out[row] = max + std::log(Sum(sum));
+  }
+}
+
+template <typename T>
+LARR_INLINE void SoftmaxInPlaceBody(int64_t rows, int64_t width,
+                                    const float* norm, float weight,
+                                    T* logits) {
+  for (int64_t row = 0; row < rows; ++row, logits += width) {
+    for (int64_t i = 0; i < width; i += kLanes) {
+      Vec value;
+      LoadPart(logits + i, width - i, value);
+      StorePart(Exp(value - norm[row]) * weight, width - i, logits + i);
+    }
+  }
+}
+
+LARR_INLINE Vec SquareRoot(Vec x) {
+  for (int i = 0; i < kLanes; ++i) x[i] = __builtin_sqrtf(x[i]);
+  return x;
+}
+
+template <typename T>
+LARR_INLINE void AdamWBody(int64_t n, const AdamWStep& step, const T* gradient,
+                           float* parameter, float* mean, float* variance,
+                           Bf16* rounded) {
+  const float keep = 1.0f - step.rate * step.decay;
+  const float rate = step.rate / step.correction1;
+  const float root = 1.0f / std::sqrt(step.correction2);
+  for (int64_t i = 0; i < n; i += kLanes) {
+    Vec slope, value, first, second;
+    LoadPart(gradient + i, n - i, slope);
+    LoadPart(parameter + i, n - i, value);
+    LoadPart(mean + i, n - i, first);
+    LoadPart(variance + i, n - i, second);
+    slope *= step.gradient_scale;
+    first += (slope - first) * (1.0f - step.beta1);
+    second = second * step.beta2 + slope * slope * (1.0f - step.beta2);
+    value = value * keep -
+            rate * first / (SquareRoot(second) * root + step.epsilon);
+    StorePart(value, n - i, parameter + i);
+    StorePart(first, n - i, mean + i);
+    StorePart(second, n - i, variance + i);
+    if (rounded != nullptr) StorePart(value, n - i, rounded + i);
+  }
+}
+
 LARR_INLINE int64_t RoundUp(int64_t n) {
   return (n + kLanes - 1) / kLanes * kLanes;
 }
@@ -202,12 +299,32 @@ LARR_INLINE void Rotate(const T* from, int64_t half, const float* cosine,
 }
 
 template <typename T>
-LARR_INLINE void StoreRow(const float* row, int64_t dim, T* to) {
+LARR_INLINE void StoreRow(const float* row, int64_t dim, T* to,
+                          float factor = 1.0f) {
   for (int64_t d = 0; d < dim; d += kLanes) {
     Vec part;
     LoadPart(row + d, dim - d, part);
-    StorePart(part, dim - d, to + d);
+    StorePart(part * factor, dim - d, to + d);
   }
+}
+
+// scores[r, j] = queries[r] . keys[j] for Blocks vectors of columns.
+template <int Blocks>
+LARR_INLINE void ScoreBlocks(const float* queries, int64_t pitch, int64_t dim,
+                             const float* keys, int64_t stride, float* scores) {
+  Vec sum[Blocks][kRows] = {};
+  for (int64_t d = 0; d < dim; ++d) {
+    Vec key[Blocks];
+    for (int b = 0; b < Blocks; ++b)
+      Load(keys + d * stride + b * kLanes, key[b]);
+    for (int r = 0; r < kRows; ++r) {
+      const float query = queries[r * pitch + d];
+      for (int b = 0; b < Blocks; ++b) sum[b][r] += query * key[b];
+    }
+  }
+  for (int b = 0; b < Blocks; ++b)
+    for (int r = 0; r < kRows; ++r)
+      Store(sum[b][r], scores + r * stride + b * kLanes);
 }
 
 // scores[r, j] = queries[r] . keys[j] for j < width (a multiple of kLanes).
@@ -215,55 +332,70 @@ LARR_INLINE void StoreRow(const float* row, int64_t dim, T* to) {
 LARR_INLINE void Scores(const float* queries, int64_t pitch, int64_t dim,
                         const float* keys, int64_t stride, int64_t width,
                         float* scores) {
-  for (int64_t j = 0; j < width; j += kLanes) {
-    Vec sum[kRows] = {};
-    for (int64_t d = 0; d < dim; ++d) {
-      Vec key;
-      Load(keys + d * stride + j, key);
-      for (int r = 0; r < kRows; ++r) sum[r] += queries[r * pitch + d] * key;
-    }
-    for (int r = 0; r < kRows; ++r) Store(sum[r], scores + r * stride + j);
-  }
+  int64_t j = 0;
+  for (; j + 2 * kLanes <= width; j += 2 * kLanes)
+    ScoreBlocks<2>(queries, pitch, dim, keys + j, stride, scores + j);
+  if (j < width)
+    ScoreBlocks<1>(queries, pitch, dim, keys + j, stride, scores + j);
 }
 
 // Turns one row of scores into e^(score - max) for the first `known` of
-// `width`, zero for the others. Returns their sum.
+// `width`, zero for the others, which are fewer than kLanes. Returns their sum.
 LARR_INLINE float Soften(float* scores, int64_t known, int64_t width) {
-  for (int64_t j = known; j < width; ++j) scores[j] = -1e30f;
-  Vec top;
-  Load(scores, top);
-  for (int64_t j = kLanes; j < width; j += kLanes) {
+  const int64_t last = width - kLanes;
+  Vec tail;
+  Load(scores + last, tail);
+  tail = Inside(tail, known - last, kLowest);
+  Vec top = tail;
+  for (int64_t j = 0; j < last; j += kLanes) {
     Vec value;
     Load(scores + j, value);
     top = value > top ? value : top;
   }
-  float max = top[0];
-  for (int i = 1; i < kLanes; ++i) max = std::max(max, top[i]);
+  const float max = Max(top);
   Vec sum = {};
-  for (int64_t j = 0; j < width; j += kLanes) {
+  for (int64_t j = 0; j < last; j += kLanes) {
     Vec value;
     Load(scores + j, value);
     value = Exp(value - max);
     Store(value, scores + j);
     sum += value;
   }
-  float total = Sum(sum);
-  for (int64_t j = known; j < width; ++j) {
-    total -= scores[j];
-    scores[j] = 0;
-  }
-  return total;
+  tail = Inside(Exp(tail - max), known - last, 0.0f);
+  Store(tail, scores + last);
+  return Sum(sum + tail);
 }
 
-// sums[r] = sum over j < count of weights[r, j] * values[j], kLanes columns.
-LARR_INLINE void Mix(const float* weights, int64_t stride, const float* values,
-                     int64_t dim, int64_t count, Vec* sums) {
-  for (int r = 0; r < kRows; ++r) sums[r] = Vec{};
+// out[r, d] = sum over j < count of weights[r, j] * values[j, d] for Blocks
+// vectors of columns.
+template <int Blocks>
+LARR_INLINE void MixBlocks(const float* weights, int64_t stride,
+                           const float* values, int64_t wide, int64_t count,
+                           float* out) {
+  Vec sum[Blocks][kRows] = {};
   for (int64_t j = 0; j < count; ++j) {
-    Vec value;
-    Load(values + j * dim, value);
-    for (int r = 0; r < kRows; ++r) sums[r] += weights[r * stride + j] * value;
+    Vec value[Blocks];
+    for (int b = 0; b < Blocks; ++b)
+      Load(values + j * wide + b * kLanes, value[b]);
+    for (int r = 0; r < kRows; ++r) {
+      const float weight = weights[r * stride + j];
+      for (int b = 0; b < Blocks; ++b) sum[b][r] += weight * value[b];
+    }
   }
+  for (int b = 0; b < Blocks; ++b)
+    for (int r = 0; r < kRows; ++r)
+      Store(sum[b][r], out + r * wide + b * kLanes);
+}
+
+// out [kRows, wide] = the first `count` columns of weights [kRows, stride]
+// times values [count, wide].
+LARR_INLINE void Mix(const float* weights, int64_t stride, const float* values,
+                     int64_t wide, int64_t count, float* out) {
+  int64_t d = 0;
+  for (; d + 2 * kLanes <= wide; d += 2 * kLanes)
+    MixBlocks<2>(weights, stride, values + d, wide, count, out + d);
+  if (d < wide)
+    MixBlocks<1>(weights, stride, values + d, wide, count, out + d);
 }
 
 // One key/value head as float32: keys [dim, stride], turned and transposed;
@@ -301,10 +433,10 @@ LARR_INLINE void AttentionBody(const AttentionShape& shape, int64_t kv_head,
   const int64_t columns = (shape.heads + 2 * shape.kv_heads) * dim;
   float* keys = scratch;                    // [dim, stride]
   float* values = keys + dim * stride;      // [length, wide]
-  float* queries = values + length * wide;  // [kRows, dim]
-  float* scores = queries + kRows * dim;    // [kRows, stride]
+  float* queries = values + length * wide;  // [kRows, wide]
+  float* scores = queries + kRows * wide;   // [kRows, stride]
   LoadHead(shape, kv_head, length, qkv, cosine, sine, keys, values);
-  std::fill(queries, queries + kRows * dim, 0.0f);
+  std::fill(queries, scores, 0.0f);
   const float factor = 1.0f / std::sqrt(static_cast<float>(dim));
   for (int64_t head = kv_head * group; head < (kv_head + 1) * group; ++head) {
     for (int64_t t = first_row; t < length; t += kRows) {
@@ -312,20 +444,17 @@ LARR_INLINE void AttentionBody(const AttentionShape& shape, int64_t kv_head,
       for (int r = 0; r < rows; ++r) {
         Rotate(qkv + (t + r) * columns + head * dim, half,
                cosine + (t + r) * half, sine + (t + r) * half, factor,
-               queries + r * dim);
+               queries + r * wide);
       }
       const int64_t width = RoundUp(t + rows);
-      Scores(queries, dim, dim, keys, stride, width, scores);
+      Scores(queries, wide, dim, keys, stride, width, scores);
       float inverse[kRows] = {};
       for (int r = 0; r < rows; ++r)
         inverse[r] = 1.0f / Soften(scores + r * stride, t + r + 1, width);
-      for (int64_t d = 0; d < dim; d += kLanes) {
-        Vec sums[kRows];
-        Mix(scores, stride, values + d, wide, t + rows, sums);
-        for (int r = 0; r < rows; ++r) {
-          StorePart(sums[r] * inverse[r], dim - d,
-                    out + (t + r) * shape.heads * dim + head * dim + d);
-        }
+      Mix(scores, stride, values, wide, t + rows, queries);
+      for (int r = 0; r < rows; ++r) {
+        StoreRow(queries + r * wide, dim,
+                 out + ((t + r) * shape.heads + head) * dim, inverse[r]);
       }
     }
   }
@@ -444,12 +573,7 @@ LARR_INLINE void AttentionBackwardBody(const AttentionShape& shape,
                s.d_values_to);
       AddOuter(s.slopes, s.stride, s.queries, s.wide, t + rows, s.d_keys_to);
       // Each query's own slope, turned back.
-      for (int64_t d = 0; d < s.wide; d += kLanes) {
-        Vec sums[kRows];
-        Mix(s.slopes, s.stride, s.key_rows + d, s.wide, t + rows, sums);
-        for (int r = 0; r < kRows; ++r)
-          Store(sums[r], s.queries + r * s.wide + d);
-      }
+      Mix(s.slopes, s.stride, s.key_rows, s.wide, t + rows, s.queries);
       for (int r = 0; r < rows; ++r) {
         Rotate(s.queries + r * s.wide, half, cosine + (t + r) * half,
                sine + (t + r) * half, factor, row, /*back=*/true);
@@ -470,8 +594,7 @@ LARR_INLINE void AttentionBackwardBody(const AttentionShape& shape,
 
 int64_t AttentionScratch(const AttentionShape& shape, int64_t length) {
   const int64_t stride = RoundUp(length), wide = RoundUp(shape.head_dim);
-  return shape.head_dim * stride + length * wide + kRows * shape.head_dim +
-         kRows * stride;
+  return shape.head_dim * stride + length * wide + kRows * (wide + stride);
 }
 
 int64_t AttentionBackwardScratch(const AttentionShape& shape, int64_t length) {
@@ -501,6 +624,20 @@ int64_t AttentionBackwardScratch(const AttentionShape& shape, int64_t length) {
                                    const T* gate_up, const T* d_out,          \
                                    T* d_gate_up) {                            \
     SiluMulBackwardBody(rows, width, gate_up, d_out, d_gate_up);              \
+  }                                                                           \
+  LARR_CLONES void AdamW(int64_t n, const AdamWStep& step, const T* gradient, \
+                         float* parameter, float* mean, float* variance,      \
+                         Bf16* rounded) {                                     \
+    AdamWBody(n, step, gradient, parameter, mean, variance, rounded);         \
+  }                                                                           \
+  LARR_CLONES void LogSumExp(int64_t rows, int64_t width, const T* logits,    \
+                             float* out) {                                    \
+    LogSumExpBody(rows, width, logits, out);                                  \
+  }                                                                           \
+  LARR_CLONES void SoftmaxInPlace(int64_t rows, int64_t width,                \
+                                  const float* norm, float weight,            \
+                                  T* logits) {                                \
+    SoftmaxInPlaceBody(rows, width, norm, weight, logits);                    \
   }                                                                           \
   LARR_CLONES void Attention(const AttentionShape& shape, int64_t kv_head,    \
                              int64_t length, int64_t first_row, const T* qkv, \

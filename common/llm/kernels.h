@@ -43,6 +43,32 @@ void SiluMulBackward(int64_t rows, int64_t width, const float* gate_up,
 void SiluMulBackward(int64_t rows, int64_t width, const Bf16* gate_up,
                      const Bf16* d_out, Bf16* d_gate_up);
 
+// out[r] = log of the sum of e^logits[r, i].
+void LogSumExp(int64_t rows, int64_t width, const float* logits, float* out);
+void LogSumExp(int64_t rows, int64_t width, const Bf16* logits, float* out);
+
+// logits[r, i] := weight * e^(logits[r, i] - norm[r]).
+void SoftmaxInPlace(int64_t rows, int64_t width, const float* norm,
+                    float weight, float* logits);
+void SoftmaxInPlace(int64_t rows, int64_t width, const float* norm,
+                    float weight, Bf16* logits);
+
+// One step of AdamW (Loshchilov and Hutter 2019), bias corrections included.
+struct AdamWStep {
+  float rate = 0;
+  float decay = 0;  // decoupled weight decay
+  float beta1 = 0, beta2 = 0, epsilon = 0;
+  float correction1 = 1, correction2 = 1;  // 1 - beta^step
+  float gradient_scale = 1;
+};
+
+// Moves n parameters and their moments; `rounded`, where not null, becomes the
+// parameters in bfloat16.
+void AdamW(int64_t n, const AdamWStep& step, const float* gradient,
+           float* parameter, float* mean, float* variance, Bf16* rounded);
+void AdamW(int64_t n, const AdamWStep& step, const Bf16* gradient,
+           float* parameter, float* mean, float* variance, Bf16* rounded);
+
 // Of the attention kernels, which hold a head's row on the stack.
 inline constexpr int64_t kMaxHeadDim = 256;
 

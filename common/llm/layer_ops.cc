@@ -252,4 +252,35 @@ Tensor Attention(const Tensor& qkv, const PackedBatch& batch,
                                 AttentionInputs{batch, config, rotary}));
 }
 
+Tensor LogSumExp(const Tensor& logits) {
+  if (!logits.is_cpu()) return logits.to(torch::kFloat32).logsumexp(1);
+  const int64_t width = logits.size(1);
+  const Tensor out = torch::empty({logits.size(0)}, torch::kFloat32);
+  WithType(logits.scalar_type(), [&](auto type) {
+    using T = decltype(type);
+    at::parallel_for(0, out.size(0), 1, [&](int64_t from, int64_t to) {
+      kernels::LogSumExp(to - from, width, Data<T>(logits) + from * width,
+                         Data<float>(out) + from);
+    });
+  });
+  return out;
+}
+
+void SoftmaxInPlace(const Tensor& logits, const Tensor& norm, double weight) {
+  if (!logits.is_cpu()) {
+    logits.copy_((logits.to(torch::kFloat32) - norm.unsqueeze(1)).exp_() *
+                 weight);
+    return;
+  }
+  const int64_t width = logits.size(1);
+  WithType(logits.scalar_type(), [&](auto type) {
+    using T = decltype(type);
+    at::parallel_for(0, logits.size(0), 1, [&](int64_t from, int64_t to) {
+      kernels::SoftmaxInPlace(to - from, width, Data<float>(norm) + from,
+                              static_cast<float>(weight),
+                              Data<T>(logits) + from * width);
+    });
+  });
+}
+
 }  // namespace larr::ops

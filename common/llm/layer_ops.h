@@ -38,4 +38,11 @@ torch::Tensor Attention(const torch::Tensor& qkv, const PackedBatch& batch,
                         const LlmConfig& config, const RotaryTable& rotary,
                         bool last_only = false);
 
+// The head's softmax, a row at a time. Without gradients, on any device.
+// log of the sum of e^logits: [n, V] to float32 [n].
+torch::Tensor LogSumExp(const torch::Tensor& logits);
+// logits [n, V] := weight * e^(logits - norm[n]).
+void SoftmaxInPlace(const torch::Tensor& logits, const torch::Tensor& norm,
+                    double weight);
+
 }  // namespace larr::ops

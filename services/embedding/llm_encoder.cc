@@ -51,6 +51,7 @@ absl::StatusOr<std::unique_ptr<TextEncoder>> OpenLlmEncoder(
   const EmbedderOptions options = {
       .precision = complete.precision(),
       .tokens_per_batch = complete.tokens_per_batch(),
+      .deterministic = complete.deterministic(),
       .threads = threads};
   LARR_ASSIGN_OR_RETURN(auto embedder, Embedder::Open(checkpoint, options));
   return std::make_unique<LlmEncoder>(std::move(embedder));

@@ -13,7 +13,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
-#include "common/llm/losses.h"
+#include "common/llm/pair_loss.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_sampler.h"
 #include "services/stage/contrast_start.h"

@@ -24,7 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/llm/decoder.h"
-#include "common/llm/losses.h"
+#include "common/llm/language_loss.h"
 #include "common/llm/tokenizer.h"
 #include "services/stage/corpus_files.h"
 #include "services/stage/general_corpus.h"

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "common/base/status_macros.h"
-#include "common/llm/losses.h"
+#include "common/llm/pair_loss.h"
 
 namespace larr::stage {
 namespace {

@@ -17,7 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/llm/decoder.h"
-#include "common/llm/losses.h"
+#include "common/llm/pair_loss.h"
 #include "common/llm/tokenizer.h"
 #include "larr/config/v1/training.pb.h"
 #include "services/stage/contrast_sampler.h"

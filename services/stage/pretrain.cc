@@ -16,7 +16,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
-#include "common/llm/losses.h"
+#include "common/llm/language_loss.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/corpus_files.h"
 #include "services/stage/description_report.h"
@@ -102,8 +102,8 @@ absl::StatusOr<StepResult> Learn(const std::vector<Description>& step,
     if (batch.targets.size(0) == 0) continue;
     const auto loss =
         NextTokenLoss(decoder.Hidden(batch.batch).index_select(0, batch.rows),
-                      decoder.head(), batch.targets) /
-        static_cast<double>(targets);
+                      decoder.head(), batch.targets,
+                      1.0 / static_cast<double>(targets));
     loss.backward();
     optimizer.Accumulate();
     result.loss += loss.item<double>();

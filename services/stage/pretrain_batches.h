@@ -22,7 +22,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "common/llm/losses.h"
+#include "common/llm/language_loss.h"
 #include "common/llm/tokenizer.h"
 #include "larr/config/v1/training.pb.h"
 #include "services/stage/corpus_files.h"

@@ -6,7 +6,7 @@
 #include <catch2/catch.hpp>
 #include <random>
 
-#include "common/llm/losses.h"
+#include "common/llm/language_loss.h"
 #include "tests/common/llm/golden.h"
 
 namespace larr {

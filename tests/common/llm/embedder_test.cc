@@ -35,10 +35,16 @@ class TinyEmbedder {
   const std::filesystem::path& path() const { return dir_.path(); }
 
   torch::Tensor Embed(const std::vector<std::string>& texts,
-                      Precision precision, int64_t tokens_per_batch) const {
-    auto embedder =
-        Value(Embedder::Open(path(), {precision, tokens_per_batch, 0}));
+                      Precision precision, int64_t tokens_per_batch,
+                      bool deterministic = false) const {
+    auto embedder = Value(Embedder::Open(
+        path(), {precision, tokens_per_batch, deterministic, 0}));
     REQUIRE(embedder.dim() == 128);
+    return EmbedAll(embedder, texts);
+  }
+
+  static torch::Tensor EmbedAll(Embedder& embedder,
+                                const std::vector<std::string>& texts) {
     torch::Tensor out = torch::empty({0, 128});
     const auto status =
         embedder.Embed(texts, [&](const Embedder::Result& result) {
@@ -102,6 +108,48 @@ TEST_CASE("A vector does not depend on its neighbours") {
     std::reverse(reversed.begin(), reversed.end());
     const auto apart = tiny.Embed(reversed, precision, 150).flip(0);
     CHECK(testing::MinCosine(together, apart) > cosine);
+  }
+}
+
+// SmolLM2-135M with a random projection, too large to be computed twice for
+// each batch: its vectors of one text among 100 batches of others.
+TEST_CASE("A text's vector is the same in a hundred batches") {
+  testing::TempDir dir;
+  {
+    auto checkpoint =
+        Value(ReadCheckpoint(testing::SmolFolder(), torch::kBFloat16));
+    const std::vector<std::string> slots = {"weather", "history"};
+    Value(AddSlots(slots, 1, checkpoint));
+    EmbedderHead head;
+    head.config.set_max_tokens(100);
+    torch::manual_seed(5);
+    head.projection = torch::randn({128, 576}) / 24;
+    REQUIRE(
+        WriteCheckpoint(dir.path(), checkpoint, torch::kBFloat16, &head).ok());
+  }
+  const auto others = Texts(200);
+  std::mt19937 random(3);
+  for (const auto& [precision, cosine] :
+       {std::pair(config::v1::FP32, 0.99999),
+        std::pair(config::v1::BF16, 0.9995)}) {
+    for (const bool deterministic : {false, true}) {
+      auto embedder =
+          Value(Embedder::Open(dir.path(), {precision, 64, deterministic, 0}));
+      torch::Tensor first;
+      for (int i = 0; i < 100; ++i) {
+        std::vector<std::string> texts = {"<weather>hot, dry</weather>"};
+        for (size_t n = random() % 3; n > 0; --n)
+          texts.push_back(others[random() % others.size()]);
+        const size_t place = random() % texts.size();
+        std::swap(texts[0], texts[place]);
+        const auto vector = TinyEmbedder::EmbedAll(embedder, texts)[place];
+        if (i == 0) first = vector;
+        INFO("batch " << i << " precision " << precision);
+        CHECK(testing::MinCosine(vector.unsqueeze(0), first.unsqueeze(0)) >
+              cosine);
+        if (deterministic) CHECK(torch::equal(vector, first));
+      }
+    }
   }
 }
 

@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "common/llm/losses.h"
+#include "common/llm/pair_loss.h"
 
 namespace larr {
 namespace {

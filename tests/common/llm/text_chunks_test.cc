@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "common/llm/losses.h"
+#include "common/llm/pair_loss.h"
 #include "common/llm/tokenizer.h"
 #include "tests/common/llm/golden.h"
 
