@@ -4,7 +4,7 @@
 
 All are computed by `transformers` in fp32 with eager attention on the CPU, one
 text at a time. Needs torch==2.11.0 and transformers==5.23.0, in an environment
-of their own:  pip install torch==2.11.0 transformers==5.23.0
+of their own:  pip install torch==2.11.0 transformers==5.23.0  (families: 5.24.0)
 
 usage: make_llm_goldens.py tiny     tests/golden/tiny_llama
        make_llm_goldens.py families tests/golden/families
