@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BIN = ROOT / "build" / "bin"
 PEERS = ROOT / "bench" / "peers"
 PEER_ENVIRONMENT = {
-    "PYTHONPATH": f"{ROOT}/.deps/bench:{ROOT}/.deps/torch",
+    "PYTHONPATH": ":".join(f"{ROOT}/.deps/{folder}" for folder in ["bench", "transformers", "torch"]),
     "PYTHONDONTWRITEBYTECODE": "1",
     "LD_LIBRARY_PATH": f"{ROOT}/build/release/no_cuda",
     "HF_HUB_OFFLINE": "1",

@@ -18,6 +18,13 @@ Tensor Leaf(const Tensor& table, int64_t from, int64_t to) {
   return table.detach().slice(0, from, to);
 }
 
+// Rows of length 1: what the head of Baichuan2 multiplies by.
+Tensor UnitRows(const Tensor& rows) {
+  const Tensor length =
+      at::linalg_vector_norm(rows, 2, {1}, /*keepdim=*/true, torch::kFloat32);
+  return (rows / length.clamp_min(1e-12)).to(rows.scalar_type());
+}
+
 // x [T, n, D], turned by cosine and sine [T, 1, D / 2].
 Tensor Rotate(const Tensor& x, const Tensor& cosine, const Tensor& sine) {
   const auto halves = x.to(torch::kFloat32).chunk(2, -1);
@@ -34,7 +41,7 @@ Decoder::Decoder(const LlmConfig& config, const LlmWeights& weights,
     : config_(config),
       weights_(weights),
       rotary_(MakeRotaryTable(config.max_positions, config.head_dim,
-                              config.rope_theta)),
+                              config.rope_theta, config.rope_scaling)),
       frozen_(config,
               {weights.layers.begin(), weights.layers.begin() + frozen_layers},
               2048) {
@@ -46,9 +53,11 @@ Decoder::Decoder(const LlmConfig& config, const LlmWeights& weights,
   head_ = config.tied_head ? embedding_ : split(weights.head);
   weights_.norm = weights.norm.detach();
   for (auto& layer : weights_.layers) {
-    for (Tensor* tensor : {&layer.input_norm, &layer.qkv, &layer.output,
-                           &layer.post_norm, &layer.gate_up, &layer.down})
-      *tensor = tensor->detach();
+    for (Tensor* tensor :
+         {&layer.input_norm, &layer.qkv, &layer.output, &layer.post_norm,
+          &layer.gate_up, &layer.down, &layer.qkv_bias, &layer.output_bias}) {
+      if (tensor->defined()) *tensor = tensor->detach();
+    }
   }
 }
 
@@ -71,7 +80,8 @@ std::vector<TrainedTensor> Decoder::Train(bool with_vocabulary) {
   for (size_t i = frozen_.count(); i < weights_.layers.size(); ++i) {
     LayerWeights& layer = weights_.layers[i];
     const auto add_layer = [&](const char* name, Tensor& tensor) {
-      add(fmt::format("layers.{}.{}", i, name), tensor, false);
+      if (tensor.defined())
+        add(fmt::format("layers.{}.{}", i, name), tensor, false);
     };
     add_layer("input_norm", layer.input_norm);
     add_layer("qkv", layer.qkv);
@@ -79,6 +89,8 @@ std::vector<TrainedTensor> Decoder::Train(bool with_vocabulary) {
     add_layer("post_norm", layer.post_norm);
     add_layer("gate_up", layer.gate_up);
     add_layer("down", layer.down);
+    add_layer("qkv_bias", layer.qkv_bias);
+    add_layer("output_bias", layer.output_bias);
   }
   add("norm", weights_.norm, false);
   return trained;
@@ -147,8 +159,9 @@ Tensor Decoder::Gated(const Tensor& gate_up) const {
 
 Tensor Decoder::Layer(const LayerWeights& layer, const PackedBatch& batch,
                       Tensor x) const {
-  const Tensor qkv = at::linear(Norm(x, layer.input_norm), layer.qkv);
-  x = x + at::linear(Attend(batch, qkv), layer.output);
+  const Tensor qkv =
+      at::linear(Norm(x, layer.input_norm), layer.qkv, layer.qkv_bias);
+  x = x + at::linear(Attend(batch, qkv), layer.output, layer.output_bias);
   const Tensor gate_up = at::linear(Norm(x, layer.post_norm), layer.gate_up);
   return x + at::linear(Gated(gate_up), layer.down);
 }
@@ -164,9 +177,15 @@ Tensor Decoder::Hidden(const PackedBatch& batch) const {
   return Norm(x, weights_.norm);
 }
 
+VocabularyTable Decoder::head() const {
+  if (!config_.family.norm_head) return head_;
+  return {UnitRows(head_.known), UnitRows(head_.special)};
+}
+
 Tensor Decoder::Logits(const Tensor& hidden) const {
-  return torch::cat({at::linear(hidden, head_.known).to(torch::kFloat32),
-                     at::linear(hidden, head_.special).to(torch::kFloat32)},
+  const VocabularyTable rows = head();
+  return torch::cat({at::linear(hidden, rows.known).to(torch::kFloat32),
+                     at::linear(hidden, rows.special).to(torch::kFloat32)},
                     -1);
 }
 

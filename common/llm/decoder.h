@@ -65,7 +65,9 @@ class Decoder {
   // [rows, V] float32, of rows of Hidden().
   torch::Tensor Logits(const torch::Tensor& hidden) const;
 
-  const VocabularyTable& head() const { return head_; }
+  // The rows that Logits multiplies by, with gradients to what learns of the
+  // head. Of a NormHead they are computed anew: call it once a batch.
+  VocabularyTable head() const;
 
   // Plain tensor operations on CPUs, too: what the kernels are tested against.
   void UsePlainOperations() { plain_ = true; }

@@ -13,13 +13,13 @@ FrozenLayers::FrozenLayers(const LlmConfig& config,
                            std::vector<LayerWeights> layers, int64_t tokens)
     : config_(config),
       rotary_(MakeRotaryTable(config.max_positions, config.head_dim,
-                              config.rope_theta)) {
+                              config.rope_theta, config.rope_scaling)) {
   const torch::NoGradGuard no_grad;
   if (!layers.empty()) dtype_ = layers.front().qkv.scalar_type();
   for (LayerWeights& layer : layers) {
     layers_.push_back({layer.input_norm.detach().to(torch::kFloat32),
-                       PackedLinear(layer.qkv, {}, tokens),
-                       PackedLinear(layer.output, {}, tokens),
+                       PackedLinear(layer.qkv, layer.qkv_bias, tokens),
+                       PackedLinear(layer.output, layer.output_bias, tokens),
                        layer.post_norm.detach().to(torch::kFloat32),
                        PackedLinear(layer.gate_up, {}, tokens),
                        PackedLinear(layer.down, {}, tokens)});

@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <string_view>
 
@@ -14,6 +15,8 @@ namespace larr {
 namespace {
 
 using Json = nlohmann::json;
+
+constexpr int64_t kMaxPositions = 16384;
 
 absl::Status Wrong(const std::string& file, std::string_view field,
                    const std::string& what) {
@@ -40,27 +43,54 @@ bool IsSet(const Json& json, const char* field) {
   return found != json.end() && !found->is_null();
 }
 
-// What this decoder does not compute.
-absl::Status CheckFamily(const Json& json, const std::string& file) {
-  const std::string type = json.value("model_type", "");
-  if (type != "llama") {
-    return Wrong(file, "model_type",
-                 fmt::format("is '{}'; supported: llama", type));
-  }
+// What this decoder does not compute in any family.
+absl::Status CheckCommon(const Json& json, const std::string& file) {
   if (const auto act = json.value("hidden_act", "silu"); act != "silu")
     return Wrong(file, "hidden_act",
                  fmt::format("is '{}'; supported: silu", act));
-  for (const char* bias : {"attention_bias", "mlp_bias"}) {
-    if (json.value(bias, false))
-      return Wrong(file, bias, "is true; supported: false");
-  }
-  if (json.value("rope_interleaved", false))
-    return Wrong(file, "rope_interleaved", "is true; supported: false");
   if (IsSet(json, "quantization_config")) {
     return Wrong(file, "quantization_config",
                  "is set; convert the weights to float32 or bfloat16");
   }
   return absl::OkStatus();
+}
+
+// A positive number of a rope object.
+absl::StatusOr<double> Factor(const Json& rope, const std::string& file,
+                              const char* field) {
+  const auto found = rope.find(field);
+  if (found == rope.end() || !found->is_number() || found->get<double>() <= 0)
+    return Wrong(file, field, "is missing or not a positive number");
+  return found->get<double>();
+}
+
+absl::StatusOr<RopeScaling> ReadScaling(const Json& rope,
+                                        const std::string& file,
+                                        const char* field) {
+  RopeScaling scaling;
+  const std::string type =
+      rope.value("rope_type", rope.value("type", "default"));
+  if (rope.value("partial_rotary_factor", 1.0) != 1.0)
+    return Wrong(file, "partial_rotary_factor", "is set; supported: 1");
+  if (type == "default") return scaling;
+  if (type != "linear" && type != "llama3") {
+    return Wrong(
+        file, field,
+        fmt::format("has type '{}'; supported: default, linear, llama3", type));
+  }
+  scaling.kind = RopeScaling::Kind::kLinear;
+  LARR_ASSIGN_OR_RETURN(scaling.factor, Factor(rope, file, "factor"));
+  if (type == "linear") return scaling;
+  scaling.kind = RopeScaling::Kind::kLlama3;
+  LARR_ASSIGN_OR_RETURN(scaling.low, Factor(rope, file, "low_freq_factor"));
+  LARR_ASSIGN_OR_RETURN(scaling.high, Factor(rope, file, "high_freq_factor"));
+  LARR_ASSIGN_OR_RETURN(scaling.trained,
+                        Factor(rope, file, "original_max_position_embeddings"));
+  if (scaling.high <= scaling.low) {
+    return Wrong(file, "high_freq_factor",
+                 "must be greater than `low_freq_factor`");
+  }
+  return scaling;
 }
 
 // transformers 4 writes `rope_theta` and `rope_scaling`, transformers 5 both
@@ -71,12 +101,7 @@ absl::Status ReadRope(const Json& json, const std::string& file,
   for (const char* field : {"rope_scaling", "rope_parameters"}) {
     if (!IsSet(json, field)) continue;
     const Json& rope = json.at(field);
-    const std::string type =
-        rope.value("rope_type", rope.value("type", "default"));
-    if (type != "default") {
-      return Wrong(file, field,
-                   fmt::format("has type '{}'; supported: default", type));
-    }
+    LARR_ASSIGN_OR_RETURN(config.rope_scaling, ReadScaling(rope, file, field));
     config.rope_theta = rope.value("rope_theta", config.rope_theta);
   }
   return absl::OkStatus();
@@ -84,8 +109,9 @@ absl::Status ReadRope(const Json& json, const std::string& file,
 
 absl::StatusOr<LlmConfig> FromJson(const Json& json, const std::string& text,
                                    const std::string& file) {
-  LARR_RETURN_IF_ERROR(CheckFamily(json, file));
+  LARR_RETURN_IF_ERROR(CheckCommon(json, file));
   LlmConfig config;
+  LARR_ASSIGN_OR_RETURN(config.family, ReadLlmFamily(json, file));
   config.json = text;
   LARR_ASSIGN_OR_RETURN(config.vocab_size, Size(json, file, "vocab_size"));
   LARR_ASSIGN_OR_RETURN(config.hidden_size, Size(json, file, "hidden_size"));
@@ -110,6 +136,8 @@ absl::StatusOr<LlmConfig> FromJson(const Json& json, const std::string& text,
     LARR_ASSIGN_OR_RETURN(config.max_positions,
                           Size(json, file, "max_position_embeddings"));
   }
+  config.max_positions = std::min(
+      {config.max_positions, config.family.max_positions, kMaxPositions});
   if (config.heads % config.kv_heads != 0) {
     return Wrong(file, "num_key_value_heads",
                  fmt::format("is {}, which does not divide {} heads",

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The shape of a language model, read from the `config.json` of its folder.
-// Families: Llama (LlamaForCausalLM: SmolLM2, Llama 2). A setting that would
-// change the mathematics and is not implemented is refused, never ignored.
+// The shape of a language model, read from the `config.json` of its folder; the
+// families are those of families.h. A setting that would change the mathematics
+// and is not implemented is refused, never ignored.
 //
 // Threads: a value; copies are independent.
 // Errors:  kNotFound         no such file
@@ -16,6 +16,9 @@
 #include <filesystem>
 #include <string>
 
+#include "common/llm/families.h"
+#include "common/llm/rotary.h"
+
 namespace larr {
 
 struct LlmConfig {
@@ -26,10 +29,14 @@ struct LlmConfig {
   int64_t heads = 0;     // H: of queries
   int64_t kv_heads = 0;  // K: of keys and values; H is a multiple of it
   int64_t head_dim = 0;  // D
+  // Tokens of the longest text; of models for longer ones 16,384, so that their
+  // tables of positions stay small.
   int64_t max_positions = 0;
   double rope_theta = 10000;
+  RopeScaling rope_scaling;
   double norm_epsilon = 1e-5;
   bool tied_head = false;  // The head is the embedding's own matrix.
+  LlmFamily family;
 
   // The file's text, kept so that a checkpoint is written with every field
   // that the model came with.

@@ -2,14 +2,14 @@
 #include "common/llm/weights.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <torch/utils.h>
 
 #include <map>
-#include <nlohmann/json.hpp>
-#include <set>
+#include <utility>
 
-#include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/llm/weight_files.h"
 #include "common/tensors/safetensors.h"
 #include "common/tensors/torch_status.h"
 
@@ -17,7 +17,6 @@ namespace larr {
 namespace {
 
 constexpr char kFile[] = "model.safetensors";
-constexpr char kIndex[] = "model.safetensors.index.json";
 constexpr char kHeadName[] = "lm_head.weight";
 
 LlmWeights Allocate(const LlmConfig& c, torch::ScalarType dtype) {
@@ -34,6 +33,9 @@ LlmWeights Allocate(const LlmConfig& c, torch::ScalarType dtype) {
     layer.post_norm = make({c.hidden_size});
     layer.gate_up = make({2 * c.intermediate_size, c.hidden_size});
     layer.down = make({c.hidden_size, c.intermediate_size});
+    if (c.family.qkv_bias)
+      layer.qkv_bias = make({(c.heads + 2 * c.kv_heads) * c.head_dim});
+    if (c.family.output_bias) layer.output_bias = make({c.hidden_size});
     weights.layers.push_back(std::move(layer));
   }
   weights.norm = make({c.hidden_size});
@@ -42,66 +44,47 @@ LlmWeights Allocate(const LlmConfig& c, torch::ScalarType dtype) {
   return weights;
 }
 
-// Files of the folder, in a fixed order.
-absl::StatusOr<std::vector<std::filesystem::path>> WeightFiles(
-    const std::filesystem::path& folder) {
-  if (std::filesystem::exists(folder / kFile))
-    return std::vector{folder / kFile};
-  if (!std::filesystem::exists(folder / kIndex)) {
-    return absl::NotFoundError(fmt::format("{}: has neither {} nor {}",
-                                           folder.string(), kFile, kIndex));
-  }
-  LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(folder / kIndex));
-  std::set<std::filesystem::path> files;
-  try {
-    const auto index = nlohmann::json::parse(text);
-    for (const auto& file : index.at("weight_map"))
-      files.insert(folder / file.get<std::string>());
-  } catch (const nlohmann::json::exception& error) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: {}", (folder / kIndex).string(), error.what()));
-  }
-  return std::vector(files.begin(), files.end());
-}
-
 // Buffers that old checkpoints carry and that follow from the config.
 bool IsDerived(const std::string& name) {
   return name.ends_with(".rotary_emb.inv_freq");
 }
 
+absl::Status CopyTensor(const torch::Tensor& from, const torch::Tensor& to) {
+  if (from.sizes() != to.sizes()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "has shape [{}], expected [{}]", fmt::join(from.sizes(), ", "),
+        fmt::join(to.sizes(), ", ")));
+  }
+  if (!from.is_floating_point())
+    return absl::InvalidArgumentError("holds integers, expected weights");
+  to.copy_(from);
+  if (!torch::isfinite(to.sum(torch::kFloat32)).item<bool>())
+    return absl::DataLossError("has values that are not finite");
+  return absl::OkStatus();
+}
+
 // Copies every tensor of the file to its place and takes it off `missing`.
-absl::Status CopyFile(const SafetensorsFile& file, const LlmConfig& config,
-                      const LlmWeights& weights,
+absl::Status CopyFile(const WeightFile& file, const LlmConfig& config,
                       std::map<std::string, torch::Tensor>& missing) {
-  for (const std::string& name : file.names()) {
+  for (const auto& [name, tensor] : file.tensors) {
     if (IsDerived(name)) continue;
     const auto found = missing.find(name);
-    if (found == missing.end()) {
+    absl::Status status;
+    if (found != missing.end()) {
+      status = CopyTensor(tensor, found->second);
+      missing.erase(found);
+    } else if (name != kHeadName || !config.tied_head) {
       // Some models store the tied head a second time.
-      if (name == kHeadName && config.tied_head) {
-        LARR_ASSIGN_OR_RETURN(const auto head, file.View(name));
-        if (head.sizes() == weights.embedding.sizes()) continue;
-      }
-      return absl::InvalidArgumentError(
-          fmt::format("{}: tensor '{}' is not part of a model with this "
-                      "config.json, or stands there twice",
-                      file.path().string(), name));
+      status = absl::InvalidArgumentError(
+          "is not part of a model with this config.json, or stands there "
+          "twice");
     }
-    const auto shape = found->second.sizes();
-    LARR_ASSIGN_OR_RETURN(const auto tensor,
-                          file.View(name, {shape.data(), shape.size()}));
-    if (!tensor.is_floating_point()) {
-      return absl::InvalidArgumentError(
-          fmt::format("{}: tensor '{}' holds integers, expected weights",
-                      file.path().string(), name));
+    if (!status.ok()) {
+      return absl::Status(status.code(),
+                          fmt::format("{}: tensor '{}' {}", file.path.string(),
+                                      name, std::string(status.message())));
     }
-    found->second.copy_(tensor);
-    if (!torch::isfinite(found->second.sum(torch::kFloat32)).item<bool>()) {
-      return absl::DataLossError(
-          fmt::format("{}: tensor '{}' has values that are not finite",
-                      file.path().string(), name));
-    }
-    missing.erase(found);
+    file.mapping->Forget(tensor.const_data_ptr(), tensor.nbytes());
   }
   return absl::OkStatus();
 }
@@ -128,18 +111,32 @@ std::vector<NamedWeight> NamedWeights(const LlmConfig& c,
     const LayerWeights& layer = weights.layers[i];
     const auto add = [&](const char* name, torch::Tensor view) {
       named.push_back(
-          {fmt::format("model.layers.{}.{}.weight", i, name), std::move(view)});
+          {fmt::format("model.layers.{}.{}", i, name), std::move(view)});
     };
-    add("input_layernorm", layer.input_norm);
-    add("self_attn.q_proj", layer.qkv.narrow(0, 0, query));
-    add("self_attn.k_proj", layer.qkv.narrow(0, query, key));
-    add("self_attn.v_proj", layer.qkv.narrow(0, query + key, key));
-    add("self_attn.o_proj", layer.output);
-    add("post_attention_layernorm", layer.post_norm);
-    add("mlp.gate_proj", layer.gate_up.narrow(0, 0, c.intermediate_size));
-    add("mlp.up_proj",
+    // The parts of a matrix, or of its bias.
+    const auto add_qkv = [&](const char* kind, const torch::Tensor& all) {
+      if (c.family.packed_qkv)
+        return add(fmt::format("self_attn.W_pack.{}", kind).c_str(), all);
+      int64_t from = 0;
+      for (const char part : {'q', 'k', 'v'}) {
+        const int64_t rows = part == 'q' ? query : key;
+        add(fmt::format("self_attn.{}_proj.{}", part, kind).c_str(),
+            all.narrow(0, from, rows));
+        from += rows;
+      }
+    };
+    add("input_layernorm.weight", layer.input_norm);
+    add_qkv("weight", layer.qkv);
+    if (layer.qkv_bias.defined()) add_qkv("bias", layer.qkv_bias);
+    add("self_attn.o_proj.weight", layer.output);
+    if (layer.output_bias.defined())
+      add("self_attn.o_proj.bias", layer.output_bias);
+    add("post_attention_layernorm.weight", layer.post_norm);
+    add("mlp.gate_proj.weight",
+        layer.gate_up.narrow(0, 0, c.intermediate_size));
+    add("mlp.up_proj.weight",
         layer.gate_up.narrow(0, c.intermediate_size, c.intermediate_size));
-    add("mlp.down_proj", layer.down);
+    add("mlp.down_proj.weight", layer.down);
   }
   named.push_back({"model.norm.weight", weights.norm});
   if (!c.tied_head) named.push_back({kHeadName, weights.head});
@@ -152,19 +149,20 @@ absl::StatusOr<LlmWeights> ReadLlmWeights(const std::filesystem::path& folder,
   return GuardTorch(
       "reading " + folder.string(), [&]() -> absl::StatusOr<LlmWeights> {
         const torch::NoGradGuard no_grad;
-        LARR_ASSIGN_OR_RETURN(const auto files, WeightFiles(folder));
+        LARR_ASSIGN_OR_RETURN(const auto files, FindWeightFiles(folder));
         LlmWeights weights = Allocate(config, dtype);
         std::map<std::string, torch::Tensor> missing;
         for (auto& [name, view] : NamedWeights(config, weights))
           missing.emplace(name, view);
         for (const auto& path : files) {
-          LARR_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
-          LARR_RETURN_IF_ERROR(CopyFile(file, config, weights, missing));
+          LARR_ASSIGN_OR_RETURN(const auto file, OpenWeightFile(path));
+          LARR_RETURN_IF_ERROR(CopyFile(file, config, missing));
         }
         if (!missing.empty()) {
           return absl::NotFoundError(fmt::format(
-              "{}: tensor '{}' is missing ({} in all)", folder.string(),
-              missing.begin()->first, missing.size()));
+              "{}: tensor '{}' is missing ({} in all) in {} file(s)",
+              files.back().string(), missing.begin()->first, missing.size(),
+              files.size()));
         }
         return weights;
       });

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The weights of a language model in memory, and their way from and to the
-// safetensors files of a Hugging Face folder.
+// files of a Hugging Face folder.
 //
 // Projections that read the same input are one matrix here (q, k, v; gate,
-// up): one multiplication instead of three. Files keep the public names.
+// up): one multiplication instead of three. Files keep the public names of the
+// model's family.
 //
+// Memory: reading takes the weights once, as `dtype`, and one tensor of the
+//         file at a time.
 // Shapes: h hidden, H query heads, K key/value heads, D head, I SwiGLU, V rows.
 // Errors: kNotFound         a file or a tensor is missing
 //         kInvalidArgument  a tensor is unknown or has the wrong shape
@@ -33,6 +36,9 @@ struct LayerWeights {
   torch::Tensor post_norm;   // [h]
   torch::Tensor gate_up;     // [2I, h]: gate first
   torch::Tensor down;        // [h, I]
+  // Undefined in families without them.
+  torch::Tensor qkv_bias;     // [(H + 2K) D]
+  torch::Tensor output_bias;  // [h]
 };
 
 struct LlmWeights {
@@ -50,8 +56,7 @@ struct NamedWeight {
 std::vector<NamedWeight> NamedWeights(const LlmConfig& config,
                                       const LlmWeights& weights);
 
-// Reads `model.safetensors`, or the shards that `model.safetensors.index.json`
-// lists, converted to `dtype`.
+// Reads the files of weight_files.h, converted to `dtype`.
 absl::StatusOr<LlmWeights> ReadLlmWeights(const std::filesystem::path& folder,
                                           const LlmConfig& config,
                                           torch::ScalarType dtype);

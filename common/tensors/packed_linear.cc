@@ -26,7 +26,8 @@ auto Find(const char* name) {
 
 PackedLinear::PackedLinear(const Tensor& weight, const Tensor& bias,
                            int64_t rows)
-    : weight_(weight.detach().contiguous()), bias_(bias) {
+    : weight_(weight.detach().contiguous()),
+      bias_(bias.defined() ? bias.detach() : bias) {
   if (!weight_.device().is_cpu() || !at::globalContext().userEnabledMkldnn())
     return;
   try {

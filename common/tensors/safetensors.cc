@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
@@ -13,7 +11,6 @@
 #include <optional>
 #include <utility>
 
-#include "common/base/file_descriptor.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/tensors/torch_status.h"
@@ -89,32 +86,16 @@ std::pair<std::vector<Named>, std::string> Layout(
 
 }  // namespace
 
-struct SafetensorsFile::Mapping {
-  char* bytes = nullptr;
-  size_t size = 0;
-  ~Mapping() {
-    if (bytes != nullptr) munmap(bytes, size);
-  }
-};
-
 absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(
     const std::filesystem::path& path) {
-  const FileDescriptor fd(path, O_RDONLY);
-  if (!fd.valid()) return ErrnoStatus("cannot open", path);
-  struct stat info {};
-  if (fstat(fd.get(), &info) != 0 || info.st_size < 8) {
-    return absl::DataLossError(
-        fmt::format("{}: {} bytes are too few for a safetensors file",
-                    path.string(), info.st_size));
-  }
   SafetensorsFile file;
   file.path_ = path;
-  file.mapping_ = std::make_shared<Mapping>();
-  file.mapping_->size = static_cast<size_t>(info.st_size);
-  void* bytes = mmap(nullptr, file.mapping_->size, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_NORESERVE, fd.get(), 0);
-  if (bytes == MAP_FAILED) return ErrnoStatus("cannot map", path);
-  file.mapping_->bytes = static_cast<char*>(bytes);
+  LARR_ASSIGN_OR_RETURN(file.mapping_, MappedFile::Open(path));
+  if (file.mapping_->size() < 8) {
+    return absl::DataLossError(
+        fmt::format("{}: {} bytes are too few for a safetensors file",
+                    path.string(), file.mapping_->size()));
+  }
   if (auto status = file.ParseHeader(); !status.ok()) return status;
   return file;
 }
@@ -124,12 +105,12 @@ absl::Status SafetensorsFile::ParseHeader() {
     return absl::DataLossError(fmt::format("{}: {}", path_.string(), what));
   };
   uint64_t length = 0;
-  memcpy(&length, mapping_->bytes, 8);
-  if (length > kMaxHeaderBytes || length + 8 > mapping_->size) {
+  memcpy(&length, mapping_->bytes(), 8);
+  if (length > kMaxHeaderBytes || length + 8 > mapping_->size()) {
     return damaged(fmt::format("the header claims {} bytes, the file has {}",
-                               length, mapping_->size));
+                               length, mapping_->size()));
   }
-  const char* begin = mapping_->bytes + 8;
+  const char* begin = mapping_->bytes() + 8;
   const Json header = Json::parse(begin, begin + length, nullptr, false);
   if (!header.is_object()) return damaged("the header is not a JSON object");
   const size_t data = 8 + length;
@@ -168,11 +149,11 @@ absl::Status SafetensorsFile::ParseHeader() {
                                fmt::join(offsets, ", "), dtype_name,
                                ShapeText(entry.shape)));
     }
-    if (offsets[1] > mapping_->size - data) {
+    if (offsets[1] > mapping_->size() - data) {
       return wrong(
           fmt::format("ends at byte {} of {}: the file is "
                       "truncated; copy or download it again",
-                      offsets[1], mapping_->size - data));
+                      offsets[1], mapping_->size() - data));
     }
     entry.begin = data + offsets[0];
     entry.end = data + offsets[1];
@@ -195,10 +176,10 @@ absl::Status SafetensorsFile::CheckTiling(size_t data_begin) const {
     }
     next = to;
   }
-  if (next != mapping_->size) {
+  if (next != mapping_->size()) {
     return absl::DataLossError(
         fmt::format("{}: {} bytes follow the last tensor", path_.string(),
-                    mapping_->size - next));
+                    mapping_->size() - next));
   }
   return absl::OkStatus();
 }
@@ -223,7 +204,7 @@ absl::StatusOr<torch::Tensor> SafetensorsFile::View(
   const Entry& entry = found->second;
   return GuardTorch(
       "view of " + path_.string(), [&]() -> absl::StatusOr<torch::Tensor> {
-        char* bytes = mapping_->bytes + entry.begin;
+        char* bytes = mapping_->bytes() + entry.begin;
         const auto size = c10::elementSize(entry.dtype);
         if (reinterpret_cast<uintptr_t>(bytes) % size != 0) {
           auto copy = torch::empty(entry.shape, entry.dtype);

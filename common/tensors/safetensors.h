@@ -29,6 +29,8 @@
 #include <string_view>
 #include <vector>
 
+#include "common/tensors/mapped_file.h"
+
 namespace larr {
 
 class SafetensorsFile {
@@ -39,6 +41,7 @@ class SafetensorsFile {
       const std::filesystem::path& path);
 
   const std::filesystem::path& path() const { return path_; }
+  const std::shared_ptr<const MappedFile>& mapping() const { return mapping_; }
   // Sorted.
   std::vector<std::string> names() const;
   bool Contains(std::string_view name) const;
@@ -59,7 +62,6 @@ class SafetensorsFile {
                                      torch::ScalarType dtype) const;
 
  private:
-  struct Mapping;
   struct Entry {
     torch::ScalarType dtype;
     std::vector<int64_t> shape;
@@ -72,7 +74,7 @@ class SafetensorsFile {
 
   std::filesystem::path path_;
   // Shared with every tensor of View().
-  std::shared_ptr<Mapping> mapping_;
+  std::shared_ptr<const MappedFile> mapping_;
   std::map<std::string, Entry, std::less<>> entries_;
   std::map<std::string, std::string> metadata_;
 };

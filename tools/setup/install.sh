@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Installs what a build needs on Debian 12: Debian packages (as root or through
 # sudo, only where some are missing), and into .deps, each verified by hash:
-#   torch/ arrow/ python/  unpacked Python wheels  (wheels-*.txt)
+#   torch/ arrow/ python/ transformers/  unpacked Python wheels (wheels-*.txt)
 #   cargo-target/          the tokenizers library  (third_party/tokenizers)
 #   sentencepiece/         the sentencepiece library  (sources.txt)
 #   models/smollm2-135m/   the embedded model      (convert_smollm2.py)
@@ -218,7 +218,7 @@ convert_model() {
 list_work() {
   local group
   [[ -z $(missing_debian_packages) ]] || echo debian
-  for group in torch arrow python "$@"; do
+  for group in torch arrow python transformers "$@"; do
     done_with "$group" "$(wheels_hash "$group")" || echo "wheels:$group"
   done
   done_with cargo-target "$(crate_hash)" || echo crate

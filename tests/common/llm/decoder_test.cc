@@ -4,6 +4,7 @@
 #include <torch/utils.h>
 
 #include <catch2/catch.hpp>
+#include <map>
 #include <random>
 
 #include "common/llm/language_loss.h"
@@ -31,10 +32,30 @@ Decoder MakeDecoder(const Model& model, Way way) {
   return decoder;
 }
 
-// The goldens' largest difference of logits and smallest cosine of states.
+// What may differ from the goldens, which are in float32; in bfloat16 about
+// twice of what was measured.
+struct Bounds {
+  double logits;     // the largest difference, relative to the largest logit
+  double hidden;     // the largest difference
+  double cosine;     // the smallest of two rows of hidden states
+  double loss;       // relative
+  double gradients;  // the largest difference, relative to the largest value
+};
+constexpr Bounds kFloat = {1e-5, 1e-4, 0.999999, 1e-5, 1e-4};
+constexpr Bounds kBrain = {0.07, 0.3, 0.996, 0.02, 0.1};
+
+const Bounds& BoundsOf(torch::ScalarType dtype) {
+  return dtype == torch::kFloat32 ? kFloat : kBrain;
+}
+
+double Relative(const Tensor& a, const Tensor& expected) {
+  return MaxDifference(a, expected) / expected.abs().max().item<double>();
+}
+
+// Logits and states.
 void Compare(const std::filesystem::path& folder,
              const std::filesystem::path& goldens_file, torch::ScalarType dtype,
-             Way way, double max_logit, double min_cosine) {
+             Way way, const Bounds& bounds) {
   const torch::NoGradGuard no_grad;
   const auto goldens = Value(SafetensorsFile::Open(goldens_file));
   const Model model = ReadModel(folder, dtype);
@@ -45,45 +66,91 @@ void Compare(const std::filesystem::path& folder,
   const Tensor hidden = decoder.Hidden(batch);
   for (size_t i = 0; i < texts.size(); ++i) {
     const std::string name = std::to_string(i);
-    INFO("text " << name << " way " << static_cast<int>(way) << " " << dtype);
+    INFO(folder << " text " << name << " way " << static_cast<int>(way) << " "
+                << dtype);
     const Tensor expected = Value(goldens.View(name + ".hidden"));
-    CHECK(MinCosine(Rows(batch, hidden, i), expected) >= min_cosine);
-    const Tensor logits = Value(goldens.View(name + ".logits"));
     const Tensor rows = Rows(batch, hidden, i);
-    CHECK(MaxDifference(decoder.Logits(rows.narrow(
-                            0, rows.size(0) - logits.size(0), logits.size(0))),
-                        logits) <= max_logit);
+    CHECK(MinCosine(rows, expected) >= bounds.cosine);
+    CHECK(MaxDifference(rows, expected) <= bounds.hidden);
+    const Tensor logits = Value(goldens.View(name + ".logits"));
+    CHECK(Relative(decoder.Logits(rows.narrow(0, rows.size(0) - logits.size(0),
+                                              logits.size(0))),
+                   logits) <= bounds.logits);
   }
 }
 
-TEST_CASE("The tiny Llama agrees with transformers") {
-  const auto goldens = TinyFolder() / "goldens.safetensors";
-  for (const Way way : kWays) {
-    Compare(TinyFolder(), goldens, torch::kFloat32, way, 1e-4, 0.999999);
-    Compare(TinyFolder(), goldens, torch::kBFloat16, way, 0.25, 0.999);
+TEST_CASE("Every family agrees with transformers") {
+  for (const auto& folder : GoldenFolders()) {
+    for (const Way way : kWays) {
+      for (const auto dtype : {torch::kFloat32, torch::kBFloat16}) {
+        Compare(folder, folder / "goldens.safetensors", dtype, way,
+                BoundsOf(dtype));
+      }
+    }
   }
 }
 
 TEST_CASE("SmolLM2-135M agrees with transformers") {
   const auto goldens = SmolGoldens() / "goldens.safetensors";
   for (const Way way : kWays) {
-    Compare(SmolFolder(), goldens, torch::kFloat32, way, 1e-3, 0.9999);
-    Compare(SmolFolder(), goldens, torch::kBFloat16, way, 1.0, 0.995);
+    Compare(SmolFolder(), goldens, torch::kFloat32, way,
+            {.logits = 5e-5, .hidden = 2e-3, .cosine = 0.9999});
+    Compare(SmolFolder(), goldens, torch::kBFloat16, way,
+            {.logits = 0.05, .hidden = 10, .cosine = 0.995});
   }
 }
 
-void CompareGradients(bool plain) {
+// The gradients of a step, named as files name the tensors; of what learned.
+std::map<std::string, Tensor> NamedGradients(
+    const Model& model, const std::vector<TrainedTensor>& trained) {
+  std::map<std::string, Tensor> by_name;
+  for (const auto& [name, tensor, is_new] : trained)
+    by_name[name] = tensor.grad();
+  const auto of = [&](const std::string& name) {
+    const auto found = by_name.find(name);
+    return found == by_name.end() ? Tensor() : found->second;
+  };
+  const auto table = [&](const std::string& name) {
+    const Tensor known = of(name + ".known");
+    return known.defined() ? torch::cat({known, of(name + ".special")}) : known;
+  };
+  LlmWeights gradients;  // arranged as the weights
+  gradients.embedding = table("embedding");
+  gradients.head = table("head");
+  gradients.norm = of("norm");
+  for (size_t i = 0; i < model.weights.layers.size(); ++i) {
+    const auto layer = [&](const char* name) {
+      return of("layers." + std::to_string(i) + "." + name);
+    };
+    gradients.layers.push_back({layer("input_norm"), layer("qkv"),
+                                layer("output"), layer("post_norm"),
+                                layer("gate_up"), layer("down"),
+                                layer("qkv_bias"), layer("output_bias")});
+  }
+  std::map<std::string, Tensor> named;
+  for (const auto& [name, view] : NamedWeights(model.config, gradients))
+    named[name] = view;
+  return named;
+}
+
+// One step of training: loss, and gradients.
+void CompareStep(const std::filesystem::path& folder, Way way,
+                 torch::ScalarType dtype) {
+  INFO(folder << " way " << static_cast<int>(way) << " " << dtype);
+  const Bounds& bounds = BoundsOf(dtype);
   const auto goldens =
-      Value(SafetensorsFile::Open(TinyFolder() / "goldens.safetensors"));
-  const Model model = ReadModel(TinyFolder(), torch::kFloat32);
+      Value(SafetensorsFile::Open(folder / "goldens.safetensors"));
+  const Model model = ReadModel(folder, dtype);
   // Special tokens apart, as in training.
   const int64_t first_special = model.config.vocab_size - 7;
-  Decoder decoder(model.config, model.weights, first_special, 0);
-  if (plain) decoder.UsePlainOperations();
+  const bool frozen = way == Way::kFrozen;
+  Decoder decoder(model.config, model.weights, first_special,
+                  frozen ? model.config.layers : 0);
+  if (way == Way::kPlain) decoder.UsePlainOperations();
   const auto trained = decoder.Train(/*with_vocabulary=*/true);
 
   std::vector<Description> descriptions;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; goldens.Contains(std::to_string(i) + ".ids"); ++i) {
     const Tensor labels = Value(goldens.View(std::to_string(i) + ".labels"));
     descriptions.push_back(
         {Ids(goldens, i), labels.eq(-100).sum().item<int64_t>()});
@@ -93,38 +160,41 @@ void CompareGradients(bool plain) {
       NextTokenLoss(decoder.Hidden(batch.batch).index_select(0, batch.rows),
                     decoder.head(), batch.targets) /
       batch.targets.size(0);
-  const Tensor expected = Value(goldens.View("loss"));
-  CHECK(std::abs(loss.item<float>() - expected.item<float>()) < 1e-5);
+  CHECK(Relative(loss, Value(goldens.View("loss"))[0]) < bounds.loss);
   loss.backward();
 
-  LlmWeights gradients;  // arranged as the weights, to be named as they are
-  gradients.layers.resize(model.weights.layers.size());
-  std::map<std::string, Tensor> by_name;
-  for (const auto& [name, tensor, is_new] : trained)
-    by_name[name] = tensor.grad();
-  gradients.embedding =
-      torch::cat({by_name["embedding.known"], by_name["embedding.special"]});
-  gradients.head = torch::cat({by_name["head.known"], by_name["head.special"]});
-  gradients.norm = by_name["norm"];
-  for (size_t i = 0; i < gradients.layers.size(); ++i) {
-    const auto of = [&](const char* name) {
-      return by_name["layers." + std::to_string(i) + "." + name];
-    };
-    gradients.layers[i] = {of("input_norm"), of("qkv"),     of("output"),
-                           of("post_norm"),  of("gate_up"), of("down")};
+  if (frozen) {  // What lies above the layers.
+    CHECK(Relative(trained.back().tensor.grad(),
+                   Value(goldens.View("grad.model.norm.weight"))) <
+          bounds.gradients);
+    if (model.config.tied_head) return;
+    REQUIRE(trained[1].name == "head.special");
+    const Tensor head = Value(goldens.View("grad.lm_head.weight"));
+    CHECK(
+        MaxDifference(trained[1].tensor.grad(), head.slice(0, first_special)) <
+        bounds.gradients * head.abs().max().item<double>());
+    return;
   }
-  int compared = 0;
-  for (const auto& [name, view] : NamedWeights(model.config, gradients)) {
+  size_t compared = 0;
+  for (const auto& [name, gradient] : NamedGradients(model, trained)) {
     INFO(name);
-    CHECK(MaxDifference(view, Value(goldens.View("grad." + name))) < 1e-5);
+    const Tensor expected = Value(goldens.View("grad." + name));
+    REQUIRE(gradient.sizes() == expected.sizes());
+    CHECK(Relative(gradient, expected) < bounds.gradients);
     ++compared;
   }
-  CHECK(compared == 21);
+  size_t stored = 0;
+  for (const auto& name : goldens.names()) stored += name.starts_with("grad.");
+  CHECK(compared == stored);
 }
 
 TEST_CASE("Loss and gradients of one step agree with transformers") {
-  CompareGradients(/*plain=*/true);
-  CompareGradients(/*plain=*/false);
+  for (const auto& folder : GoldenFolders()) {
+    for (const Way way : kWays) {
+      CompareStep(folder, way, torch::kFloat32);
+      CompareStep(folder, way, torch::kBFloat16);
+    }
+  }
 }
 
 TEST_CASE(

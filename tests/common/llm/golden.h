@@ -30,6 +30,19 @@ inline std::filesystem::path TinyFolder() {
 inline std::filesystem::path SentencepieceFolder(const char* name) {
   return Folder("LARR_SOURCE_DIR", ".") / "tests/golden/sentencepiece" / name;
 }
+// Of tests/golden/families; see make_llm_goldens.py.
+inline std::filesystem::path FamilyFolder(const char* name) {
+  return Folder("LARR_SOURCE_DIR", ".") / "tests/golden/families" / name;
+}
+// All folders that hold weights and their goldens with gradients.
+inline std::vector<std::filesystem::path> GoldenFolders() {
+  return {TinyFolder(),
+          FamilyFolder("llama3"),
+          FamilyFolder("llama_bias"),
+          FamilyFolder("qwen2_tied"),
+          FamilyFolder("qwen2_untied"),
+          FamilyFolder("baichuan2")};
+}
 inline std::filesystem::path SmolGoldens() {
   return Folder("LARR_SOURCE_DIR", ".") / "tests/golden/llm";
 }

@@ -34,6 +34,41 @@ TEST_CASE("A config of the Llama family is read") {
   CHECK(testing::Value(ParseLlmConfig(newer.dump(), "x")).rope_theta == 7.0);
 }
 
+TEST_CASE("RoPE scaling is read as either transformers writes it") {
+  auto json = Base();
+  json["rope_scaling"] = {{"rope_type", "llama3"},
+                          {"factor", 8.0},
+                          {"low_freq_factor", 1.0},
+                          {"high_freq_factor", 4.0},
+                          {"original_max_position_embeddings", 8192}};
+  auto config = testing::Value(ParseLlmConfig(json.dump(), "x"));
+  CHECK(config.rope_scaling.kind == RopeScaling::Kind::kLlama3);
+  CHECK(config.rope_scaling.factor == 8);
+  CHECK(config.rope_scaling.high == 4);
+  CHECK(config.rope_scaling.trained == 8192);
+  CHECK(config.rope_theta == 5000);
+  json["rope_scaling"]["high_freq_factor"] = 0.5;
+  CHECK_THAT(ParseLlmConfig(json.dump(), "x").status().ToString(),
+             Catch::Contains("`high_freq_factor` must be greater"));
+  json["rope_scaling"].erase("low_freq_factor");
+  CHECK_THAT(ParseLlmConfig(json.dump(), "x").status().ToString(),
+             Catch::Contains("`low_freq_factor` is missing"));
+  json["rope_scaling"] = {{"type", "linear"}, {"factor", 2.0}};
+  config = testing::Value(ParseLlmConfig(json.dump(), "x"));
+  CHECK(config.rope_scaling.kind == RopeScaling::Kind::kLinear);
+}
+
+TEST_CASE("Positions end where a window or our tables do") {
+  auto json = Base();
+  json["max_position_embeddings"] = 131072;
+  CHECK(testing::Value(ParseLlmConfig(json.dump(), "x")).max_positions ==
+        16384);
+  json["model_type"] = "qwen2";
+  json["use_sliding_window"] = true;
+  json["sliding_window"] = 300;
+  CHECK(testing::Value(ParseLlmConfig(json.dump(), "x")).max_positions == 300);
+}
+
 TEST_CASE("A config is written back with its own fields") {
   auto json = Base();
   json["bos_token_id"] = 1;
@@ -59,9 +94,9 @@ TEST_CASE("What the decoder does not compute is refused by field") {
   };
   refused("model_type", "mamba");
   refused("hidden_act", "gelu");
-  refused("attention_bias", true);
   refused("mlp_bias", true);
-  refused("rope_scaling", {{"rope_type", "llama3"}});
+  refused("rope_scaling", {{"rope_type", "yarn"}, {"factor", 4}});
+  refused("rope_parameters", {{"rope_type", "dynamic"}, {"factor", 4}});
   refused("quantization_config", {{"bits", 4}});
   refused("num_key_value_heads", 3);
   refused("hidden_size", -1);

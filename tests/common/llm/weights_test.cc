@@ -4,7 +4,9 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 
+#include "common/llm/weight_files.h"
 #include "common/tensors/safetensors.h"
 #include "tests/common/llm/golden.h"
 #include "tests/testing/temp_dir.h"
@@ -33,20 +35,63 @@ absl::Status ReadAgain(const Tensors& tensors) {
   return ReadLlmWeights(dir.path(), TinyConfig(), torch::kFloat32).status();
 }
 
-TEST_CASE("Weights survive a write and a read") {
-  const auto config = TinyConfig();
-  const auto weights =
-      Value(ReadLlmWeights(testing::TinyFolder(), config, torch::kFloat32));
-  const testing::TempDir dir;
-  REQUIRE(WriteLlmWeights(dir.path(), config, weights, torch::kFloat32).ok());
-  const auto file =
-      Value(SafetensorsFile::Open(dir.path() / "model.safetensors"));
-  const auto original = TinyTensors();
-  CHECK(file.names().size() == original.size());
-  for (const auto& [name, tensor] : original) {
-    INFO(name);
-    CHECK(torch::equal(Value(file.View(name)), tensor));
+// All tensors of a folder's files, by their names there.
+Tensors TensorsIn(const std::filesystem::path& folder) {
+  Tensors tensors;
+  for (const auto& path : Value(FindWeightFiles(folder)))
+    tensors.merge(Value(OpenWeightFile(path)).tensors);
+  return tensors;
+}
+
+TEST_CASE("Every family's weights survive a write and a read") {
+  for (const auto& folder : testing::GoldenFolders()) {
+    INFO(folder);
+    const auto config = Value(ReadLlmConfig(folder / "config.json"));
+    const auto weights = Value(ReadLlmWeights(folder, config, torch::kFloat32));
+    const testing::TempDir dir;
+    REQUIRE(WriteLlmWeights(dir.path(), config, weights, torch::kFloat32).ok());
+    const auto original = TensorsIn(folder), written = TensorsIn(dir.path());
+    CHECK(written.size() == original.size());
+    for (const auto& [name, tensor] : original) {
+      INFO(name);
+      REQUIRE(written.contains(name));
+      CHECK(torch::equal(written.at(name), tensor));
+    }
+    const std::string json = LlmConfigJson(config, "float32");
+    const auto again = Value(ParseLlmConfig(json, "written"));
+    CHECK(ReadLlmWeights(dir.path(), again, torch::kFloat32).ok());
+    auto fields = nlohmann::json::parse(config.json);
+    fields.erase("torch_dtype");
+    fields["dtype"] = "float32";
+    CHECK(nlohmann::json::parse(json) == fields);
   }
+}
+
+// A figure of /proc/self/status, in bytes.
+int64_t OwnMemory(const std::string& name) {
+  std::ifstream status("/proc/self/status");
+  std::string word;
+  int64_t kib = 0;
+  while (status >> word) {
+    if (word == name + ":") status >> kib;
+  }
+  return kib * 1024;
+}
+
+TEST_CASE("Reading holds the weights once") {
+  const auto folder = testing::SmolFolder();
+  const auto config = Value(ReadLlmConfig(folder / "config.json"));
+  std::ofstream("/proc/self/clear_refs") << 5;  // the peak starts anew
+  const int64_t before = OwnMemory("VmRSS");
+  const auto weights = Value(ReadLlmWeights(folder, config, torch::kBFloat16));
+  const int64_t peak = OwnMemory("VmHWM") - before;
+  int64_t bytes = 0;
+  for (const auto& [name, view] : NamedWeights(config, weights))
+    bytes += static_cast<int64_t>(view.nbytes());
+  REQUIRE(bytes > 200'000'000);
+  // And the largest tensor of the file, the embedding: a fifth of this model.
+  CHECK(static_cast<double>(peak) <
+        1.1 * static_cast<double>(bytes + weights.embedding.nbytes()));
 }
 
 TEST_CASE("Shards are read through their index") {

@@ -17,9 +17,9 @@ finish() { mkdir -p "$deps/$1.partial" && replace "$1" "$2"; }
 
 mkdir -p "$deps/models" "$deps/cargo-target"
 expect "an empty .deps needs everything" \
-  "wheels:torch wheels:arrow wheels:python crate sentencepiece model" "$(work)"
+  "wheels:torch wheels:arrow wheels:python wheels:transformers crate sentencepiece model" "$(work)"
 
-for group in torch arrow python; do finish "$group" "$(wheels_hash "$group")"; done
+for group in torch arrow python transformers; do finish "$group" "$(wheels_hash "$group")"; done
 crate_hash >"$deps/cargo-target/.stamp"
 finish sentencepiece "$(sentencepiece_hash)"
 finish models/smollm2-135m "$(model_hash)"
