@@ -108,19 +108,21 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
   head.config.set_max_tokens(config.max_tokens());
   Decoder decoder(checkpoint.config, checkpoint.weights, first_special,
                   config.frozen_layers());
+  LARR_RETURN_IF_ERROR(
+      SetUpDecoder(context, DecoderSettingsOf(config), decoder));
   // The head is not read, and the embedding learns only if all layers do.
   auto trained = decoder.Train(config.frozen_layers() == 0);
   std::erase_if(trained, [](const TrainedTensor& tensor) {
     return tensor.name.starts_with("head.");
   });
   const int64_t hidden = checkpoint.config.hidden_size;
-  const LlmTrainerOptions options =
-      MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
-                         ToTextProto(config), digests);
+  const LlmTrainerOptions options = MakeTrainerOptions(
+      context, config.steps(), config.checkpoint_steps(),
+      config.kept_checkpoints(), ToTextProto(config), digests);
   LARR_ASSIGN_OR_RETURN(
       const torch::Tensor coordinates,
       ContrastStart({config, context.config.spec().seed(),
-                     options.checkpoint.parent_path() / "start.safetensors",
+                     options.checkpoints.parent_path() / "start.safetensors",
                      options.identity},
                     sampler, checkpoint.tokenizer, decoder, hidden,
                     context.progress));
@@ -146,6 +148,7 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
     return result;
   };
   LARR_RETURN_IF_ERROR(RunTrainer(context, config.steps(), body, trainer));
+  decoder.MergeAdapters();
   head.projection = projection.detach().mm(coordinates);
   config::v1::ArtifactManifest manifest;
   manifest.mutable_parents()->insert(digests.begin(), digests.end());

@@ -196,11 +196,14 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
   LARR_ASSIGN_OR_RETURN(const auto digests, InputDigests(context, {"corpus"}));
   Decoder decoder(checkpoint.config, checkpoint.weights, first_special,
                   config.frozen_layers());
+  LARR_RETURN_IF_ERROR(
+      SetUpDecoder(context, DecoderSettingsOf(config), decoder));
   Optimizer optimizer(decoder.Train(/*with_vocabulary=*/true),
                       config.optimizer(), config.steps());
   LlmTrainer trainer(
       MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
-                         ToTextProto(config), digests),
+                         config.kept_checkpoints(), ToTextProto(config),
+                         digests),
       optimizer);
   LARR_RETURN_IF_ERROR(trainer.Restore());
   const auto held_out = [&] {
@@ -227,6 +230,7 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
     return StepResult{loss.item<double>(), batch.batch.tokens(), {}};
   };
   LARR_RETURN_IF_ERROR(RunTrainer(context, config.steps(), body, trainer));
+  decoder.MergeAdapters();
   nlohmann::ordered_json report;
   if (config.steps() > 0) {
     LARR_ASSIGN_OR_RETURN(const auto after, held_out());
