@@ -81,10 +81,18 @@ absl::Status CompleteLlmConfig(const std::string& path, Config& config) {
   if (config.precision() == config::v1::PRECISION_UNSPECIFIED)
     config.set_precision(config::v1::BF16);
   if (config.checkpoint_steps() == 0) config.set_checkpoint_steps(100);
-  LARR_RETURN_IF_ERROR(
-      Check(path, {NotNegative("steps", config.steps()),
-                   NotNegative("frozen_layers", config.frozen_layers()),
-                   Positive("checkpoint_steps", config.checkpoint_steps())}));
+  if (config.kept_checkpoints() == 0) config.set_kept_checkpoints(2);
+  LARR_RETURN_IF_ERROR(Check(
+      path,
+      {NotNegative("steps", config.steps()),
+       NotNegative("frozen_layers", config.frozen_layers()),
+       Positive("checkpoint_steps", config.checkpoint_steps()),
+       Positive("kept_checkpoints", config.kept_checkpoints()),
+       NotNegative("frozen_cache_megabytes", config.frozen_cache_megabytes()),
+       NotNegative("lora.rank", config.lora().rank()),
+       NotNegative("lora.alpha", config.lora().alpha())}));
+  if (config.lora().rank() > 0 && config.lora().alpha() == 0)
+    config.mutable_lora()->set_alpha(config.lora().rank());
   if (config.steps() == 0) return absl::OkStatus();
   const LlmOptimizer& optimizer = config.optimizer();
   return Check(path + "optimizer.",

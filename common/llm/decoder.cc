@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/llm/decoder.h"
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
+#include <xxhash.h>
 
+#include <array>
+#include <memory>
+#include <span>
 #include <utility>
 
 #include "common/llm/layer_ops.h"
+#include "common/llm/recompute.h"
 
 namespace larr {
 namespace {
@@ -23,6 +29,25 @@ Tensor UnitRows(const Tensor& rows) {
   const Tensor length =
       at::linalg_vector_norm(rows, 2, {1}, /*keepdim=*/true, torch::kFloat32);
   return (rows / length.clamp_min(1e-12)).to(rows.scalar_type());
+}
+
+// A layer's tensors by name.
+template <typename Weights>
+auto TensorsOf(Weights& layer) {
+  return std::array{std::pair{"input_norm", &layer.input_norm},
+                    std::pair{"qkv", &layer.qkv},
+                    std::pair{"output", &layer.output},
+                    std::pair{"post_norm", &layer.post_norm},
+                    std::pair{"gate_up", &layer.gate_up},
+                    std::pair{"down", &layer.down}};
+}
+
+template <typename Adapters>
+auto AdaptersOf(Adapters& adapters) {
+  return std::array{std::pair{"qkv", &adapters.qkv},
+                    std::pair{"output", &adapters.output},
+                    std::pair{"gate_up", &adapters.gate_up},
+                    std::pair{"down", &adapters.down}};
 }
 
 // x [T, n, D], turned by cosine and sine [T, 1, D / 2].
@@ -53,12 +78,54 @@ Decoder::Decoder(const LlmConfig& config, const LlmWeights& weights,
   head_ = config.tied_head ? embedding_ : split(weights.head);
   weights_.norm = weights.norm.detach();
   for (auto& layer : weights_.layers) {
-    for (Tensor* tensor :
-         {&layer.input_norm, &layer.qkv, &layer.output, &layer.post_norm,
-          &layer.gate_up, &layer.down, &layer.qkv_bias, &layer.output_bias}) {
+    for (const auto& [name, tensor] : TensorsOf(layer))
       if (tensor->defined()) *tensor = tensor->detach();
-    }
   }
+}
+
+void Decoder::AddAdapters(const LoraOptions& options) {
+  auto generator = at::make_generator<at::CPUGeneratorImpl>(options.seed);
+  adapters_.resize(weights_.layers.size());
+  for (size_t i = frozen_.count(); i < adapters_.size(); ++i) {
+    const LayerWeights& layer = weights_.layers[i];
+    const auto make = [&](const Tensor& weight) {
+      return MakeLoraAdapter(weight, options, generator);
+    };
+    adapters_[i] = {make(layer.qkv), make(layer.output), make(layer.gate_up),
+                    make(layer.down)};
+  }
+}
+
+void Decoder::MergeAdapters() {
+  for (size_t i = 0; i < adapters_.size(); ++i) {
+    LayerWeights& layer = weights_.layers[i];
+    MergeLora(adapters_[i].qkv, layer.qkv);
+    MergeLora(adapters_[i].output, layer.output);
+    MergeLora(adapters_[i].gate_up, layer.gate_up);
+    MergeLora(adapters_[i].down, layer.down);
+  }
+  adapters_.clear();
+}
+
+void Decoder::CacheFrozenLayers(std::unique_ptr<FrozenCache> cache) {
+  cache_ = std::move(cache);
+}
+
+std::string Decoder::FrozenIdentity() const {
+  std::string hashes;
+  const auto add = [&](const Tensor& tensor) {
+    const Tensor bytes = tensor.detach().cpu().contiguous();
+    const XXH128_hash_t hash =
+        XXH3_128bits(bytes.const_data_ptr(), bytes.nbytes());
+    hashes += fmt::format("{} {:016x}{:016x}\n", bytes.nbytes(), hash.high64,
+                          hash.low64);
+  };
+  add(weights_.embedding);
+  for (int64_t i = 0; i < frozen_.count(); ++i) {
+    for (const auto& [name, tensor] : TensorsOf(weights_.layers[i]))
+      if (tensor->defined()) add(*tensor);
+  }
+  return hashes;
 }
 
 std::vector<TrainedTensor> Decoder::Train(bool with_vocabulary) {
@@ -68,9 +135,9 @@ std::vector<TrainedTensor> Decoder::Train(bool with_vocabulary) {
     trained.push_back({std::move(name), tensor, is_new});
   };
   if (with_vocabulary) {
-    const bool all = frozen_.count() == 0;
+    const bool all = frozen_.count() == 0 && adapters_.empty();
     if (all) add("embedding.known", embedding_.known, false);
-    if (embedding_.special.size(0) > 0)
+    if (embedding_.special.size(0) > 0 && cache_ == nullptr)
       add("embedding.special", embedding_.special, true);
     if (!config_.tied_head) {
       if (all) add("head.known", head_.known, false);
@@ -78,33 +145,49 @@ std::vector<TrainedTensor> Decoder::Train(bool with_vocabulary) {
     }
   }
   for (size_t i = frozen_.count(); i < weights_.layers.size(); ++i) {
-    LayerWeights& layer = weights_.layers[i];
-    const auto add_layer = [&](const char* name, Tensor& tensor) {
-      if (tensor.defined())
-        add(fmt::format("layers.{}.{}", i, name), tensor, false);
-    };
-    add_layer("input_norm", layer.input_norm);
-    add_layer("qkv", layer.qkv);
-    add_layer("output", layer.output);
-    add_layer("post_norm", layer.post_norm);
-    add_layer("gate_up", layer.gate_up);
-    add_layer("down", layer.down);
-    add_layer("qkv_bias", layer.qkv_bias);
-    add_layer("output_bias", layer.output_bias);
+    if (!adapters_.empty()) {
+      for (const auto& [name, adapter] : AdaptersOf(adapters_[i])) {
+        add(fmt::format("layers.{}.{}.lora_a", i, name), adapter->a, false);
+        add(fmt::format("layers.{}.{}.lora_b", i, name), adapter->b, false);
+      }
+      continue;
+    }
+    for (const auto& [name, tensor] : TensorsOf(weights_.layers[i]))
+      if (tensor->defined())
+        add(fmt::format("layers.{}.{}", i, name), *tensor, false);
   }
-  add("norm", weights_.norm, false);
+  if (adapters_.empty()) add("norm", weights_.norm, false);
   return trained;
+}
+
+std::vector<Tensor> Decoder::Learned(size_t i) const {
+  std::vector<Tensor> learned;
+  for (const auto& [name, tensor] : TensorsOf(weights_.layers[i]))
+    if (tensor->defined() && tensor->requires_grad())
+      learned.push_back(*tensor);
+  if (adapters_.empty()) return learned;
+  for (const auto& [name, adapter] : AdaptersOf(adapters_[i])) {
+    for (const Tensor& tensor : {adapter->a, adapter->b})
+      if (tensor.requires_grad()) learned.push_back(tensor);
+  }
+  return learned;
 }
 
 Tensor Decoder::Embed(const Tensor& ids) const {
   // Below frozen layers no gradient would arrive.
-  const bool learns =
-      frozen_.count() == 0 && torch::GradMode::is_enabled() &&
-      (embedding_.known.requires_grad() || embedding_.special.requires_grad());
-  const Tensor table = learns
-                           ? torch::cat({embedding_.known, embedding_.special})
-                           : weights_.embedding.detach();
-  return torch::embedding(table, ids).to(torch::kFloat32);
+  const bool learns = frozen_.count() == 0 && torch::GradMode::is_enabled();
+  if (learns && embedding_.known.requires_grad()) {
+    const Tensor table = torch::cat({embedding_.known, embedding_.special});
+    return torch::embedding(table, ids).to(torch::kFloat32);
+  }
+  const Tensor x = torch::embedding(weights_.embedding.detach(), ids);
+  if (!learns || !embedding_.special.requires_grad())
+    return x.to(torch::kFloat32);
+  const int64_t first = embedding_.known.size(0);
+  const Tensor rows = ids.ge(first).nonzero().squeeze(1);
+  const Tensor special = ids.index_select(0, rows) - first;
+  return x.index_copy(0, rows, torch::embedding(embedding_.special, special))
+      .to(torch::kFloat32);
 }
 
 Tensor Decoder::Norm(const Tensor& x, const Tensor& weight) const {
@@ -157,23 +240,63 @@ Tensor Decoder::Gated(const Tensor& gate_up) const {
   return at::silu(parts[0]) * parts[1];
 }
 
-Tensor Decoder::Layer(const LayerWeights& layer, const PackedBatch& batch,
-                      Tensor x) const {
-  const Tensor qkv =
-      at::linear(Norm(x, layer.input_norm), layer.qkv, layer.qkv_bias);
-  x = x + at::linear(Attend(batch, qkv), layer.output, layer.output_bias);
-  const Tensor gate_up = at::linear(Norm(x, layer.post_norm), layer.gate_up);
-  return x + at::linear(Gated(gate_up), layer.down);
+Tensor Decoder::Layer(size_t i, const PackedBatch& batch, Tensor x) const {
+  const LayerWeights& layer = weights_.layers[i];
+  const LayerAdapters adapters =
+      adapters_.empty() ? LayerAdapters{} : adapters_[i];
+  const auto linear = [](const Tensor& in, const Tensor& weight,
+                         const LoraAdapter& adapter) {
+    return Adapt(adapter, in, at::linear(in, weight));
+  };
+  const Tensor qkv = linear(Norm(x, layer.input_norm), layer.qkv, adapters.qkv);
+  x = x + linear(Attend(batch, qkv), layer.output, adapters.output);
+  const Tensor gate_up =
+      linear(Norm(x, layer.post_norm), layer.gate_up, adapters.gate_up);
+  return x + linear(Gated(gate_up), layer.down, adapters.down);
+}
+
+Tensor Decoder::Frozen(const PackedBatch& batch) const {
+  if (cache_ == nullptr) {
+    Tensor x = Embed(batch.ids);
+    if (frozen_.count() > 0) frozen_.Run(batch, x);
+    return x;
+  }
+  const torch::NoGradGuard no_grad;
+  const Tensor out =
+      torch::empty({batch.tokens(), config_.hidden_size}, torch::kFloat32);
+  for (size_t i = 0; i < batch.begin.size(); ++i) {
+    const std::span<const int64_t> ids(
+        batch.ids.const_data_ptr<int64_t>() + batch.begin[i],
+        static_cast<size_t>(batch.length[i]));
+    const Tensor rows = out.narrow(0, batch.begin[i], batch.length[i]);
+    if (cache_->Find(ids, rows.data_ptr<float>())) continue;
+    const PackedBatch alone = Pack({{TokenIds(ids.begin(), ids.end())}});
+    Tensor x = Embed(alone.ids);
+    frozen_.Run(alone, x);
+    rows.copy_(x);
+    cache_->Add(ids, rows.const_data_ptr<float>());
+  }
+  return out;
 }
 
 Tensor Decoder::Hidden(const PackedBatch& batch) const {
   TORCH_CHECK(batch.max_length <= config_.max_positions, "a text of ",
               batch.max_length, " tokens is longer than the model's ",
               config_.max_positions, " positions");
-  Tensor x = Embed(batch.ids);
-  if (frozen_.count() > 0) frozen_.Run(batch, x);
-  for (size_t i = frozen_.count(); i < weights_.layers.size(); ++i)
-    x = Layer(weights_.layers[i], batch, x);
+  Tensor x = Frozen(batch);
+  std::shared_ptr<const PackedBatch> kept;
+  if (recompute_ && torch::GradMode::is_enabled())
+    kept = std::make_shared<const PackedBatch>(batch);
+  for (size_t i = frozen_.count(); i < weights_.layers.size(); ++i) {
+    const auto learned = kept ? Learned(i) : std::vector<Tensor>();
+    if (learned.empty()) {
+      x = Layer(i, batch, x);
+    } else {
+      x = Recompute(
+          [this, i, kept](const Tensor& in) { return Layer(i, *kept, in); }, x,
+          learned);
+    }
+  }
   return Norm(x, weights_.norm);
 }
 

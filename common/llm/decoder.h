@@ -21,12 +21,14 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "common/llm/frozen_cache.h"
 #include "common/llm/frozen_layers.h"
 #include "common/llm/llm_config.h"
+#include "common/llm/lora.h"
 #include "common/llm/packed_batch.h"
 #include "common/llm/rotary.h"
 #include "common/llm/weights.h"
@@ -56,8 +58,27 @@ class Decoder {
   const LlmConfig& config() const { return config_; }
   const LlmWeights& weights() const { return weights_; }
 
+  // Adapters on all linear layers that are not frozen: they learn instead of
+  // weights and norms. Of the vocabulary special tokens' rows learn.
+  void AddAdapters(const LoraOptions& options);
+  // Adds the adapters to the weights, and goes on without them.
+  void MergeAdapters();
+
+  // Computes layers again in the backward pass instead of keeping what they
+  // computed. The decoder must outlive the pass.
+  void RecomputeActivations() { recompute_ = true; }
+
+  // Keeps what the frozen layers make of a text, which they see alone then: it
+  // must not depend on which texts are there already. Special tokens' rows of
+  // the embedding do not learn then, not even through a tied head.
+  // REQUIRES: the cache is of FrozenIdentity() and the model's width
+  void CacheFrozenLayers(std::unique_ptr<FrozenCache> cache);
+  // Hash of embedding and frozen layers.
+  std::string FrozenIdentity() const;
+
   // Makes what may learn require gradients, and returns it. With
-  // `with_vocabulary` false embedding and head stay as they are.
+  // `with_vocabulary` false embedding and head stay as they are. After the
+  // calls above.
   std::vector<TrainedTensor> Train(bool with_vocabulary);
 
   // [T, h], in the dtype of the weights: what the head and the projection read.
@@ -74,8 +95,12 @@ class Decoder {
 
  private:
   torch::Tensor Embed(const torch::Tensor& ids) const;
-  torch::Tensor Layer(const LayerWeights& layer, const PackedBatch& batch,
+  // The stream after the frozen layers.
+  torch::Tensor Frozen(const PackedBatch& batch) const;
+  torch::Tensor Layer(size_t i, const PackedBatch& batch,
                       torch::Tensor x) const;
+  // What learns in a layer.
+  std::vector<torch::Tensor> Learned(size_t i) const;
   bool Fused(const torch::Tensor& x) const;
   torch::Tensor Attend(const PackedBatch& batch,
                        const torch::Tensor& qkv) const;
@@ -88,6 +113,9 @@ class Decoder {
   FrozenLayers frozen_;
   VocabularyTable embedding_;
   VocabularyTable head_;
+  std::vector<LayerAdapters> adapters_;  // of all layers; empty: none
+  std::unique_ptr<FrozenCache> cache_;
+  bool recompute_ = false;
   bool plain_ = false;
 };
 

@@ -109,17 +109,13 @@ absl::StatusOr<nlohmann::ordered_json> Train(
     LARR_ASSIGN_OR_RETURN(notes["held_out_before"], held_out.Report("before"));
   }
   const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
-    LARR_ASSIGN_OR_RETURN(StepResult result,
-                          Step(config, sampler, kinds, model, step, optimizer));
-    const int64_t every = config.evaluate_steps();
-    if (every > 0 && step > 0 && step % every == 0) {
-      LARR_ASSIGN_OR_RETURN(auto values,
-                            HeldOutValues(config, kinds, held_out));
-      result.values.merge(values);
-    }
-    return result;
+    return Step(config, sampler, kinds, model, step, optimizer);
   };
-  LARR_RETURN_IF_ERROR(RunTrainer(context, config.steps(), body, trainer));
+  const auto evaluate = [&](int64_t) {
+    return HeldOutValues(config, kinds, held_out);
+  };
+  LARR_RETURN_IF_ERROR(
+      RunTrainer(context, config.steps(), body, trainer, evaluate));
   auto& recall = report["held_out_recall"];
   recall["before"] = notes["held_out_before"];
   LARR_ASSIGN_OR_RETURN(recall["after"], held_out.Report("after"));
@@ -138,19 +134,22 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
   head.config.set_max_tokens(config.max_tokens());
   Decoder decoder(checkpoint.config, checkpoint.weights, first_special,
                   config.frozen_layers());
+  LARR_RETURN_IF_ERROR(
+      SetUpDecoder(context, DecoderSettingsOf(config), decoder));
   // The head is not read, and the embedding learns only if all layers do.
   auto trained = decoder.Train(config.frozen_layers() == 0);
   std::erase_if(trained, [](const TrainedTensor& tensor) {
     return tensor.name.starts_with("head.");
   });
   const int64_t hidden = checkpoint.config.hidden_size;
-  const LlmTrainerOptions options =
-      MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
-                         ToTextProto(config), digests);
+  LlmTrainerOptions options = MakeTrainerOptions(
+      context, config.steps(), config.checkpoint_steps(),
+      config.kept_checkpoints(), ToTextProto(config), digests);
+  options.evaluate_steps = config.evaluate_steps();
   LARR_ASSIGN_OR_RETURN(
       const torch::Tensor coordinates,
       ContrastStart({config, context.config.spec().seed(),
-                     options.checkpoint.parent_path() / "start.safetensors",
+                     options.checkpoints.parent_path() / "start.safetensors",
                      options.identity},
                     sampler, checkpoint.tokenizer, decoder, hidden,
                     context.progress));
@@ -164,6 +163,7 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
                         projection);
   LARR_ASSIGN_OR_RETURN(auto report, Train(context, config, sampler, kinds,
                                            model, optimizer, trainer));
+  decoder.MergeAdapters();
   head.projection = projection.detach().mm(coordinates);
   config::v1::ArtifactManifest manifest;
   manifest.mutable_parents()->insert(digests.begin(), digests.end());

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <chrono>
+#include <utility>
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
@@ -37,9 +38,28 @@ absl::StatusOr<std::map<std::string, std::string>> InputDigests(
   return digests;
 }
 
+absl::Status SetUpDecoder(const StageContext& context,
+                          const DecoderSettings& settings, Decoder& decoder) {
+  if (settings.lora.rank() > 0) {
+    decoder.AddAdapters({settings.lora.rank(), settings.lora.alpha(),
+                         context.config.spec().seed()});
+  }
+  if (settings.activation_checkpointing) decoder.RecomputeActivations();
+  if (settings.frozen_layers == 0 || settings.frozen_cache_megabytes == 0)
+    return absl::OkStatus();
+  LARR_ASSIGN_OR_RETURN(
+      auto cache,
+      FrozenCache::Open(
+          std::filesystem::path(context.config.work()) / "frozen_cache",
+          decoder.FrozenIdentity(), decoder.config().hidden_size,
+          settings.frozen_cache_megabytes << 20));
+  decoder.CacheFrozenLayers(std::move(cache));
+  return absl::OkStatus();
+}
+
 LlmTrainerOptions MakeTrainerOptions(
     const StageContext& context, int64_t steps, int64_t checkpoint_steps,
-    const std::string& settings,
+    int kept_checkpoints, const std::string& settings,
     const std::map<std::string, std::string>& digests) {
   std::string identity =
       fmt::format("seed {}\nbase {}\n{}", context.config.spec().seed(),
@@ -49,27 +69,39 @@ LlmTrainerOptions MakeTrainerOptions(
   LlmTrainerOptions options;
   options.steps = steps;
   options.checkpoint_steps = checkpoint_steps;
-  options.checkpoint =
-      std::filesystem::path(context.config.work()) / "training.safetensors";
+  options.kept_checkpoints = kept_checkpoints;
+  options.checkpoints =
+      std::filesystem::path(context.config.work()) / "checkpoints";
   options.identity = Sha256(identity);
   return options;
 }
 
 absl::Status RunTrainer(StageContext& context, int64_t steps,
-                        const LlmTrainer::Body& body, LlmTrainer& trainer) {
+                        const LlmTrainer::Body& body, LlmTrainer& trainer,
+                        const LlmTrainer::Evaluate& evaluate) {
   const auto start = std::chrono::steady_clock::now();
   int64_t tokens = 0;
   const double seconds_before = trainer.notes().value("seconds", 0.0);
   const int64_t tokens_before = trainer.notes().value("tokens", int64_t{0});
-  return trainer.Run(body, [&](int64_t step, const StepResult& result,
-                               double throughput) {
+  const auto report = [&](int64_t step, const StepResult& result,
+                          double throughput) {
     const std::chrono::duration<double> seconds =
         std::chrono::steady_clock::now() - start;
     tokens += result.tokens;
     trainer.notes()["seconds"] = seconds_before + seconds.count();
     trainer.notes()["tokens"] = tokens_before + tokens;
     context.progress.Report(step, steps, result.loss, throughput, "tokens/s");
-  });
+  };
+  // A batch follows from seed and step, so the two name it.
+  const auto named = [&](int64_t step) -> absl::StatusOr<StepResult> {
+    LARR_ASSIGN_OR_RETURN(StepResult result, body(step));
+    if (result.batch.empty()) {
+      result.batch = fmt::format("the batch that seed {} draws for it",
+                                 context.config.spec().seed());
+    }
+    return result;
+  };
+  return trainer.Run(named, report, evaluate);
 }
 
 absl::Status WriteTrained(const StageContext& context,
@@ -84,6 +116,7 @@ absl::Status WriteTrained(const StageContext& context,
   report["seconds"] = seconds;
   report["tokens_per_second"] =
       seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+  if (!trainer.best().is_null()) report["best"] = trainer.best();
   report["curve"] = trainer.curve();
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));

@@ -29,19 +29,39 @@ absl::Status CheckFrozenLayers(const std::string& stage, int32_t frozen,
 absl::StatusOr<std::map<std::string, std::string>> InputDigests(
     const StageContext& context, const std::vector<std::string>& roles);
 
-// A stage's checkpoint file in its work folder, refused after a change of
+// Gives a decoder what both stages' settings ask for: adapters, activation
+// checkpointing, the cache of frozen layers in the work folder. Before its
+// Train().
+struct DecoderSettings {
+  config::v1::LoraConfig lora;
+  bool activation_checkpointing = false;
+  int64_t frozen_layers = 0;
+  int64_t frozen_cache_megabytes = 0;
+};
+template <typename Config>
+DecoderSettings DecoderSettingsOf(const Config& config) {
+  return {config.lora(), config.activation_checkpointing(),
+          config.frozen_layers(), config.frozen_cache_megabytes()};
+}
+absl::Status SetUpDecoder(const StageContext& context,
+                          const DecoderSettings& settings, Decoder& decoder);
+
+// A stage's checkpoints in its work folder, refused after a change of
 // `settings` or of the inputs.
 LlmTrainerOptions MakeTrainerOptions(
     const StageContext& context, int64_t steps, int64_t checkpoint_steps,
-    const std::string& settings,
+    int kept_checkpoints, const std::string& settings,
     const std::map<std::string, std::string>& digests);
 
-// Runs the trainer's remaining steps, telling `context.progress` of each.
+// Runs the trainer's remaining steps, telling `context.progress` of each. A
+// batch that `body` does not name is named by seed and step.
 absl::Status RunTrainer(StageContext& context, int64_t steps,
-                        const LlmTrainer::Body& body, LlmTrainer& trainer);
+                        const LlmTrainer::Body& body, LlmTrainer& trainer,
+                        const LlmTrainer::Evaluate& evaluate = {});
 
-// Writes the artifact: checkpoint, `training.json` (curve, throughput, and
-// what `report` holds already), manifest. `head` may be null.
+// Writes the artifact: checkpoint, `training.json` (curve, throughput, the
+// step of the lowest held-out loss, and what `report` holds already),
+// manifest. `head` may be null.
 absl::Status WriteTrained(const StageContext& context,
                           const Checkpoint& checkpoint, torch::ScalarType dtype,
                           const EmbedderHead* head, const LlmTrainer& trainer,

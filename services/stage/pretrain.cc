@@ -126,22 +126,20 @@ absl::StatusOr<nlohmann::ordered_json> Train(
                           context.config.spec().seed());
   if (notes.contains("position")) batches.Seek(notes["position"]);
   const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
-    const bool look = config.evaluate_steps() > 0 &&
-                      held_out.descriptions() > 0 && step > 0 &&
-                      step % config.evaluate_steps() == 0;
-    std::map<std::string, double> values;
-    if (look) {
-      LARR_ASSIGN_OR_RETURN(values["held_out_loss"],
-                            held_out.DescriptionLoss(decoder));
-    }
     LARR_ASSIGN_OR_RETURN(const auto texts, batches.Next());
     notes["position"] = batches.position();
-    LARR_ASSIGN_OR_RETURN(auto result, Learn(texts, config.tokens_per_pass(),
-                                             decoder, optimizer));
-    result.values = std::move(values);
-    return result;
+    return Learn(texts, config.tokens_per_pass(), decoder, optimizer);
   };
-  LARR_RETURN_IF_ERROR(RunTrainer(context, config.steps(), body, trainer));
+  LlmTrainer::Evaluate evaluate;
+  if (held_out.descriptions() > 0) {
+    evaluate = [&](int64_t) -> absl::StatusOr<std::map<std::string, double>> {
+      LARR_ASSIGN_OR_RETURN(const double loss,
+                            held_out.DescriptionLoss(decoder));
+      return std::map<std::string, double>{{"held_out_loss", loss}};
+    };
+  }
+  LARR_RETURN_IF_ERROR(
+      RunTrainer(context, config.steps(), body, trainer, evaluate));
   LARR_ASSIGN_OR_RETURN(const auto after, held_out.Measure(decoder));
   nlohmann::ordered_json report;
   report["held_out"] = {
@@ -161,12 +159,15 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
   LARR_ASSIGN_OR_RETURN(const auto settings, Settings(config));
   Decoder decoder(checkpoint.config, checkpoint.weights, first_special,
                   config.frozen_layers());
+  LARR_RETURN_IF_ERROR(
+      SetUpDecoder(context, DecoderSettingsOf(config), decoder));
   Optimizer optimizer(decoder.Train(/*with_vocabulary=*/true),
                       config.optimizer(), config.steps());
-  LlmTrainer trainer(
+  LlmTrainerOptions options =
       MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
-                         settings, digests),
-      optimizer);
+                         config.kept_checkpoints(), settings, digests);
+  options.evaluate_steps = config.evaluate_steps();
+  LlmTrainer trainer(options, optimizer);
   LARR_RETURN_IF_ERROR(trainer.Restore());
   nlohmann::ordered_json report;
   if (config.steps() > 0) {
@@ -178,6 +179,7 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
         report, Train(context, config, material, held_out, checkpoint.tokenizer,
                       decoder, optimizer, trainer));
   }
+  decoder.MergeAdapters();
   config::v1::ArtifactManifest manifest;
   manifest.mutable_parents()->insert(digests.begin(), digests.end());
   manifest.set_config(ToTextProto(config));

@@ -75,6 +75,13 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
       {"pretrain { frozen_layers: -1 }", "`pretrain.frozen_layers` is -1"},
       {"pretrain { checkpoint_steps: -1 }",
        "`pretrain.checkpoint_steps` is -1"},
+      {"pretrain { kept_checkpoints: -1 }",
+       "`pretrain.kept_checkpoints` is -1; it must be positive"},
+      {"pretrain { frozen_cache_megabytes: -1 }",
+       "`pretrain.frozen_cache_megabytes` is -1"},
+      {"pretrain { lora { rank: -1 } }", "`pretrain.lora.rank` is -1"},
+      {"pretrain { lora { rank: 4 alpha: nan } }",
+       "`pretrain.lora.alpha` is nan"},
       {"pretrain { general_fraction: 1 general_corpus: 'a' }",
        "`pretrain.general_fraction` is 1; it must be in [0, 1)"},
       {"pretrain { general_fraction: 0.5 }",
@@ -99,6 +106,13 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
       {"contrast { frozen_layers: -1 }", "`contrast.frozen_layers` is -1"},
       {"contrast { checkpoint_steps: -1 }",
        "`contrast.checkpoint_steps` is -1"},
+      {"contrast { kept_checkpoints: -1 }",
+       "`contrast.kept_checkpoints` is -1; it must be positive"},
+      {"contrast { frozen_cache_megabytes: -1 }",
+       "`contrast.frozen_cache_megabytes` is -1"},
+      {"contrast { lora { rank: -1 } }", "`contrast.lora.rank` is -1"},
+      {"contrast { lora { rank: 4 alpha: nan } }",
+       "`contrast.lora.alpha` is nan"},
       {"contrast { temperature: -1 }",
        "`contrast.temperature` is -1; it must be positive"},
       {"contrast { poi_poi_weight: -1 }", "`contrast.poi_poi_weight` is -1"},
@@ -261,6 +275,13 @@ TEST_CASE("Settings that are left out get the proto's defaults", "[config]") {
   CHECK(CompleteContrastConfig(spec.contrast())->checkpoint_steps() == 100);
   CHECK(CompleteContrastConfig(spec.contrast())->tokens_per_chunk() == 8192);
   CHECK(CompleteContrastConfig(spec.contrast())->held_out_pairs() == 500);
+  CHECK(CompletePretrainConfig(spec.pretrain())->kept_checkpoints() == 2);
+  CHECK(CompleteContrastConfig(spec.contrast())->kept_checkpoints() == 2);
+  CHECK(CompleteContrastConfig(spec.contrast())->frozen_cache_megabytes() == 0);
+  auto adapted = spec.pretrain();
+  CHECK(CompletePretrainConfig(adapted)->lora().rank() == 0);
+  adapted.mutable_lora()->set_rank(8);
+  CHECK(CompletePretrainConfig(adapted)->lora().alpha() == 8);
   CHECK(CompleteEmbedConfig({})->tokens_per_batch() == 4096);
   const auto align = CompleteAlignConfig(spec.align(1));
   REQUIRE(align.ok());

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/llm/checkpoint.h"
 #include "common/llm/embedder.h"
 #include "tests/services/stage/llm_stage_process.h"
 #include "tests/services/stage/tiny_corpus.h"
@@ -63,6 +64,40 @@ TEST_CASE("Contrastive training killed by kill -9 ends with the same bits") {
   REQUIRE(manifest.ok());
   CHECK(manifest->embedder_fingerprint() == embedder->fingerprint());
   CHECK(manifest->parents().contains("pretrain"));
+}
+
+TEST_CASE("Adapters leave the model's own rows, and the projection learns") {
+  const TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  auto pretrain = TinyStage(dir.path(), "pretrain");
+  pretrain.set_stage(StageConfig::PRETRAIN);
+  pretrain.mutable_spec()->mutable_pretrain()->set_steps(0);
+  REQUIRE(RunStage(pretrain).ok());
+  auto config = TinyStage(dir.path(), "adapted");
+  config.set_stage(StageConfig::CONTRAST);
+  (*config.mutable_inputs())["pretrain"] = pretrain.output();
+  auto* contrast = config.mutable_spec()->mutable_contrast();
+  contrast->set_frozen_layers(0);
+  contrast->mutable_lora()->set_rank(4);
+  contrast->set_activation_checkpointing(true);
+  const auto status = RunStage(config);
+  INFO(status.ToString());
+  REQUIRE(status.ok());
+  const auto before = ReadCheckpoint(pretrain.output(), torch::kFloat32);
+  const auto after = ReadCheckpoint(config.output(), torch::kFloat32);
+  REQUIRE(before.ok());
+  REQUIRE(after.ok());
+  const auto same = [&](int64_t from, int64_t to) {
+    return torch::equal(after->weights.embedding.slice(0, from, to),
+                        before->weights.embedding.slice(0, from, to));
+  };
+  CHECK(same(0, 269));
+  CHECK_FALSE(same(269, 283));
+  CHECK_FALSE(torch::equal(after->weights.layers[0].qkv,
+                           before->weights.layers[0].qkv));
+  const auto curve = Training(config.output())["curve"];
+  CHECK(curve.back()["loss"].get<double>() <
+        curve.front()["loss"].get<double>());
 }
 
 }  // namespace

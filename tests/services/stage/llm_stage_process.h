@@ -94,8 +94,8 @@ inline void CheckSameAfterKills(StageConfig whole, StageConfig killed,
                                 const std::vector<std::string>& files) {
   WaitForSuccess(Start(whole));
   int kills = 0;
-  for (const size_t lines : {1, 6}) kills += KillAfter(killed, lines);
-  CHECK(kills >= 1);  // the machine may have been faster than the second one
+  for (const size_t lines : {1, 6, 3, 2}) kills += KillAfter(killed, lines);
+  CHECK(kills >= 1);  // the machine may have been faster than the later ones
   WaitForSuccess(Start(killed));
   const fs::path a = whole.output(), b = killed.output();
   CHECK(Training(a)["curve"] == Training(b)["curve"]);

@@ -2,6 +2,7 @@
 #include "services/stage/llm_stage.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "tests/services/stage/llm_stage_process.h"
 #include "tests/services/stage/tiny_corpus.h"
@@ -47,6 +48,32 @@ TEST_CASE("Settings that make no sense are refused by field") {
           [](Spec& s) { s.mutable_contrast()->set_frozen_layers(3); });
   refused(StageConfig::CONTRAST, "`contrast.temperature` is 0",
           [](Spec& s) { s.mutable_contrast()->set_temperature(0); });
+}
+
+TEST_CASE("A loss that is not finite ends a stage at a named batch") {
+  const TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  auto config = TinyStage(dir.path(), "out");
+  config.set_stage(StageConfig::PRETRAIN);
+  StageContext context{config, ProgressWriter(config.work())};
+  LlmTrainerOptions options = MakeTrainerOptions(context, 3, 1, 2, "", {});
+  auto weight = torch::ones({2}).requires_grad_(true);
+  Optimizer optimizer({{"w", weight, false}},
+                      config.spec().pretrain().optimizer(), 3);
+  LlmTrainer trainer(options, optimizer);
+  const auto status = RunTrainer(
+      context, 3,
+      [&](int64_t step) -> absl::StatusOr<StepResult> {
+        const auto loss = weight.sum() * (step == 2 ? NAN : 1.0);
+        loss.backward();
+        optimizer.Accumulate();
+        return StepResult{loss.item<double>(), 1, {}, {}};
+      },
+      trainer);
+  CHECK_THAT(status.ToString(),
+             Catch::Contains("step 3: the loss is nan on the batch that seed 7 "
+                             "draws for it; the checkpoint of step 2"));
+  CHECK(fs::exists(options.checkpoints / "step-00000002"));
 }
 
 }  // namespace

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/llm/training_checkpoints.h"
+
+#include <fmt/format.h>
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <system_error>
+
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/tensors/torch_status.h"
+
+namespace larr {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kPrefix = "step-";
+constexpr char kTemporary[] = ".tmp";
+
+// -1 for a name that is not a checkpoint's.
+int64_t StepOf(const fs::path& path) {
+  const std::string name = path.filename().string();
+  if (!name.starts_with(kPrefix)) return -1;
+  const std::string digits = name.substr(kPrefix.size());
+  if (digits.empty() || digits.size() > 18 ||
+      digits.find_first_not_of("0123456789") != std::string::npos)
+    return -1;
+  return std::stoll(digits);
+}
+
+std::vector<fs::path> Entries(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folder, error))
+    entries.push_back(entry.path());
+  return entries;
+}
+
+absl::Status Remove(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (!error) return absl::OkStatus();
+  return absl::UnavailableError(
+      fmt::format("cannot remove {}: {}", path.string(), error.message()));
+}
+
+// Of all that a file holds.
+std::string Checksum(const std::map<std::string, torch::Tensor>& tensors,
+                     const std::string& identity, const std::string& state) {
+  const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> hash(
+      XXH3_createState(), &XXH3_freeState);
+  XXH3_64bits_reset(hash.get());
+  for (const std::string& text : {identity, state})
+    XXH3_64bits_update(hash.get(), text.data(), text.size());
+  for (const auto& [name, tensor] : tensors) {
+    const auto plain = tensor.detach().cpu().contiguous();
+    XXH3_64bits_update(hash.get(), name.data(), name.size());
+    XXH3_64bits_update(hash.get(), plain.const_data_ptr(), plain.nbytes());
+  }
+  return fmt::format("{:016x}", XXH3_64bits_digest(hash.get()));
+}
+
+std::string Metadata(const SafetensorsFile& file, const char* key) {
+  const auto found = file.metadata().find(key);
+  return found == file.metadata().end() ? std::string() : found->second;
+}
+
+absl::Status Verify(const SafetensorsFile& file) {
+  return GuardTorch("checking a checkpoint", [&]() -> absl::Status {
+    std::map<std::string, torch::Tensor> tensors;
+    for (const auto& name : file.names()) {
+      LARR_ASSIGN_OR_RETURN(tensors[name], file.View(name));
+    }
+    if (Metadata(file, "xxh3") ==
+        Checksum(tensors, Metadata(file, "identity"), Metadata(file, "state")))
+      return absl::OkStatus();
+    return absl::DataLossError(fmt::format(
+        "{}: the checksum is not that of its bytes", file.path().string()));
+  });
+}
+
+}  // namespace
+
+fs::path TrainingCheckpoints::PathOf(int64_t step) const {
+  return folder_ / fmt::format("{}{:08d}", kPrefix, step);
+}
+
+std::string TrainingCheckpoints::FileName() const {
+  return fmt::format("rank-{}-of-{}.safetensors", rank_.rank, rank_.count);
+}
+
+absl::Status TrainingCheckpoints::Together(const absl::Status& mine) const {
+  LARR_ASSIGN_OR_RETURN(const bool all, rank_.all(mine.ok()));
+  if (all || !mine.ok()) return mine;
+  return absl::UnavailableError(fmt::format(
+      "{}: another process could not write its part of a checkpoint; its log "
+      "says why",
+      folder_.string()));
+}
+
+std::vector<int64_t> TrainingCheckpoints::Steps() const {
+  std::vector<int64_t> steps;
+  for (const auto& entry : Entries(folder_)) {
+    const int64_t step = StepOf(entry);
+    if (step >= 0) steps.push_back(step);
+  }
+  std::sort(steps.begin(), steps.end(), std::greater<>());
+  return steps;
+}
+
+absl::StatusOr<SafetensorsFile> TrainingCheckpoints::Read(
+    int64_t step, const std::string& identity) const {
+  const fs::path folder = PathOf(step), path = folder / FileName();
+  if (!fs::exists(path) && !Entries(folder).empty()) {
+    return absl::FailedPreconditionError(fmt::format(
+        "{}: is of another number of processes than {}; start as many as it "
+        "has files, or remove it to start anew",
+        folder.string(), rank_.count));
+  }
+  LARR_ASSIGN_OR_RETURN(auto file, SafetensorsFile::Open(path));
+  LARR_RETURN_IF_ERROR(Verify(file));
+  if (Metadata(file, "identity") != identity) {
+    return absl::FailedPreconditionError(fmt::format(
+        "{}: is of a run with other settings or inputs; remove {} to start "
+        "anew",
+        path.string(), folder_.string()));
+  }
+  return file;
+}
+
+absl::Status TrainingCheckpoints::Write(
+    int64_t step, const std::string& identity,
+    const std::map<std::string, torch::Tensor>& tensors,
+    const std::string& state) const {
+  fs::path aside = PathOf(step);
+  aside += kTemporary;
+  const auto make = [&]() -> absl::Status {
+    if (rank_.rank != 0) return absl::OkStatus();
+    LARR_RETURN_IF_ERROR(Remove(aside));
+    return MakeFolder(aside);
+  };
+  LARR_RETURN_IF_ERROR(Together(make()));
+  const auto write = [&] {
+    return GuardTorch("writing a checkpoint", [&] {
+      return WriteSafetensors(aside / FileName(), tensors,
+                              {{"identity", identity},
+                               {"state", state},
+                               {"xxh3", Checksum(tensors, identity, state)}});
+    });
+  };
+  LARR_RETURN_IF_ERROR(Together(write()));
+  return Together(rank_.rank == 0 ? Rename(step) : absl::OkStatus());
+}
+
+absl::Status TrainingCheckpoints::Rename(int64_t step) const {
+  const fs::path path = PathOf(step);
+  fs::path aside = path;
+  aside += kTemporary;
+  LARR_RETURN_IF_ERROR(Remove(path));  // a damaged one
+  if (std::rename(aside.c_str(), path.c_str()) != 0)
+    return ErrnoStatus("cannot rename to", path);
+  return SyncFolder(folder_);
+}
+
+absl::Status TrainingCheckpoints::Keep(int64_t step, int count,
+                                       int64_t best) const {
+  if (rank_.rank != 0) return absl::OkStatus();
+  int kept = 0;
+  for (const int64_t other : Steps()) {
+    const bool among_newest = other <= step && kept++ < count;
+    if (!among_newest && other != best)
+      LARR_RETURN_IF_ERROR(Remove(PathOf(other)));
+  }
+  for (const auto& entry : Entries(folder_)) {
+    if (entry.extension() == kTemporary) LARR_RETURN_IF_ERROR(Remove(entry));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace larr
