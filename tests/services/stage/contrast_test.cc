@@ -66,7 +66,8 @@ TEST_CASE("Contrastive training killed by kill -9 ends with the same bits") {
   CHECK(manifest->parents().contains("pretrain"));
 }
 
-TEST_CASE("Adapters leave the model's own rows, and the projection learns") {
+TEST_CASE(
+    "With adapters layers and special tokens move, the model's rows do not") {
   const TempDir dir;
   testing::WriteTinyCorpus(dir.path());
   auto pretrain = TinyStage(dir.path(), "pretrain");
@@ -95,9 +96,6 @@ TEST_CASE("Adapters leave the model's own rows, and the projection learns") {
   CHECK_FALSE(same(269, 283));
   CHECK_FALSE(torch::equal(after->weights.layers[0].qkv,
                            before->weights.layers[0].qkv));
-  const auto curve = Training(config.output())["curve"];
-  CHECK(curve.back()["loss"].get<double>() <
-        curve.front()["loss"].get<double>());
 }
 
 }  // namespace
