@@ -107,10 +107,12 @@ absl::Status LlmTrainer::RunStep(const Body& body, const Report& report) {
 
 absl::StatusOr<bool> LlmTrainer::RunEvaluation(const Evaluate& evaluate) {
   LARR_ASSIGN_OR_RETURN(const auto values, evaluate(step_));
-  const double loss = values.at("held_out_loss");
+  for (const auto& [name, value] : values) curve_.back()[name] = value;
+  const auto found = values.find("held_out_loss");
+  if (found == values.end()) return false;
+  const double loss = found->second;
   if (!std::isfinite(loss))
     return NotFinite(fmt::format("the loss is {}", loss), "held-out texts");
-  for (const auto& [name, value] : values) curve_.back()[name] = value;
   if (!best_.is_null() && best_["loss"].get<double>() <= loss) return false;
   best_ = {{"step", step_}, {"loss", loss}};
   return true;

@@ -64,8 +64,8 @@ class LlmTrainer {
   // Is told of each step that is done, with its tokens per second.
   using Report =
       std::function<void(int64_t step, const StepResult&, double throughput)>;
-  // What held-out texts say after `step` steps, by name; `held_out_loss` is
-  // the one that the best checkpoint is chosen by.
+  // What held-out texts say after `step` steps, by name; `held_out_loss`, where
+  // there is one, is what the best checkpoint is chosen by.
   using Evaluate =
       std::function<absl::StatusOr<std::map<std::string, double>>(int64_t)>;
   // `evaluate` is called each `evaluate_steps` steps and after the last. The
