@@ -247,6 +247,51 @@ LARR_INLINE void SoftmaxInPlaceBody(int64_t rows, int64_t width,
   }
 }
 
+// Lanes of a and b in turn, from the lower or the upper half of each.
+LARR_INLINE HalfVec Interleave(const HalfVec& a, const HalfVec& b, bool upper) {
+  using Index = int16_t __attribute__((vector_size(32)));
+  return upper ? __builtin_shuffle(a, b, Index{8, 24, 9, 25, 10, 26, 11, 27, 12,
+                                               28, 13, 29, 14, 30, 15, 31})
+               : __builtin_shuffle(a, b, Index{0, 16, 1, 17, 2, 18, 3, 19, 4, 20,
+                                               5, 21, 6, 22, 7, 23});
+}
+
+// A square of kLanes rows and columns: interleaving the rows of its two halves
+// four times moves each element to its transposed place.
+LARR_INLINE void TransposeTile(const Bf16* from, int64_t columns, int64_t rows,
+                               Bf16* to) {
+  HalfVec a[kLanes], b[kLanes];
+  for (int i = 0; i < kLanes; ++i) memcpy(&a[i], from + i * columns, 32);
+  for (int round = 0; round < 4; ++round) {
+    for (int i = 0; i < kLanes / 2; ++i) {
+      b[2 * i] = Interleave(a[i], a[i + kLanes / 2], false);
+      b[2 * i + 1] = Interleave(a[i], a[i + kLanes / 2], true);
+    }
+    for (int i = 0; i < kLanes; ++i) a[i] = b[i];
+  }
+  for (int i = 0; i < kLanes; ++i) memcpy(to + i * rows, &a[i], 32);
+}
+
+LARR_INLINE void TransposeBody(int64_t rows, int64_t columns, int64_t first,
+                               int64_t last, const Bf16* from, Bf16* to) {
+  constexpr int64_t kStretch = 4 * kLanes;  // of columns: a cache line or two
+  for (int64_t begin = first; begin < last; begin += kStretch) {
+    const int64_t end = std::min(begin + kStretch, last);
+    for (int64_t r = 0; r < rows; r += kLanes) {
+      for (int64_t c = begin; c < end; c += kLanes) {
+        if (r + kLanes <= rows && c + kLanes <= end) {
+          TransposeTile(from + r * columns + c, columns, rows,
+                        to + c * rows + r);
+          continue;
+        }
+        for (int64_t i = r; i < std::min(r + kLanes, rows); ++i)
+          for (int64_t j = c; j < std::min(c + kLanes, end); ++j)
+            to[j * rows + i] = from[i * columns + j];
+      }
+    }
+  }
+}
+
 LARR_INLINE Vec SquareRoot(Vec x) {
   for (int i = 0; i < kLanes; ++i) x[i] = __builtin_sqrtf(x[i]);
   return x;
@@ -601,6 +646,11 @@ int64_t AttentionBackwardScratch(const AttentionShape& shape, int64_t length) {
   const int64_t stride = RoundUp(length), wide = RoundUp(shape.head_dim);
   return shape.head_dim * stride + 4 * length * wide + wide * stride +
          2 * kRows * (wide + stride);
+}
+
+LARR_CLONES void Transpose(int64_t rows, int64_t columns, int64_t first,
+                           int64_t last, const Bf16* from, Bf16* to) {
+  TransposeBody(rows, columns, first, last, from, to);
 }
 
 // The same functions for both types of number.

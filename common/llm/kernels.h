@@ -53,6 +53,11 @@ void SoftmaxInPlace(int64_t rows, int64_t width, const float* norm,
 void SoftmaxInPlace(int64_t rows, int64_t width, const float* norm,
                     float weight, Bf16* logits);
 
+// Columns [first, last) of `from` [rows, columns], transposed: rows
+// [first, last) of `to` [columns, rows].
+void Transpose(int64_t rows, int64_t columns, int64_t first, int64_t last,
+               const Bf16* from, Bf16* to);
+
 // One step of AdamW (Loshchilov and Hutter 2019), bias corrections included.
 struct AdamWStep {
   float rate = 0;

@@ -89,9 +89,10 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
       Tensor slope = part.known.mm(known);
       if (special.size(0) > 0) slope.add_(part.special.mm(special));
       d_hidden.push_back(std::move(slope));
-      if (known.requires_grad()) AddTo(d_known, part.known.t().mm(states));
+      if (known.requires_grad())
+        AddTo(d_known, ops::TransposedProduct(part.known, states));
       if (special.requires_grad())
-        AddTo(d_special, part.special.t().mm(states));
+        AddTo(d_special, ops::TransposedProduct(part.special, states));
     }
     Tensor d_states;
     if (!d_hidden.empty())

@@ -39,6 +39,36 @@ bool NeedsGradient(const Tensor& a) {
   return torch::GradMode::is_enabled() && a.requires_grad();
 }
 
+// [n, m] of a bfloat16 [m, n].
+Tensor Transposed(const Tensor& x) {
+  const Tensor from = x.contiguous();
+  const int64_t rows = from.size(0), columns = from.size(1);
+  const Tensor to = torch::empty({columns, rows}, from.options());
+  at::parallel_for(0, columns, kRowsOfTask, [&](int64_t first, int64_t last) {
+    kernels::Transpose(rows, columns, first, last, Data<Bf16>(from),
+                       Data<Bf16>(to));
+  });
+  return to;
+}
+
+struct LinearLayer : torch::autograd::Function<LinearLayer> {
+  static Tensor forward(AutogradContext* context, const Tensor& x,
+                        const Tensor& weight, const Tensor& bias) {
+    context->save_for_backward({x, weight});
+    return at::linear(x, weight, bias);
+  }
+  static tensor_list backward(AutogradContext* context, tensor_list upstream) {
+    const auto saved = context->get_saved_variables();
+    const Tensor slope = upstream[0].contiguous();
+    const auto wanted = [&](size_t i) {
+      return context->needs_input_grad(i);
+    };
+    return {wanted(0) ? slope.mm(saved[1]) : Tensor(),
+            wanted(1) ? TransposedProduct(slope, saved[0]) : Tensor(),
+            wanted(2) ? slope.sum(0) : Tensor()};
+  }
+};
+
 struct Norm : torch::autograd::Function<Norm> {
   static Tensor forward(AutogradContext* context, const Tensor& x,
                         const Tensor& weight, double epsilon) {
@@ -212,6 +242,20 @@ struct Attend : torch::autograd::Function<Attend> {
 };
 
 }  // namespace
+
+Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
+  const bool learns = NeedsGradient(weight) && x.is_cpu();
+  return learns ? LinearLayer::apply(x, weight, bias)
+                : at::linear(x, weight, bias);
+}
+
+Tensor TransposedProduct(const Tensor& a, const Tensor& b) {
+  if (!a.is_cpu() || a.scalar_type() != torch::kBFloat16) return a.t().mm(b);
+  // What is moved: a, or else b and the product.
+  const int64_t m = a.size(0), n = a.size(1), k = b.size(1);
+  if (m * n <= (m + n) * k) return Transposed(a).mm(b);
+  return Transposed(Transposed(b).mm(a));
+}
 
 Tensor AddRmsNorm(Tensor& x, const Tensor& delta, const Tensor& weight,
                   double epsilon, torch::ScalarType dtype) {

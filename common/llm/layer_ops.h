@@ -23,6 +23,16 @@ torch::Tensor AddRmsNorm(torch::Tensor& x, const torch::Tensor& delta,
                          const torch::Tensor& weight, double epsilon,
                          torch::ScalarType dtype);
 
+// x W^T + bias: x [T, in], weight [out, in], bias [out] or undefined. Its
+// gradients are at::linear's, about twice as fast in bfloat16.
+torch::Tensor Linear(const torch::Tensor& x, const torch::Tensor& weight,
+                     const torch::Tensor& bias);
+
+// a^T b: a [m, n], b [m, k] to [n, k]. Without gradients, on any device. oneDNN
+// takes a transposed bfloat16 matrix at a third of its speed, so one is
+// transposed first.
+torch::Tensor TransposedProduct(const torch::Tensor& a, const torch::Tensor& b);
+
 // x / sqrt(mean(x^2) + epsilon) * weight: float32 [T, h] to [T, h] of the
 // weight's dtype.
 torch::Tensor RmsNorm(const torch::Tensor& x, const torch::Tensor& weight,

@@ -130,5 +130,77 @@ TEST_CASE("Attention agrees with its definition") {
   }
 }
 
+TEST_CASE("The head's softmax agrees with its definition") {
+  torch::manual_seed(6);
+  for (const int64_t width : {1, 15, 16, 33, 1000}) {
+    const Tensor logits = torch::randn({5, width}) * 10;
+    const Tensor norm = torch::empty({5});
+    kernels::LogSumExp(5, width, Floats(logits), Floats(norm));
+    CHECK(torch::allclose(norm, logits.logsumexp(1), 1e-5, 1e-5));
+    const Tensor expected = logits.softmax(1) * 0.25;
+    Tensor slopes = logits.clone();
+    kernels::SoftmaxInPlace(5, width, Floats(norm), 0.25f, Floats(slopes));
+    CHECK(torch::allclose(slopes, expected, 1e-4, 1e-6));
+
+    Tensor half = logits.to(torch::kBFloat16);
+    const Tensor rounded = half.to(torch::kFloat32);
+    kernels::LogSumExp(5, width, Halves(half), Floats(norm));
+    CHECK(torch::allclose(norm, rounded.logsumexp(1), 1e-5, 1e-5));
+    kernels::SoftmaxInPlace(5, width, Floats(norm), 0.25f, Halves(half));
+    CHECK(testing::MaxDifference(half, rounded.softmax(1) * 0.25) < 2e-3);
+  }
+}
+
+TEST_CASE("A transposed matrix is LibTorch's") {
+  for (const auto& [rows, columns] :
+       {std::pair(1, 1), std::pair(16, 16), std::pair(33, 70),
+        std::pair(64, 200), std::pair(5, 129)}) {
+    const Tensor from = torch::randn({rows, columns}).to(torch::kBFloat16);
+    Tensor to = torch::zeros({columns, rows}, torch::kBFloat16);
+    const int64_t middle = columns / 3;
+    kernels::Transpose(rows, columns, 0, middle, Halves(from), Halves(to));
+    kernels::Transpose(rows, columns, middle, columns, Halves(from),
+                       Halves(to));
+    CHECK(torch::equal(to, from.t()));
+  }
+}
+
+TEST_CASE("AdamW is LibTorch's, whatever its gradients' dtype") {
+  torch::manual_seed(7);
+  const int64_t n = 100;
+  const Tensor gradient = torch::randn({n}).to(torch::kBFloat16);
+  Tensor parameter = torch::randn({n}), mean = torch::randn({n}) * 0.1;
+  Tensor variance = torch::rand({n});
+  const Tensor start[] = {parameter.clone(), mean.clone(), variance.clone()};
+  at::_fused_adamw_({parameter}, {gradient.to(torch::kFloat32) * 0.5}, {mean},
+                    {variance}, {}, {torch::scalar_tensor(3.0)}, 1e-2, 0.9,
+                    0.95, 0.1, 1e-8, false, false);
+  const kernels::AdamWStep step = {
+      .rate = 1e-2f,
+      .decay = 0.1f,
+      .beta1 = 0.9f,
+      .beta2 = 0.95f,
+      .epsilon = 1e-8f,
+      .correction1 = 1 - 0.9f * 0.9f * 0.9f,
+      .correction2 = 1 - 0.95f * 0.95f * 0.95f,
+      .gradient_scale = 0.5f};
+  for (const bool half : {false, true}) {
+    Tensor moved[] = {start[0].clone(), start[1].clone(), start[2].clone()};
+    const Tensor wide = gradient.to(torch::kFloat32);
+    Tensor rounded = torch::zeros({n}, torch::kBFloat16);
+    if (half) {
+      kernels::AdamW(n, step, Halves(gradient), Floats(moved[0]),
+                     Floats(moved[1]), Floats(moved[2]), Halves(rounded));
+    } else {
+      kernels::AdamW(n, step, Floats(wide), Floats(moved[0]), Floats(moved[1]),
+                     Floats(moved[2]), Halves(rounded));
+    }
+    CHECK(torch::allclose(moved[0], parameter, 1e-5, 1e-6));
+    CHECK(torch::allclose(moved[1], mean, 1e-5, 1e-6));
+    CHECK(torch::allclose(moved[2], variance, 1e-5, 1e-6));
+    CHECK(torch::equal(rounded, moved[0].to(torch::kBFloat16)));
+  }
+}
+
 }  // namespace
 }  // namespace larr

@@ -76,6 +76,46 @@ TEST_CASE("Attention's gradient is its slope") {
   }
 }
 
+TEST_CASE("A linear layer and its gradients are LibTorch's") {
+  torch::manual_seed(5);
+  for (const auto dtype : {torch::kFloat32, torch::kBFloat16}) {
+    const double bound = dtype == torch::kFloat32 ? 1e-4 : 0.2;
+    for (const bool biased : {false, true}) {
+      const Tensor x = torch::randn({50, 40}), w = torch::randn({70, 40});
+      const Tensor bias = biased ? torch::randn({70}) : Tensor();
+      const Tensor mix = torch::randn({50, 70}).to(dtype);
+      const auto run = [&](bool ours) {
+        const Tensor x1 = Leaf(x.to(dtype)), w1 = Leaf(w.to(dtype));
+        const Tensor b1 = biased ? Leaf(bias.to(dtype)) : Tensor();
+        const Tensor y =
+            ours ? ops::Linear(x1, w1, b1) : at::linear(x1, w1, b1);
+        (y * mix).sum().backward();
+        return std::vector<Tensor>{y.detach(), x1.grad(), w1.grad(),
+                                   biased ? b1.grad() : torch::zeros({1})};
+      };
+      const auto ours = run(true), expected = run(false);
+      for (size_t i = 0; i < ours.size(); ++i)
+        CHECK(testing::MaxDifference(ours[i], expected[i]) < bound);
+    }
+  }
+  // Only what learns has a gradient.
+  const Tensor x = torch::randn({4, 8}), w = Leaf(torch::randn({3, 8}));
+  ops::Linear(x, w, {}).sum().backward();
+  CHECK(w.grad().defined());
+  CHECK(!x.grad().defined());
+}
+
+TEST_CASE("A transposed product is the product, whichever side is moved") {
+  torch::manual_seed(8);
+  for (const auto& [m, n, k] : {std::tuple(64, 20, 300), std::tuple(64, 300, 20),
+                                std::tuple(7, 33, 5)}) {
+    const Tensor a = torch::randn({m, n}).to(torch::kBFloat16);
+    const Tensor b = torch::randn({m, k}).to(torch::kBFloat16);
+    const Tensor expected = a.to(torch::kFloat32).t().mm(b.to(torch::kFloat32));
+    CHECK(testing::MaxDifference(ops::TransposedProduct(a, b), expected) < 0.3);
+  }
+}
+
 TEST_CASE("Results do not depend on the number of threads") {
   torch::manual_seed(4);
   const Tensor x = torch::randn({500, 32}), w = torch::randn({32});
