@@ -65,6 +65,8 @@ target_link_libraries(larr_sentencepiece INTERFACE larr_sentencepiece_a protobuf
 
 # LibTorch out of the torch wheel. Its include folder holds other libraries'
 # headers too (fmt, protobuf): it must come last, hence -idirafter.
+# Its Gloo has no headers: those of libgloo-dev, and nothing but the headers.
+find_path(GLOO_INCLUDE gloo/algorithm.h REQUIRED)
 set(torch ${LARR_DEPS}/torch/torch)
 larr_import_shared(larr_torch_so ${torch}/lib/libtorch_cpu.so)
 larr_import_shared(larr_c10_so ${torch}/lib/libc10.so)

@@ -7,9 +7,15 @@
 // The learning rate grows linearly over the warm-up, then falls by a cosine to
 // zero. Norms and new parameters are not decayed.
 //
+// With several ranks each has a share of masters and moments (shards.h), and
+// gradients are summed over ranks: each rank's loss is its share of the step's,
+// divided by what all ranks have. Step() then is an operation of the group.
+//
 // Threads:  one at a time.
-// Errors:   kFailedPrecondition  a gradient is not finite; nothing has moved
+// Errors:   kFailedPrecondition  a gradient is not finite: nothing has moved;
+//                                or a state is of other ranks
 //           kInvalidArgument     a state is of other tensors
+//           kUnavailable         a rank is gone (process_group.h)
 #pragma once
 
 #include <absl/status/status.h>
@@ -18,6 +24,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -27,10 +34,20 @@
 
 namespace larr {
 
+class ProcessGroup;
+class Shards;
+
 class Optimizer {
  public:
+  // The group outlives the optimizer; null: one process.
   Optimizer(std::vector<TrainedTensor> tensors,
-            const config::v1::LlmOptimizer& options, int64_t total_steps);
+            const config::v1::LlmOptimizer& options, int64_t total_steps,
+            ProcessGroup* group = nullptr);
+  ~Optimizer();
+
+  // The next backward pass is its step's last: with several ranks its gradients
+  // are exchanged while it runs. Not said, they are exchanged in Step().
+  void ExpectLastPass();
 
   // Adds the tensors' gradients to the sums and clears them. After each
   // backward pass: a step may have several.
@@ -43,23 +60,32 @@ class Optimizer {
   // Share of the peak learning rate at a step.
   double Schedule(int64_t step) const;
 
-  // Masters and moments by name; on the memory in use.
+  // This rank's masters and moments by name; on the memory in use.
   std::map<std::string, torch::Tensor> State() const;
   // Takes a state over, and rounds the masters to the decoder's tensors.
   absl::Status Restore(const SafetensorsFile& file);
 
  private:
+  // A tensor, or this rank's piece of one.
   struct Entry {
-    TrainedTensor trained;
-    torch::Tensor master;    // trained.tensor itself where that is float32
+    std::string name;
+    bool is_new = false;
+    bool decays = false;
+    torch::Tensor tensor;    // undefined for a piece: shards have its tensor
+    torch::Tensor master;    // float32; the tensor itself where that is, too
     torch::Tensor gradient;  // float32 sum
     torch::Tensor mean;
     torch::Tensor variance;
   };
-  void Round();
+  void Add(const TrainedTensor& trained, Entry entry);
+  absl::StatusOr<double> GradientNorm() const;
+  absl::Status Round();
+  absl::Status CheckRanks(const SafetensorsFile& file) const;
 
   config::v1::LlmOptimizer options_;
   int64_t total_steps_;
+  ProcessGroup* group_;
+  std::unique_ptr<Shards> shards_;  // null with one process
   std::vector<Entry> entries_;
 };
 

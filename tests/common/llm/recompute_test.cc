@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "common/llm/losses.h"
+#include "common/llm/language_loss.h"
 #include "tests/common/llm/golden.h"
 
 namespace larr {
