@@ -125,7 +125,7 @@ absl::StatusOr<nlohmann::ordered_json> Train(
                           material.general ? &*material.general : nullptr,
                           context.config.spec().seed());
   if (notes.contains("position")) batches.Seek(notes["position"]);
-  const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
+  const auto body = [&](int64_t) -> absl::StatusOr<StepResult> {
     LARR_ASSIGN_OR_RETURN(const auto texts, batches.Next());
     notes["position"] = batches.position();
     return Learn(texts, config.tokens_per_pass(), decoder, optimizer);
