@@ -124,11 +124,11 @@ absl::StatusOr<double> Optimizer::Step(int64_t step) {
         kEpsilon, /*amsgrad=*/false, /*maximize=*/false);
     entry.gradient.zero_();
   }
-  LARR_RETURN_IF_ERROR(Round());
+  LARR_RETURN_IF_ERROR(Publish());
   return norm;
 }
 
-absl::Status Optimizer::Round() {
+absl::Status Optimizer::Publish() {
   if (shards_) return shards_->Publish();
   for (Entry& entry : entries_) {
     if (entry.tensor.data_ptr() != entry.master.data_ptr())
@@ -177,7 +177,7 @@ absl::Status Optimizer::Restore(const SafetensorsFile& file) {
         file.View(name, {shape.data(), shape.size()}, torch::kFloat32));
     tensor.copy_(saved);
   }
-  return Round();
+  return shards_ ? absl::OkStatus() : Publish();
 }
 
 }  // namespace larr

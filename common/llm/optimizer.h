@@ -62,8 +62,11 @@ class Optimizer {
 
   // This rank's masters and moments by name; on the memory in use.
   std::map<std::string, torch::Tensor> State() const;
-  // Takes a state over, and rounds the masters to the decoder's tensors.
+  // Takes this rank's state over. With several ranks Publish() must follow on
+  // all of them, once each has its own.
   absl::Status Restore(const SafetensorsFile& file);
+  // Rounds the masters to the decoder's tensors, on all ranks.
+  absl::Status Publish();
 
  private:
   // A tensor, or this rank's piece of one.
@@ -79,7 +82,6 @@ class Optimizer {
   };
   void Add(const TrainedTensor& trained, Entry entry);
   absl::StatusOr<double> GradientNorm() const;
-  absl::Status Round();
   absl::Status CheckRanks(const SafetensorsFile& file) const;
 
   config::v1::LlmOptimizer options_;

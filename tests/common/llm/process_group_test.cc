@@ -9,6 +9,7 @@
 #include <fstream>
 #include <thread>
 
+#include "common/base/files.h"
 #include "tests/common/llm/golden.h"
 #include "tests/testing/ranks.h"
 #include "tests/testing/temp_dir.h"
@@ -73,7 +74,7 @@ TEST_CASE("Ranks sum, scatter, gather and broadcast") {
   }
 }
 
-// Sums until that fails; then says why, and ends.
+// Sums until that fails; then leaves a file that says why, and ends.
 void SumForEver(const ProcessGroupOptions& options) {
   const auto group = testing::JoinRanks(options);
   std::ofstream(testing::RanksFolder() /
@@ -85,7 +86,9 @@ void SumForEver(const ProcessGroupOptions& options) {
   }
   CHECK(absl::IsUnavailable(status));
   CHECK(group->Sum(1).status() == status);  // stays so
-  FAIL(status.message());
+  std::ofstream(testing::RanksFolder() /
+                ("end-" + std::to_string(group->rank())))
+      << status.message();
 }
 TEST_CASE("rank: sums for ever", "[.]") { SumForEver({}); }
 TEST_CASE("rank: sums impatiently", "[.]") {
@@ -107,9 +110,10 @@ void LoseOne(const std::string& test_case, int victim, int signal) {
   for (int rank = 0; rank < 3; ++rank) {
     if (rank == victim) continue;
     INFO("rank " << rank << ": " << ranks.Log(rank));
-    CHECK(testing::Eventually([&] { return !ranks[rank].Lives(); },
-                              std::chrono::seconds(60)));
-    CHECK_THAT(ranks.Log(rank),
+    REQUIRE(testing::Eventually([&] { return !ranks[rank].Lives(); },
+                                std::chrono::seconds(60)));
+    REQUIRE(ranks[rank].Wait() == 0);
+    CHECK_THAT(ReadFile(dir.path() / ("end-" + std::to_string(rank))).value(),
                Catch::Contains("of 3 lost the others in a sum") &&
                    Catch::Contains("start all ranks again"));
   }
