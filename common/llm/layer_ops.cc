@@ -61,9 +61,7 @@ struct LinearLayer : torch::autograd::Function<LinearLayer> {
   static tensor_list backward(AutogradContext* context, tensor_list upstream) {
     const auto saved = context->get_saved_variables();
     const Tensor slope = upstream[0].contiguous();
-    const auto wanted = [&](size_t i) {
-      return context->needs_input_grad(i);
-    };
+    const auto wanted = [&](size_t i) { return context->needs_input_grad(i); };
     return {wanted(0) ? slope.mm(saved[1]) : Tensor(),
             wanted(1) ? TransposedProduct(slope, saved[0]) : Tensor()};
   }
@@ -244,8 +242,7 @@ struct Attend : torch::autograd::Function<Attend> {
 }  // namespace
 
 Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  if (!NeedsGradient(weight) || !x.is_cpu())
-    return at::linear(x, weight, bias);
+  if (!NeedsGradient(weight) || !x.is_cpu()) return at::linear(x, weight, bias);
   const Tensor y = LinearLayer::apply(x, weight);
   return bias.defined() ? y + bias : y;
 }

@@ -47,9 +47,8 @@ Optimizer::Optimizer(std::vector<TrainedTensor> tensors,
     const Tensor data = trained.tensor.detach();
     Tensor master =
         data.scalar_type() == torch::kFloat32 ? data : data.to(torch::kFloat32);
-    Add(trained, {.name = trained.name,
-                  .tensor = trained.tensor,
-                  .master = master});
+    Add(trained,
+        {.name = trained.name, .tensor = trained.tensor, .master = master});
   }
 }
 
@@ -96,9 +95,9 @@ absl::StatusOr<double> Optimizer::GradientNorm() const {
   std::string culprit = "another rank";
   for (const Entry& entry : entries_) {
     if (!entry.gradient.defined()) continue;
-    const double norm = at::linalg_vector_norm(entry.gradient, 2, {}, false,
-                                               torch::kFloat32)
-                            .item<double>();
+    const double norm =
+        at::linalg_vector_norm(entry.gradient, 2, {}, false, torch::kFloat32)
+            .item<double>();
     if (!std::isfinite(norm)) culprit = fmt::format("'{}'", entry.name);
     squares += norm * norm;
   }

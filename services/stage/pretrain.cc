@@ -100,10 +100,9 @@ absl::StatusOr<StepResult> Learn(const std::vector<Description>& step,
   for (const auto pass : SplitPasses(step, tokens_per_pass)) {
     const LanguageBatch batch = MakeLanguageBatch(pass);
     if (batch.targets.size(0) == 0) continue;
-    const auto loss =
-        NextTokenLoss(decoder.Hidden(batch.batch).index_select(0, batch.rows),
-                      decoder.head(), batch.targets,
-                      1.0 / static_cast<double>(targets));
+    const auto loss = NextTokenLoss(
+        decoder.Hidden(batch.batch).index_select(0, batch.rows), decoder.head(),
+        batch.targets, 1.0 / static_cast<double>(targets));
     loss.backward();
     optimizer.Accumulate();
     result.loss += loss.item<double>();

@@ -57,9 +57,11 @@ TEST_CASE("rank: contrast", "[.]") {
   const double sum = testing::Value(group->Sum(loss.item<double>()));
 
   const Problem whole;
-  const Tensor expected = SymmetricInfoNce(
-      whole.a.mm(whole.projection), whole.b.mm(whole.projection),
-      torch::zeros({kPairs, kPairs}, torch::kBool), 0.1).loss;
+  const Tensor expected =
+      SymmetricInfoNce(whole.a.mm(whole.projection),
+                       whole.b.mm(whole.projection),
+                       torch::zeros({kPairs, kPairs}, torch::kBool), 0.1)
+          .loss;
   expected.backward();
   CHECK(sum == Approx(expected.item<double>()).epsilon(1e-5));
   CHECK(testing::MaxDifference(gradient, whole.projection.grad()) < 1e-5);
