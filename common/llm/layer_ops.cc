@@ -11,6 +11,7 @@
 #include <memory>
 #include <vector>
 
+#include "common/llm/attention_kernels.h"
 #include "common/llm/kernels.h"
 
 namespace larr::ops {

@@ -9,7 +9,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
-#include "common/llm/kernels.h"
+#include "common/llm/attention_kernels.h"
 
 namespace larr {
 namespace {
