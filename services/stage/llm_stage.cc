@@ -13,6 +13,39 @@
 #include "services/stage/stage_ranks.h"
 
 namespace larr::stage {
+namespace {
+
+absl::Status WriteArtifact(const StageContext& context,
+                           const Checkpoint& checkpoint,
+                           torch::ScalarType dtype, const EmbedderHead* head,
+                           const LlmTrainer& trainer,
+                           nlohmann::ordered_json report,
+                           config::v1::ArtifactManifest manifest) {
+  const double seconds = trainer.notes().value("seconds", 0.0);
+  const auto tokens = trainer.notes().value("tokens", int64_t{0});
+  report["steps"] = trainer.step();
+  report["tokens"] = tokens;
+  report["seconds"] = seconds;
+  report["tokens_per_second"] =
+      seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+  if (!trainer.best().is_null()) report["best"] = trainer.best();
+  report["curve"] = trainer.curve();
+  LARR_ASSIGN_OR_RETURN(auto writer,
+                        ArtifactWriter::Create(context.config.output()));
+  LARR_RETURN_IF_ERROR(WriteCheckpoint(writer.path(), checkpoint, dtype, head));
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
+                                           report.dump(1) + "\n"));
+  if (head != nullptr) {
+    LARR_ASSIGN_OR_RETURN(
+        *manifest.mutable_embedder_fingerprint(),
+        EmbedderFingerprint(writer.path(),
+                            context.config.spec().embed().precision()));
+  }
+  manifest.set_kind("checkpoint");
+  return writer.Finish(std::move(manifest)).status();
+}
+
+}  // namespace
 
 std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset) {
   std::vector<std::string> slots;
@@ -119,40 +152,6 @@ absl::Status RunTrainer(StageContext& context, int64_t steps,
         return values.get<Values>();
       });
 }
-
-namespace {
-
-absl::Status WriteArtifact(const StageContext& context,
-                           const Checkpoint& checkpoint,
-                           torch::ScalarType dtype, const EmbedderHead* head,
-                           const LlmTrainer& trainer,
-                           nlohmann::ordered_json report,
-                           config::v1::ArtifactManifest manifest) {
-  const double seconds = trainer.notes().value("seconds", 0.0);
-  const auto tokens = trainer.notes().value("tokens", int64_t{0});
-  report["steps"] = trainer.step();
-  report["tokens"] = tokens;
-  report["seconds"] = seconds;
-  report["tokens_per_second"] =
-      seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
-  if (!trainer.best().is_null()) report["best"] = trainer.best();
-  report["curve"] = trainer.curve();
-  LARR_ASSIGN_OR_RETURN(auto writer,
-                        ArtifactWriter::Create(context.config.output()));
-  LARR_RETURN_IF_ERROR(WriteCheckpoint(writer.path(), checkpoint, dtype, head));
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
-                                           report.dump(1) + "\n"));
-  if (head != nullptr) {
-    LARR_ASSIGN_OR_RETURN(
-        *manifest.mutable_embedder_fingerprint(),
-        EmbedderFingerprint(writer.path(),
-                            context.config.spec().embed().precision()));
-  }
-  manifest.set_kind("checkpoint");
-  return writer.Finish(std::move(manifest)).status();
-}
-
-}  // namespace
 
 absl::Status WriteTrained(const StageContext& context,
                           const Checkpoint& checkpoint, torch::ScalarType dtype,
