@@ -23,9 +23,8 @@ namespace {
 
 absl::StatusOr<std::vector<TokenIds>> Tokenize(
     const Arguments& arguments, const std::vector<std::string>& texts) {
-  LARR_ASSIGN_OR_RETURN(
-      const Tokenizer tokenizer,
-      Tokenizer::Open(arguments.folder / "embedder"));
+  LARR_ASSIGN_OR_RETURN(const Tokenizer tokenizer,
+                        Tokenizer::Open(arguments.folder / "embedder"));
   return tokenizer.Encode(texts);
 }
 
@@ -92,9 +91,8 @@ absl::Status LoadEmbedder(const Arguments& arguments, const Serve& serve) {
 absl::Status TokenizeTexts(const Arguments& arguments, const Serve& serve) {
   const std::vector<std::string> texts = WholeTexts(kTexts);
   LARR_ASSIGN_OR_RETURN(const int64_t tokens, TokensOf(arguments, texts));
-  LARR_ASSIGN_OR_RETURN(
-      const Tokenizer tokenizer,
-      Tokenizer::Open(arguments.folder / "embedder"));
+  LARR_ASSIGN_OR_RETURN(const Tokenizer tokenizer,
+                        Tokenizer::Open(arguments.folder / "embedder"));
   return serve(tokens, [&]() -> absl::StatusOr<std::vector<float>> {
     LARR_ASSIGN_OR_RETURN(const auto ids, tokenizer.Encode(texts));
     std::vector<float> all;

@@ -63,7 +63,7 @@ contrast {
   user_user_weight: 1 poi_poi_weight: 1 user_poi_weight: 1
   optimizer { learning_rate: 1e-4 new_parameter_learning_rate: 1e-3 warmup_steps: 1 }
 }
-embed { tokens_per_batch: 4096 precision: BF16 as_of_date: "2025-04-11" }
+embed { precision: BF16 as_of_date: "2025-04-11" }
 align {
   name: "larr" batch_size: 128 learning_rate: 3e-3 epochs: 3
   architecture { kind: LARR embedding_width: 8 expert_widths: [64, 32] encoder_ffn_width: 64 }

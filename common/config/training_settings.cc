@@ -217,11 +217,10 @@ absl::StatusOr<ContrastConfig> CompleteContrastConfig(ContrastConfig config) {
 }
 
 absl::StatusOr<EmbedConfig> CompleteEmbedConfig(EmbedConfig config) {
-  if (config.tokens_per_batch() == 0) config.set_tokens_per_batch(4096);
   if (config.precision() == config::v1::PRECISION_UNSPECIFIED)
     config.set_precision(config::v1::BF16);
   LARR_RETURN_IF_ERROR(Check(
-      "embed.", {Positive("tokens_per_batch", config.tokens_per_batch()),
+      "embed.", {NotNegative("tokens_per_batch", config.tokens_per_batch()),
                  {"as_of_date", config.as_of_date(),
                   config.as_of_date().empty() || IsDate(config.as_of_date()),
                   "a day, YYYY-MM-DD"}}));

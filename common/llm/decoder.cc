@@ -39,7 +39,9 @@ auto TensorsOf(Weights& layer) {
                     std::pair{"output", &layer.output},
                     std::pair{"post_norm", &layer.post_norm},
                     std::pair{"gate_up", &layer.gate_up},
-                    std::pair{"down", &layer.down}};
+                    std::pair{"down", &layer.down},
+                    std::pair{"qkv_bias", &layer.qkv_bias},
+                    std::pair{"output_bias", &layer.output_bias}};
 }
 
 template <typename Adapters>
@@ -245,14 +247,16 @@ Tensor Decoder::Layer(size_t i, const PackedBatch& batch, Tensor x) const {
   const LayerAdapters adapters =
       adapters_.empty() ? LayerAdapters{} : adapters_[i];
   const auto linear = [](const Tensor& in, const Tensor& weight,
-                         const LoraAdapter& adapter) {
-    return Adapt(adapter, in, at::linear(in, weight));
+                         const Tensor& bias, const LoraAdapter& adapter) {
+    return Adapt(adapter, in, ops::Linear(in, weight, bias));
   };
-  const Tensor qkv = linear(Norm(x, layer.input_norm), layer.qkv, adapters.qkv);
-  x = x + linear(Attend(batch, qkv), layer.output, adapters.output);
+  const Tensor qkv = linear(Norm(x, layer.input_norm), layer.qkv,
+                            layer.qkv_bias, adapters.qkv);
+  x = x + linear(Attend(batch, qkv), layer.output, layer.output_bias,
+                 adapters.output);
   const Tensor gate_up =
-      linear(Norm(x, layer.post_norm), layer.gate_up, adapters.gate_up);
-  return x + linear(Gated(gate_up), layer.down, adapters.down);
+      linear(Norm(x, layer.post_norm), layer.gate_up, {}, adapters.gate_up);
+  return x + linear(Gated(gate_up), layer.down, {}, adapters.down);
 }
 
 Tensor Decoder::Frozen(const PackedBatch& batch) const {

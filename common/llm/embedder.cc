@@ -130,8 +130,11 @@ absl::Status Embedder::Impl::EmbedChunk(size_t first,
 }
 
 absl::StatusOr<Embedder> Embedder::Open(const std::filesystem::path& folder,
-                                        const EmbedderOptions& options) {
+                                        const EmbedderOptions& given) {
+  EmbedderOptions options = given;
   if (options.threads > 0) at::set_num_threads(options.threads);
+  if (options.tokens_per_batch == 0)
+    options.tokens_per_batch = 512 * int64_t{at::get_num_threads()};
   LARR_ASSIGN_OR_RETURN(auto print,
                         EmbedderFingerprint(folder, options.precision));
   LARR_ASSIGN_OR_RETURN(auto checkpoint,

@@ -33,7 +33,8 @@ namespace larr {
 
 struct EmbedderOptions {
   config::v1::Precision precision = config::v1::BF16;
-  int64_t tokens_per_batch = 4096;
+  // 0: 512 for each thread: what a core multiplies then stays in its cache.
+  int64_t tokens_per_batch = 0;
   bool deterministic = false;
   // Threads of LibTorch, a setting of the whole process. 0: leave them.
   int threads = 0;

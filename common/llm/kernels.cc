@@ -61,17 +61,17 @@ LARR_INLINE void StorePart(const Vec& from, int64_t n, T* to) {
 LARR_INLINE Vec Swapped(const Vec& x, int half) {
   switch (half) {
     case 8:
-      return __builtin_shuffle(x, IntVec{8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2,
-                                         3, 4, 5, 6, 7});
+      return __builtin_shuffle(
+          x, IntVec{8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7});
     case 4:
-      return __builtin_shuffle(x, IntVec{4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15,
-                                         8, 9, 10, 11});
+      return __builtin_shuffle(
+          x, IntVec{4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11});
     case 2:
-      return __builtin_shuffle(x, IntVec{2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9,
-                                         14, 15, 12, 13});
+      return __builtin_shuffle(
+          x, IntVec{2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13});
     default:
-      return __builtin_shuffle(x, IntVec{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10,
-                                         13, 12, 15, 14});
+      return __builtin_shuffle(
+          x, IntVec{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14});
   }
 }
 
@@ -250,10 +250,12 @@ LARR_INLINE void SoftmaxInPlaceBody(int64_t rows, int64_t width,
 // Lanes of a and b in turn, from the lower or the upper half of each.
 LARR_INLINE HalfVec Interleave(const HalfVec& a, const HalfVec& b, bool upper) {
   using Index = int16_t __attribute__((vector_size(32)));
-  return upper ? __builtin_shuffle(a, b, Index{8, 24, 9, 25, 10, 26, 11, 27, 12,
-                                               28, 13, 29, 14, 30, 15, 31})
-               : __builtin_shuffle(a, b, Index{0, 16, 1, 17, 2, 18, 3, 19, 4, 20,
-                                               5, 21, 6, 22, 7, 23});
+  return upper ? __builtin_shuffle(a, b,
+                                   Index{8, 24, 9, 25, 10, 26, 11, 27, 12, 28,
+                                         13, 29, 14, 30, 15, 31})
+               : __builtin_shuffle(a, b,
+                                   Index{0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5,
+                                         21, 6, 22, 7, 23});
 }
 
 // A square of kLanes rows and columns: interleaving the rows of its two halves
@@ -439,8 +441,7 @@ LARR_INLINE void Mix(const float* weights, int64_t stride, const float* values,
   int64_t d = 0;
   for (; d + 2 * kLanes <= wide; d += 2 * kLanes)
     MixBlocks<2>(weights, stride, values + d, wide, count, out + d);
-  if (d < wide)
-    MixBlocks<1>(weights, stride, values + d, wide, count, out + d);
+  if (d < wide) MixBlocks<1>(weights, stride, values + d, wide, count, out + d);
 }
 
 // One key/value head as float32: keys [dim, stride], turned and transposed;

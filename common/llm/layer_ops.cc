@@ -7,6 +7,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <vector>
 
@@ -53,19 +54,16 @@ Tensor Transposed(const Tensor& x) {
 
 struct LinearLayer : torch::autograd::Function<LinearLayer> {
   static Tensor forward(AutogradContext* context, const Tensor& x,
-                        const Tensor& weight, const Tensor& bias) {
+                        const Tensor& weight) {
     context->save_for_backward({x, weight});
-    return at::linear(x, weight, bias);
+    return at::linear(x, weight);
   }
   static tensor_list backward(AutogradContext* context, tensor_list upstream) {
     const auto saved = context->get_saved_variables();
     const Tensor slope = upstream[0].contiguous();
-    const auto wanted = [&](size_t i) {
-      return context->needs_input_grad(i);
-    };
+    const auto wanted = [&](size_t i) { return context->needs_input_grad(i); };
     return {wanted(0) ? slope.mm(saved[1]) : Tensor(),
-            wanted(1) ? TransposedProduct(slope, saved[0]) : Tensor(),
-            wanted(2) ? slope.sum(0) : Tensor()};
+            wanted(1) ? TransposedProduct(slope, saved[0]) : Tensor()};
   }
 };
 
@@ -244,9 +242,9 @@ struct Attend : torch::autograd::Function<Attend> {
 }  // namespace
 
 Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  const bool learns = NeedsGradient(weight) && x.is_cpu();
-  return learns ? LinearLayer::apply(x, weight, bias)
-                : at::linear(x, weight, bias);
+  if (!NeedsGradient(weight) || !x.is_cpu()) return at::linear(x, weight, bias);
+  const Tensor y = LinearLayer::apply(x, weight);
+  return bias.defined() ? y + bias : y;
 }
 
 Tensor TransposedProduct(const Tensor& a, const Tensor& b) {
@@ -294,6 +292,35 @@ Tensor Attention(const Tensor& qkv, const PackedBatch& batch,
     return AttentionForward(qkv, batch, config, rotary, last_only);
   return Attend::apply(qkv, std::make_shared<const AttentionInputs>(
                                 AttentionInputs{batch, config, rotary}));
+}
+
+void AdamW(const AdamWOptions& options, const Tensor& gradient,
+           const Tensor& master, const Tensor& mean, const Tensor& variance,
+           const Tensor& rounded) {
+  const auto narrow = [](double x) { return static_cast<float>(x); };
+  const auto steps = static_cast<double>(options.step);
+  const kernels::AdamWStep step = {
+      .rate = narrow(options.rate),
+      .decay = narrow(options.decay),
+      .beta1 = narrow(options.beta1),
+      .beta2 = narrow(options.beta2),
+      .epsilon = narrow(options.epsilon),
+      .correction1 = narrow(1 - std::pow(options.beta1, steps)),
+      .correction2 = narrow(1 - std::pow(options.beta2, steps)),
+      .gradient_scale = narrow(options.gradient_scale)};
+  Bf16* to = rounded.defined() && rounded.scalar_type() == torch::kBFloat16
+                 ? Data<Bf16>(rounded)
+                 : nullptr;
+  WithType(gradient.scalar_type(), [&](auto type) {
+    using T = decltype(type);
+    at::parallel_for(
+        0, master.numel(), 1 << 14, [&](int64_t from, int64_t end) {
+          kernels::AdamW(end - from, step, Data<T>(gradient) + from,
+                         Data<float>(master) + from, Data<float>(mean) + from,
+                         Data<float>(variance) + from,
+                         to == nullptr ? nullptr : to + from);
+        });
+  });
 }
 
 Tensor LogSumExp(const Tensor& logits) {

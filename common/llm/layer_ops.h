@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a decoder layer does between its multiplications, on tensors: the
-// kernels of kernels.h over LibTorch's threads, with gradients where an input
-// needs them. CPU, float32 or bfloat16, contiguous.
+// What a decoder layer, the head's loss and the optimizer do between
+// multiplications, on tensors: the kernels of kernels.h over LibTorch's
+// threads, with gradients where an input needs them. CPU, float32 or bfloat16, contiguous.
 //
 // Threads: functions of their arguments. Results do not depend on the number
 //          of threads.
@@ -10,6 +10,8 @@
 #pragma once
 
 #include <torch/types.h>
+
+#include <cstdint>
 
 #include "common/llm/llm_config.h"
 #include "common/llm/packed_batch.h"
@@ -47,6 +49,21 @@ torch::Tensor SiluMul(const torch::Tensor& gate_up);
 torch::Tensor Attention(const torch::Tensor& qkv, const PackedBatch& batch,
                         const LlmConfig& config, const RotaryTable& rotary,
                         bool last_only = false);
+
+// One step of AdamW (Loshchilov and Hutter 2019); `step` counts from 1.
+struct AdamWOptions {
+  double rate = 0;
+  double decay = 0;
+  double beta1 = 0, beta2 = 0, epsilon = 0;
+  int64_t step = 1;
+  double gradient_scale = 1;
+};
+// Moves master and its moments, float32, by a gradient of any dtype; all
+// contiguous and of one size. `rounded`, where it is defined and not the master
+// itself, becomes the master's rounding.
+void AdamW(const AdamWOptions& options, const torch::Tensor& gradient,
+           const torch::Tensor& master, const torch::Tensor& mean,
+           const torch::Tensor& variance, const torch::Tensor& rounded);
 
 // The head's softmax, a row at a time. Without gradients, on any device.
 // log of the sum of e^logits: [n, V] to float32 [n].

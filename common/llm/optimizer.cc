@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "common/llm/layer_ops.h"
 #include "common/llm/process_group.h"
 #include "common/llm/shards.h"
 
@@ -46,10 +47,8 @@ Optimizer::Optimizer(std::vector<TrainedTensor> tensors,
     const Tensor data = trained.tensor.detach();
     Tensor master =
         data.scalar_type() == torch::kFloat32 ? data : data.to(torch::kFloat32);
-    Add(trained, {.name = trained.name,
-                  .tensor = trained.tensor,
-                  .master = master,
-                  .gradient = torch::zeros_like(master)});
+    Add(trained,
+        {.name = trained.name, .tensor = trained.tensor, .master = master});
   }
 }
 
@@ -74,7 +73,10 @@ void Optimizer::Accumulate() {
   for (Entry& entry : entries_) {
     Tensor& gradient = entry.tensor.mutable_grad();
     if (!gradient.defined()) continue;
-    entry.gradient.add_(gradient);
+    // A single pass's gradient stays as it came; more are summed in float32.
+    entry.gradient = entry.gradient.defined()
+                         ? entry.gradient.to(torch::kFloat32).add_(gradient)
+                         : gradient.contiguous();
     gradient.reset();
   }
 }
@@ -92,7 +94,10 @@ absl::StatusOr<double> Optimizer::GradientNorm() const {
   double squares = 0;
   std::string culprit = "another rank";
   for (const Entry& entry : entries_) {
-    const double norm = entry.gradient.norm().item<double>();
+    if (!entry.gradient.defined()) continue;
+    const double norm =
+        at::linalg_vector_norm(entry.gradient, 2, {}, false, torch::kFloat32)
+            .item<double>();
     if (!std::isfinite(norm)) culprit = fmt::format("'{}'", entry.name);
     squares += norm * norm;
   }
@@ -113,18 +118,27 @@ absl::StatusOr<double> Optimizer::Step(int64_t step) {
   const double clip = options_.clip_norm();
   const double scale = clip > 0 && norm > clip ? clip / norm : 1.0;
   for (Entry& entry : entries_) {
-    if (scale < 1) entry.gradient.mul_(scale);
+    if (!entry.gradient.defined())
+      entry.gradient = torch::zeros_like(entry.master);
     const double rate =
         Schedule(step) * (entry.is_new ? options_.new_parameter_learning_rate()
                                        : options_.learning_rate());
-    at::_fused_adamw_(
-        {entry.master}, {entry.gradient}, {entry.mean}, {entry.variance}, {},
-        {torch::scalar_tensor(static_cast<double>(step + 1), torch::kFloat32)},
-        rate, kBeta1, kBeta2, entry.decays ? options_.weight_decay() : 0,
-        kEpsilon, /*amsgrad=*/false, /*maximize=*/false);
-    entry.gradient.zero_();
+    ops::AdamW({.rate = rate,
+                .decay = entry.decays ? options_.weight_decay() : 0,
+                .beta1 = kBeta1,
+                .beta2 = kBeta2,
+                .epsilon = kEpsilon,
+                .step = step + 1,
+                .gradient_scale = scale},
+               entry.gradient, entry.master, entry.mean, entry.variance,
+               entry.tensor);
+    if (shards_) {
+      entry.gradient.zero_();
+    } else {
+      entry.gradient.reset();
+    }
   }
-  LARR_RETURN_IF_ERROR(Publish());
+  if (shards_) LARR_RETURN_IF_ERROR(shards_->Publish());
   return norm;
 }
 

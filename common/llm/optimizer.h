@@ -76,7 +76,7 @@ class Optimizer {
     bool decays = false;
     torch::Tensor tensor;    // undefined for a piece: shards have its tensor
     torch::Tensor master;    // float32; the tensor itself where that is, too
-    torch::Tensor gradient;  // float32 sum
+    torch::Tensor gradient;  // of a single pass, or the float32 sum of several
     torch::Tensor mean;
     torch::Tensor variance;
   };

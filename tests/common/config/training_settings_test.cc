@@ -282,7 +282,7 @@ TEST_CASE("Settings that are left out get the proto's defaults", "[config]") {
   CHECK(CompletePretrainConfig(adapted)->lora().rank() == 0);
   adapted.mutable_lora()->set_rank(8);
   CHECK(CompletePretrainConfig(adapted)->lora().alpha() == 8);
-  CHECK(CompleteEmbedConfig({})->tokens_per_batch() == 4096);
+  CHECK(CompleteEmbedConfig({})->precision() == config::v1::BF16);
   const auto align = CompleteAlignConfig(spec.align(1));
   REQUIRE(align.ok());
   CHECK(align->batch_size() == 2400);

@@ -42,7 +42,7 @@ struct Bounds {
   double gradients;  // the largest difference, relative to the largest value
 };
 constexpr Bounds kFloat = {1e-5, 1e-4, 0.999999, 1e-5, 1e-4};
-constexpr Bounds kBrain = {0.07, 0.3, 0.996, 0.02, 0.1};
+constexpr Bounds kBrain = {0.07, 0.3, 0.996, 0.02, 0.15};
 
 const Bounds& BoundsOf(torch::ScalarType dtype) {
   return dtype == torch::kFloat32 ? kFloat : kBrain;

@@ -175,15 +175,14 @@ TEST_CASE("AdamW is LibTorch's, whatever its gradients' dtype") {
   at::_fused_adamw_({parameter}, {gradient.to(torch::kFloat32) * 0.5}, {mean},
                     {variance}, {}, {torch::scalar_tensor(3.0)}, 1e-2, 0.9,
                     0.95, 0.1, 1e-8, false, false);
-  const kernels::AdamWStep step = {
-      .rate = 1e-2f,
-      .decay = 0.1f,
-      .beta1 = 0.9f,
-      .beta2 = 0.95f,
-      .epsilon = 1e-8f,
-      .correction1 = 1 - 0.9f * 0.9f * 0.9f,
-      .correction2 = 1 - 0.95f * 0.95f * 0.95f,
-      .gradient_scale = 0.5f};
+  const kernels::AdamWStep step = {.rate = 1e-2f,
+                                   .decay = 0.1f,
+                                   .beta1 = 0.9f,
+                                   .beta2 = 0.95f,
+                                   .epsilon = 1e-8f,
+                                   .correction1 = 1 - 0.9f * 0.9f * 0.9f,
+                                   .correction2 = 1 - 0.95f * 0.95f * 0.95f,
+                                   .gradient_scale = 0.5f};
   for (const bool half : {false, true}) {
     Tensor moved[] = {start[0].clone(), start[1].clone(), start[2].clone()};
     const Tensor wide = gradient.to(torch::kFloat32);

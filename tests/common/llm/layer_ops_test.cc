@@ -107,8 +107,9 @@ TEST_CASE("A linear layer and its gradients are LibTorch's") {
 
 TEST_CASE("A transposed product is the product, whichever side is moved") {
   torch::manual_seed(8);
-  for (const auto& [m, n, k] : {std::tuple(64, 20, 300), std::tuple(64, 300, 20),
-                                std::tuple(7, 33, 5)}) {
+  for (const auto& [m, n, k] :
+       {std::tuple(64, 20, 300), std::tuple(64, 300, 20),
+        std::tuple(7, 33, 5)}) {
     const Tensor a = torch::randn({m, n}).to(torch::kBFloat16);
     const Tensor b = torch::randn({m, k}).to(torch::kBFloat16);
     const Tensor expected = a.to(torch::kFloat32).t().mm(b.to(torch::kFloat32));

@@ -32,8 +32,7 @@ struct World {
   int64_t pairs;
 
   explicit World(int64_t pairs) : pairs(pairs) {
-    const auto tokenizer =
-        Value(Tokenizer::Open(testing::TinyFolder()));
+    const auto tokenizer = Value(Tokenizer::Open(testing::TinyFolder()));
     const char* dishes[] = {"soup", "pizza", "curry", "tea", "salad"};
     std::vector<std::string> words;
     for (int64_t i = 0; i < pairs; ++i)

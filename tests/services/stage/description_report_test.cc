@@ -52,10 +52,8 @@ std::string Kinds(
 }
 
 TEST_CASE("Tokens of a template are told from those of values") {
-  const auto tokenizer =
-      Value(Tokenizer::Open(testing::SmolFolder()));
-  auto with_slots =
-      Value(Tokenizer::Open(testing::SmolFolder()));
+  const auto tokenizer = Value(Tokenizer::Open(testing::SmolFolder()));
+  auto with_slots = Value(Tokenizer::Open(testing::SmolFolder()));
   REQUIRE(with_slots.AddSpecialTokens(SlotTokens(kSlots)).ok());
   // The template's space before the euro sign is of one token with it, which
   // straddles the border; the one before 5 is a token of its own.

@@ -20,8 +20,7 @@ using testing::Value;
 struct World {
   explicit World(const std::string& settings)
       : config(Value(ParseTextProto<PretrainConfig>(settings))),
-        tokenizer(
-            Value(Tokenizer::Open(testing::TinyFolder()))) {
+        tokenizer(Value(Tokenizer::Open(testing::TinyFolder()))) {
     for (int i = 0; i < 40; ++i) {
       training.push_back({"<name>" + std::string(1 + i % 9, 'a') + "</name>",
                           "<dish>" + std::string(1 + i % 5, 'b') + "</dish>",
