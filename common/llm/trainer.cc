@@ -49,7 +49,9 @@ absl::Status LlmTrainer::Restore() {
                          absl::IsInvalidArgument(status);
     if (!status.ok() && !damaged) return status;
     LARR_ASSIGN_OR_RETURN(const bool all, options_.rank.all(status.ok()));
-    if (all) return absl::OkStatus();
+    if (all) {
+      return GuardTorch("restoring", [&] { return optimizer_.Publish(); });
+    }
     spdlog::warn("passes over a damaged checkpoint step={} error=\"{}\"", step,
                  status.ok() ? "of another process" : Text(status));
   }

@@ -3,6 +3,7 @@
 
 #include <ATen/Parallel.h>
 #include <spdlog/spdlog.h>
+#include <torch/utils.h>
 
 #include <map>
 #include <nlohmann/json.hpp>
@@ -14,12 +15,14 @@
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
 #include "common/llm/pair_loss.h"
+#include "common/llm/process_group.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_sampler.h"
 #include "services/stage/contrast_start.h"
 #include "services/stage/held_out_recall.h"
 #include "services/stage/llm_stage.h"
 #include "services/stage/pair_model.h"
+#include "services/stage/stage_ranks.h"
 
 namespace larr::stage {
 namespace {
@@ -106,7 +109,11 @@ absl::StatusOr<nlohmann::ordered_json> Train(
   const HeldOutRecall held_out(sampler, kinds, model);
   auto& notes = trainer.notes();
   if (!notes.contains("held_out_before")) {
-    LARR_ASSIGN_OR_RETURN(notes["held_out_before"], held_out.Report("before"));
+    const auto look = [&]() -> absl::StatusOr<nlohmann::json> {
+      return held_out.Report("before");
+    };
+    LARR_ASSIGN_OR_RETURN(notes["held_out_before"],
+                          FromFirstRank(*context.ranks, look));
   }
   const auto body = [&](int64_t step) -> absl::StatusOr<StepResult> {
     return Step(config, sampler, kinds, model, step, optimizer);
@@ -116,6 +123,7 @@ absl::StatusOr<nlohmann::ordered_json> Train(
   };
   LARR_RETURN_IF_ERROR(
       RunTrainer(context, config.steps(), body, trainer, evaluate));
+  if (context.ranks->rank() > 0) return report;
   auto& recall = report["held_out_recall"];
   recall["before"] = notes["held_out_before"];
   LARR_ASSIGN_OR_RETURN(recall["after"], held_out.Report("after"));
@@ -146,21 +154,29 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
       context, config.steps(), config.checkpoint_steps(),
       config.kept_checkpoints(), ToTextProto(config), digests);
   options.evaluate_steps = config.evaluate_steps();
-  LARR_ASSIGN_OR_RETURN(
-      const torch::Tensor coordinates,
-      ContrastStart({config, context.config.spec().seed(),
-                     options.checkpoints.parent_path() / "start.safetensors",
-                     options.identity},
-                    sampler, checkpoint.tokenizer, decoder, hidden,
-                    context.progress));
+  LARR_RETURN_IF_ERROR(
+      CheckSameStart(*context.ranks, options.identity, checkpoint));
+  torch::Tensor coordinates = torch::empty({hidden, hidden}, torch::kFloat32);
+  if (context.ranks->rank() == 0) {
+    LARR_ASSIGN_OR_RETURN(
+        const auto start,
+        ContrastStart({config, context.config.spec().seed(),
+                       options.checkpoints.parent_path() / "start.safetensors",
+                       options.identity},
+                      sampler, checkpoint.tokenizer, decoder, hidden,
+                      context.progress));
+    coordinates.copy_(start);
+  }
+  LARR_RETURN_IF_ERROR(context.ranks->Broadcast(coordinates));
   // The first coordinates: those of what pairs share.
   auto projection = torch::eye(kEmbeddingDim, hidden, torch::kFloat32);
   projection.requires_grad_(true);
   trained.push_back({"projection", projection, /*is_new=*/true});
-  Optimizer optimizer(trained, config.optimizer(), config.steps());
+  Optimizer optimizer(trained, config.optimizer(), config.steps(),
+                      context.ranks);
   LlmTrainer trainer(options, optimizer);
   const PairModel model(config, checkpoint.tokenizer, decoder, coordinates,
-                        projection);
+                        projection, *context.ranks);
   LARR_ASSIGN_OR_RETURN(auto report, Train(context, config, sampler, kinds,
                                            model, optimizer, trainer));
   decoder.MergeAdapters();

@@ -9,8 +9,43 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/llm/process_group.h"
+#include "services/stage/stage_ranks.h"
 
 namespace larr::stage {
+namespace {
+
+absl::Status WriteArtifact(const StageContext& context,
+                           const Checkpoint& checkpoint,
+                           torch::ScalarType dtype, const EmbedderHead* head,
+                           const LlmTrainer& trainer,
+                           nlohmann::ordered_json report,
+                           config::v1::ArtifactManifest manifest) {
+  const double seconds = trainer.notes().value("seconds", 0.0);
+  const auto tokens = trainer.notes().value("tokens", int64_t{0});
+  report["steps"] = trainer.step();
+  report["tokens"] = tokens;
+  report["seconds"] = seconds;
+  report["tokens_per_second"] =
+      seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+  if (!trainer.best().is_null()) report["best"] = trainer.best();
+  report["curve"] = trainer.curve();
+  LARR_ASSIGN_OR_RETURN(auto writer,
+                        ArtifactWriter::Create(context.config.output()));
+  LARR_RETURN_IF_ERROR(WriteCheckpoint(writer.path(), checkpoint, dtype, head));
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
+                                           report.dump(1) + "\n"));
+  if (head != nullptr) {
+    LARR_ASSIGN_OR_RETURN(
+        *manifest.mutable_embedder_fingerprint(),
+        EmbedderFingerprint(writer.path(),
+                            context.config.spec().embed().precision()));
+  }
+  manifest.set_kind("checkpoint");
+  return writer.Finish(std::move(manifest)).status();
+}
+
+}  // namespace
 
 std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset) {
   std::vector<std::string> slots;
@@ -47,12 +82,14 @@ absl::Status SetUpDecoder(const StageContext& context,
   if (settings.activation_checkpointing) decoder.RecomputeActivations();
   if (settings.frozen_layers == 0 || settings.frozen_cache_megabytes == 0)
     return absl::OkStatus();
+  std::string file = "frozen_cache";
+  if (const int rank = context.ranks->rank(); rank > 0)
+    file += fmt::format("-{}", rank);
   LARR_ASSIGN_OR_RETURN(
       auto cache,
-      FrozenCache::Open(
-          std::filesystem::path(context.config.work()) / "frozen_cache",
-          decoder.FrozenIdentity(), decoder.config().hidden_size,
-          settings.frozen_cache_megabytes << 20));
+      FrozenCache::Open(std::filesystem::path(context.config.work()) / file,
+                        decoder.FrozenIdentity(), decoder.config().hidden_size,
+                        settings.frozen_cache_megabytes << 20));
   decoder.CacheFrozenLayers(std::move(cache));
   return absl::OkStatus();
 }
@@ -73,6 +110,7 @@ LlmTrainerOptions MakeTrainerOptions(
   options.checkpoints =
       std::filesystem::path(context.config.work()) / "checkpoints";
   options.identity = Sha256(identity);
+  options.rank = TrainingRankOf(*context.ranks);
   return options;
 }
 
@@ -101,7 +139,18 @@ absl::Status RunTrainer(StageContext& context, int64_t steps,
     }
     return result;
   };
-  return trainer.Run(named, report, evaluate);
+  if (!evaluate) return trainer.Run(named, report);
+  using Values = std::map<std::string, double>;
+  return trainer.Run(
+      named, report, [&](int64_t step) -> absl::StatusOr<Values> {
+        LARR_ASSIGN_OR_RETURN(
+            const nlohmann::json values,
+            FromFirstRank(*context.ranks,
+                          [&]() -> absl::StatusOr<nlohmann::json> {
+                            return evaluate(step);
+                          }));
+        return values.get<Values>();
+      });
 }
 
 absl::Status WriteTrained(const StageContext& context,
@@ -109,28 +158,12 @@ absl::Status WriteTrained(const StageContext& context,
                           const EmbedderHead* head, const LlmTrainer& trainer,
                           nlohmann::ordered_json report,
                           config::v1::ArtifactManifest manifest) {
-  const double seconds = trainer.notes().value("seconds", 0.0);
-  const auto tokens = trainer.notes().value("tokens", int64_t{0});
-  report["steps"] = trainer.step();
-  report["tokens"] = tokens;
-  report["seconds"] = seconds;
-  report["tokens_per_second"] =
-      seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
-  if (!trainer.best().is_null()) report["best"] = trainer.best();
-  report["curve"] = trainer.curve();
-  LARR_ASSIGN_OR_RETURN(auto writer,
-                        ArtifactWriter::Create(context.config.output()));
-  LARR_RETURN_IF_ERROR(WriteCheckpoint(writer.path(), checkpoint, dtype, head));
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
-                                           report.dump(1) + "\n"));
-  if (head != nullptr) {
-    LARR_ASSIGN_OR_RETURN(
-        *manifest.mutable_embedder_fingerprint(),
-        EmbedderFingerprint(writer.path(),
-                            context.config.spec().embed().precision()));
+  if (context.ranks->rank() == 0) {
+    LARR_RETURN_IF_ERROR(WriteArtifact(context, checkpoint, dtype, head,
+                                       trainer, std::move(report),
+                                       std::move(manifest)));
   }
-  manifest.set_kind("checkpoint");
-  return writer.Finish(std::move(manifest)).status();
+  return context.ranks->Barrier();
 }
 
 }  // namespace larr::stage

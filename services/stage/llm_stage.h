@@ -2,6 +2,8 @@
 //
 // What the two stages that train the language model share: how they start,
 // how they go through their steps, and how they end.
+//
+// REQUIRES: context.ranks is set; all ranks call the same functions
 #pragma once
 
 #include <map>
@@ -30,8 +32,8 @@ absl::StatusOr<std::map<std::string, std::string>> InputDigests(
     const StageContext& context, const std::vector<std::string>& roles);
 
 // Gives a decoder what both stages' settings ask for: adapters, activation
-// checkpointing, the cache of frozen layers in the work folder. Before its
-// Train().
+// checkpointing, the cache of frozen layers in the work folder, a file for each
+// rank. Before its Train().
 struct DecoderSettings {
   config::v1::LoraConfig lora;
   bool activation_checkpointing = false;
@@ -54,14 +56,15 @@ LlmTrainerOptions MakeTrainerOptions(
     const std::map<std::string, std::string>& digests);
 
 // Runs the trainer's remaining steps, telling `context.progress` of each. A
-// batch that `body` does not name is named by seed and step.
+// batch that `body` does not name is named by seed and step. `evaluate` is asked
+// on rank 0.
 absl::Status RunTrainer(StageContext& context, int64_t steps,
                         const LlmTrainer::Body& body, LlmTrainer& trainer,
                         const LlmTrainer::Evaluate& evaluate = {});
 
 // Writes the artifact: checkpoint, `training.json` (curve, throughput, the
 // step of the lowest held-out loss, and what `report` holds already),
-// manifest. `head` may be null.
+// manifest. `head` may be null. Rank 0 writes; all return once it has.
 absl::Status WriteTrained(const StageContext& context,
                           const Checkpoint& checkpoint, torch::ScalarType dtype,
                           const EmbedderHead* head, const LlmTrainer& trainer,

@@ -2,6 +2,7 @@
 //
 // One training stage, as a process of its own: a fault ends the stage and
 // nothing else. Settings: larr.config.v1.StageConfig.
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
@@ -15,6 +16,8 @@
 #include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
+#include "common/llm/launch.h"
+#include "common/llm/process_group.h"
 #include "common/telemetry/logging.h"
 #include "services/stage/align.h"
 #include "services/stage/contrast.h"
@@ -53,20 +56,52 @@ absl::Status Run(StageContext& context) {
   }
 }
 
+absl::Status CheckLaunch(const StageConfig& config, const Launch& launch) {
+  if (launch.world_size == 1 || config.stage() == StageConfig::PRETRAIN ||
+      config.stage() == StageConfig::CONTRAST)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "WORLD_SIZE is {}, but the stage {} is one process: several train one "
+      "model in PRETRAIN and CONTRAST; unset RANK, WORLD_SIZE, LOCAL_RANK, "
+      "MASTER_ADDR and MASTER_PORT",
+      launch.world_size, StageConfig::Stage_Name(config.stage())));
+}
+
+// Whether all ranks find the artifact there already.
+absl::StatusOr<bool> IsFinished(const StageConfig& config,
+                                ProcessGroup& ranks) {
+  const bool finished = std::filesystem::exists(config.output());
+  LARR_ASSIGN_OR_RETURN(const double count, ranks.Sum(finished ? 1 : 0));
+  if (count == 0) return false;
+  if (count < ranks.size()) {
+    return absl::FailedPreconditionError(
+        fmt::format("{}: {} of {} ranks find it; give all of them the same "
+                    "`output` and `work`, in a file system that they share",
+                    config.output(), count, ranks.size()));
+  }
+  LARR_RETURN_IF_ERROR(ReadStageOutput(config).status());
+  spdlog::info("finished already output={}", config.output());
+  return true;
+}
+
 absl::Status RunFromFile(const std::string& path) {
+  LARR_ASSIGN_OR_RETURN(const Launch launch, ReadLaunch());
   LARR_ASSIGN_OR_RETURN(auto config, LoadTextProto<StageConfig>(path));
   if (config.output().empty() || config.work().empty())
     return absl::InvalidArgumentError(
         path + ": `output` and `work` must name folders");
-  if (std::filesystem::exists(config.output())) {
-    LARR_RETURN_IF_ERROR(ReadStageOutput(config).status());
-    spdlog::info("finished already output={}", config.output());
-    return absl::OkStatus();
-  }
+  LARR_RETURN_IF_ERROR(CheckLaunch(config, launch));
+  const bool first = launch.rank == 0;
+  if (!first) spdlog::set_level(spdlog::level::warn);
+  LARR_ASSIGN_OR_RETURN(const auto ranks, ProcessGroup::Join(launch));
+  LARR_ASSIGN_OR_RETURN(const bool finished, IsFinished(config, *ranks));
+  if (finished) return absl::OkStatus();
   LARR_RETURN_IF_ERROR(CheckTrainingSettings(config.spec()));
   LARR_RETURN_IF_ERROR(MakeFolder(config.work()));
   const std::filesystem::path work = config.work();
-  StageContext context{std::move(config), ProgressWriter(work)};
+  StageContext context{std::move(config),
+                       first ? ProgressWriter(work) : ProgressWriter(),
+                       ranks.get()};
   return Run(context);
 }
 

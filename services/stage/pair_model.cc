@@ -1,20 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/pair_model.h"
 
+#include <torch/utils.h>
+
+#include <numeric>
+
 #include "common/base/status_macros.h"
 #include "common/llm/checkpoint.h"
 #include "common/llm/text_chunks.h"
+#include "services/stage/stage_ranks.h"
 
 namespace larr::stage {
 namespace {
 
 using torch::Tensor;
 
-int64_t CountTokens(const std::vector<TokenIds>& texts) {
-  int64_t tokens = 0;
-  for (const TokenIds& text : texts)
-    tokens += static_cast<int64_t>(text.size());
+std::vector<int64_t> TokensOf(const std::vector<TokenIds>& texts) {
+  std::vector<int64_t> tokens;
+  for (const TokenIds& text : texts) tokens.push_back(std::ssize(text));
   return tokens;
+}
+
+int64_t Sum(const std::vector<int64_t>& numbers) {
+  return std::accumulate(numbers.begin(), numbers.end(), int64_t{0});
 }
 
 }  // namespace
@@ -48,17 +56,36 @@ absl::StatusOr<PairOutcome> PairModel::Backward(
     const PairBatch& pairs, double weight,
     const std::function<void()>& after_backward) const {
   LARR_ASSIGN_OR_RETURN(const auto texts, Read(pairs));
-  PairOutcome outcome{.tokens = CountTokens(texts)};
-  BackwardInChunks(
-      texts, config_.tokens_per_chunk(),
-      [&](std::span<const TokenIds> chunk) { return Encode(chunk); },
-      [&](const Tensor& vectors) {
-        const PairLoss result = Compare(vectors, pairs);
-        outcome.loss = result.loss.item<double>();
-        outcome.ranks = result.ranks;
-        return result.loss * weight;
-      },
-      after_backward);
+  const auto tokens = TokensOf(texts);
+  const auto share = ShareOf(tokens, group_.rank(), group_.size());
+  std::vector<TokenIds> own;
+  const Tensor rows = torch::empty({std::ssize(share)}, torch::kInt64);
+  for (const size_t text : share) {
+    rows[std::ssize(own)] = static_cast<int64_t>(text);
+    own.push_back(texts[text]);
+  }
+  PairOutcome outcome{.tokens = Sum(tokens)};
+  absl::Status met;
+  // Vectors of this rank's texts to a scalar of the whole loss's gradient.
+  const auto meet = [&](const Tensor& vectors) {
+    Tensor all = torch::zeros({std::ssize(texts), vectors.size(1)});
+    all.index_copy_(0, rows, vectors.detach());
+    met = group_.AllReduce(all);
+    const PairLoss result = Compare(all.requires_grad_(true), pairs);
+    outcome.loss = result.loss.item<double>();
+    outcome.ranks = result.ranks;
+    (result.loss * weight).backward();
+    return (vectors * all.grad().index_select(0, rows)).sum();
+  };
+  if (own.empty()) {
+    meet(torch::zeros({0, projection_.size(0)}));
+  } else {
+    BackwardInChunks(
+        own, config_.tokens_per_chunk(),
+        [&](std::span<const TokenIds> chunk) { return Encode(chunk); }, meet,
+        after_backward);
+  }
+  LARR_RETURN_IF_ERROR(met);
   return outcome;
 }
 
@@ -71,7 +98,7 @@ absl::StatusOr<PairOutcome> PairModel::Evaluate(const PairBatch& pairs) const {
           [&](std::span<const TokenIds> chunk) { return Encode(chunk); }),
       pairs);
   return PairOutcome{result.loss.item<double>(), result.ranks,
-                     CountTokens(texts)};
+                     Sum(TokensOf(texts))};
 }
 
 }  // namespace larr::stage

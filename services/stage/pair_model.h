@@ -2,9 +2,16 @@
 //
 // Batches of pairs to losses and gradients (paper eq. 10-20).
 //
-// Ownership: refers to settings, tokenizer and decoder; they must live on.
+// Several ranks share a batch's texts. All have the vectors of all of them, and
+// compute the whole loss and its gradient, of which each rank passes the rows of
+// its texts back through the model: the sum over ranks of the parameters'
+// gradients is that of one process. Negatives come from all ranks so.
+//
+// Ownership: refers to settings, tokenizer, decoder and group; they must live
+//            on.
 // Threads:   one at a time where gradients are asked for.
-// Errors:    those of the tokenizer; c10::Error, callers use GuardTorch
+// Errors:    those of the tokenizer and of the ranks; c10::Error, callers use
+//            GuardTorch
 #pragma once
 
 #include <torch/types.h>
@@ -18,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "common/llm/decoder.h"
 #include "common/llm/pair_loss.h"
+#include "common/llm/process_group.h"
 #include "common/llm/tokenizer.h"
 #include "larr/config/v1/training.pb.h"
 #include "services/stage/contrast_sampler.h"
@@ -36,20 +44,23 @@ class PairModel {
   // projection [embedding_dim, h] learns, on coordinates [h, h] of states.
   PairModel(const config::v1::ContrastConfig& config,
             const Tokenizer& tokenizer, const Decoder& decoder,
-            torch::Tensor coordinates, torch::Tensor projection)
+            torch::Tensor coordinates, torch::Tensor projection,
+            ProcessGroup& group)
       : config_(config),
         tokenizer_(tokenizer),
         decoder_(decoder),
         coordinates_(std::move(coordinates)),
-        projection_(std::move(projection)) {}
+        projection_(std::move(projection)),
+        group_(group) {}
 
-  // Adds the gradients of `weight` times the loss, one of eq. 21's terms.
+  // Adds this rank's share of the gradients of `weight` times the loss, one of
+  // eq. 21's terms; all ranks call it. The outcome is the whole batch's.
   // `after_backward` is told of each pass back through the model.
   absl::StatusOr<PairOutcome> Backward(
       const PairBatch& pairs, double weight,
       const std::function<void()>& after_backward) const;
 
-  // Without gradients.
+  // Without gradients, and without other ranks.
   absl::StatusOr<PairOutcome> Evaluate(const PairBatch& pairs) const;
 
  private:
@@ -58,7 +69,7 @@ class PairModel {
   // [texts, embedding_dim] (eq. 10).
   torch::Tensor Encode(std::span<const TokenIds> texts) const;
   // The one place where the vectors of all pairs of a step meet: [2 n, d], of
-  // texts a, then of texts b. What gathers vectors over processes goes here.
+  // texts a, then of texts b.
   PairLoss Compare(const torch::Tensor& vectors, const PairBatch& pairs) const;
 
   const config::v1::ContrastConfig& config_;
@@ -66,6 +77,7 @@ class PairModel {
   const Decoder& decoder_;
   const torch::Tensor coordinates_;
   const torch::Tensor projection_;
+  ProcessGroup& group_;
 };
 
 }  // namespace larr::stage

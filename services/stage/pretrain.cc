@@ -17,12 +17,14 @@
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
 #include "common/llm/language_loss.h"
+#include "common/llm/process_group.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/corpus_files.h"
 #include "services/stage/description_report.h"
 #include "services/stage/general_corpus.h"
 #include "services/stage/llm_stage.h"
 #include "services/stage/pretrain_batches.h"
+#include "services/stage/stage_ranks.h"
 
 namespace larr::stage {
 namespace {
@@ -83,10 +85,29 @@ absl::StatusOr<std::string> Settings(const PretrainConfig& config) {
   return settings + fmt::format("general corpus of {} bytes\n", bytes);
 }
 
-// A step's gradients, in as many passes as the settings want.
+// This rank's share of a step, in as many passes as the settings want.
+std::vector<LanguageBatch> PassesOf(const std::vector<Description>& step,
+                                    int64_t tokens_per_pass,
+                                    const ProcessGroup& ranks) {
+  std::vector<int64_t> tokens;
+  for (const Description& text : step) tokens.push_back(std::ssize(text.ids));
+  std::vector<Description> share;
+  for (const size_t text : ShareOf(tokens, ranks.rank(), ranks.size()))
+    share.push_back(step[text]);
+  std::vector<LanguageBatch> passes;
+  for (const auto pass : SplitPasses(share, tokens_per_pass)) {
+    LanguageBatch batch = MakeLanguageBatch(pass);
+    if (batch.targets.size(0) > 0) passes.push_back(std::move(batch));
+  }
+  return passes;
+}
+
+// A step's gradients. All ranks sum losses first, and gradients then: those of
+// the last pass go out while it runs.
 absl::StatusOr<StepResult> Learn(const std::vector<Description>& step,
                                  int64_t tokens_per_pass,
-                                 const Decoder& decoder, Optimizer& optimizer) {
+                                 const Decoder& decoder, Optimizer& optimizer,
+                                 ProcessGroup& ranks) {
   int64_t targets = 0;
   StepResult result;
   for (const Description& text : step) {
@@ -97,15 +118,22 @@ absl::StatusOr<StepResult> Learn(const std::vector<Description>& step,
     return absl::InvalidArgumentError(
         "no token to predict; raise pretrain.max_tokens");
   }
-  for (const auto pass : SplitPasses(step, tokens_per_pass)) {
-    const LanguageBatch batch = MakeLanguageBatch(pass);
-    if (batch.targets.size(0) == 0) continue;
+  const auto passes = PassesOf(step, tokens_per_pass, ranks);
+  for (size_t i = 0; i < passes.size(); ++i) {
+    const LanguageBatch& batch = passes[i];
     const auto loss = NextTokenLoss(
         decoder.Hidden(batch.batch).index_select(0, batch.rows), decoder.head(),
         batch.targets, 1.0 / static_cast<double>(targets));
+    result.loss += loss.item<double>();
+    if (i + 1 == passes.size()) {
+      LARR_ASSIGN_OR_RETURN(result.loss, ranks.Sum(result.loss));
+      optimizer.ExpectLastPass();
+    }
     loss.backward();
     optimizer.Accumulate();
-    result.loss += loss.item<double>();
+  }
+  if (passes.empty()) {
+    LARR_ASSIGN_OR_RETURN(result.loss, ranks.Sum(0));
   }
   return result;
 }
@@ -117,8 +145,12 @@ absl::StatusOr<nlohmann::ordered_json> Train(
     const Decoder& decoder, Optimizer& optimizer, LlmTrainer& trainer) {
   auto& notes = trainer.notes();
   if (!notes.contains("held_out_before")) {
-    LARR_ASSIGN_OR_RETURN(const auto before, held_out.Measure(decoder));
-    notes["held_out_before"] = ToJson(before);
+    const auto measure = [&]() -> absl::StatusOr<nlohmann::json> {
+      LARR_ASSIGN_OR_RETURN(const auto before, held_out.Measure(decoder));
+      return ToJson(before);
+    };
+    LARR_ASSIGN_OR_RETURN(notes["held_out_before"],
+                          FromFirstRank(*context.ranks, measure));
   }
   PretrainBatches batches(config, tokenizer, material.training,
                           material.general ? &*material.general : nullptr,
@@ -127,7 +159,8 @@ absl::StatusOr<nlohmann::ordered_json> Train(
   const auto body = [&](int64_t) -> absl::StatusOr<StepResult> {
     LARR_ASSIGN_OR_RETURN(const auto texts, batches.Next());
     notes["position"] = batches.position();
-    return Learn(texts, config.tokens_per_pass(), decoder, optimizer);
+    return Learn(texts, config.tokens_per_pass(), decoder, optimizer,
+                 *context.ranks);
   };
   LlmTrainer::Evaluate evaluate;
   if (held_out.descriptions() > 0) {
@@ -139,8 +172,9 @@ absl::StatusOr<nlohmann::ordered_json> Train(
   }
   LARR_RETURN_IF_ERROR(
       RunTrainer(context, config.steps(), body, trainer, evaluate));
-  LARR_ASSIGN_OR_RETURN(const auto after, held_out.Measure(decoder));
   nlohmann::ordered_json report;
+  if (context.ranks->rank() > 0) return report;
+  LARR_ASSIGN_OR_RETURN(const auto after, held_out.Measure(decoder));
   report["held_out"] = {
       {"descriptions", held_out.descriptions()},
       {"documents", held_out.documents()},
@@ -160,12 +194,14 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
                   config.frozen_layers());
   LARR_RETURN_IF_ERROR(
       SetUpDecoder(context, DecoderSettingsOf(config), decoder));
-  Optimizer optimizer(decoder.Train(/*with_vocabulary=*/true),
-                      config.optimizer(), config.steps());
   LlmTrainerOptions options =
       MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
                          config.kept_checkpoints(), settings, digests);
   options.evaluate_steps = config.evaluate_steps();
+  LARR_RETURN_IF_ERROR(
+      CheckSameStart(*context.ranks, options.identity, checkpoint));
+  Optimizer optimizer(decoder.Train(/*with_vocabulary=*/true),
+                      config.optimizer(), config.steps(), context.ranks);
   LlmTrainer trainer(options, optimizer);
   LARR_RETURN_IF_ERROR(trainer.Restore());
   nlohmann::ordered_json report;

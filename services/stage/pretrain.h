@@ -12,6 +12,7 @@
 //         curve: step, loss, gradient_norm, tokens, and held_out_loss of the
 //           weights that the step began with, where it was looked at;
 //         tokens_per_second.
+// Several ranks share the texts of each step.
 #pragma once
 
 #include "absl/status/status.h"
@@ -19,6 +20,7 @@
 
 namespace larr::stage {
 
+// REQUIRES: context.ranks is set; each of them calls this
 // Errors: kInvalidArgument  a setting is missing or out of range, or the corpus
 //                           has no description;  those of common/llm
 absl::Status RunPretrain(StageContext& context);

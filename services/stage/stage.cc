@@ -42,6 +42,8 @@ ProgressWriter::ProgressWriter(const std::filesystem::path& work_folder)
   if (torn) out_ << '\n';
 }
 
+ProgressWriter::ProgressWriter() : start_(std::chrono::steady_clock::now()) {}
+
 double ProgressWriter::elapsed() const {
   const std::chrono::duration<double> here =
       std::chrono::steady_clock::now() - start_;

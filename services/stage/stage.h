@@ -18,6 +18,10 @@
 #include "absl/status/statusor.h"
 #include "larr/config/v1/training.pb.h"
 
+namespace larr {
+class ProcessGroup;
+}
+
 namespace larr::stage {
 
 // Appends lines to `<work>/progress.jsonl`:
@@ -31,6 +35,8 @@ namespace larr::stage {
 class ProgressWriter {
  public:
   explicit ProgressWriter(const std::filesystem::path& work_folder);
+  // Writes nothing: of a rank that another one reports for.
+  ProgressWriter();
 
   // Seconds of work, over all restarts.
   double elapsed() const;
@@ -48,6 +54,9 @@ class ProgressWriter {
 struct StageContext {
   const config::v1::StageConfig config;
   ProgressWriter progress;
+  // Those that train one model together, this process among them: of the
+  // stages `pretrain` and `contrast`. Null in other stages.
+  ProcessGroup* ranks = nullptr;
 
   // Folder of the artifact in `role` (see StageConfig.inputs).
   // Errors: kInvalidArgument  the config does not name it

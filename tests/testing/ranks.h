@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A test case of this very program as several processes that torchrun's
-// environment tells apart. Such a case is hidden (`[.]`) from other runs.
+// A test case of this very program, or another program, as several processes
+// that torchrun's environment tells apart. Such a case is hidden (`[.]`) from
+// other runs.
 #pragma once
 
 #include <arpa/inet.h>
@@ -39,18 +40,24 @@ class Ranks {
  public:
   // `folder`: for logs, and what the processes leave there.
   Ranks(int count, const std::string& test_case, std::filesystem::path folder)
+      : Ranks(count,
+              std::vector<std::string>{
+                  std::filesystem::read_symlink("/proc/self/exe"), test_case},
+              std::move(folder)) {}
+  Ranks(int count, const std::vector<std::string>& command,
+        std::filesystem::path folder)
       : folder_(std::move(folder)) {
     const std::string port = std::to_string(FreePort());
     for (int rank = 0; rank < count; ++rank) {
       const std::string number = std::to_string(rank);
-      programs_.push_back(std::make_unique<Program>(
-          std::vector<std::string>{
-              "/usr/bin/env", "RANK=" + number, "LOCAL_RANK=" + number,
-              "WORLD_SIZE=" + std::to_string(count), "MASTER_ADDR=127.0.0.1",
-              "MASTER_PORT=" + port, "OMP_NUM_THREADS=1",
-              "LARR_RANKS_FOLDER=" + folder_.string(),
-              std::filesystem::read_symlink("/proc/self/exe"), test_case},
-          LogFile(rank)));
+      std::vector<std::string> arguments = {
+          "/usr/bin/env",          "RANK=" + number,
+          "LOCAL_RANK=" + number,  "WORLD_SIZE=" + std::to_string(count),
+          "MASTER_ADDR=127.0.0.1", "MASTER_PORT=" + port,
+          "OMP_NUM_THREADS=1",     "LARR_RANKS_FOLDER=" + folder_.string()};
+      arguments.insert(arguments.end(), command.begin(), command.end());
+      programs_.push_back(
+          std::make_unique<Program>(std::move(arguments), LogFile(rank)));
     }
   }
   Program& operator[](int rank) { return *programs_[rank]; }

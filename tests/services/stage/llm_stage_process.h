@@ -19,6 +19,7 @@
 #include <thread>
 #include <vector>
 
+#include "common/llm/process_group.h"
 #include "services/stage/contrast.h"
 #include "services/stage/pretrain.h"
 #include "tests/services/stage/tiny_corpus.h"
@@ -33,7 +34,8 @@ using config::v1::StageConfig;
 inline constexpr char kVariable[] = "LARR_TEST_STAGE_CONFIG";
 
 inline absl::Status RunStage(const StageConfig& config) {
-  StageContext context{config, ProgressWriter(config.work())};
+  ProcessGroup alone;
+  StageContext context{config, ProgressWriter(config.work()), &alone};
   return config.stage() == StageConfig::PRETRAIN ? RunPretrain(context)
                                                  : RunContrast(context);
 }

@@ -55,7 +55,8 @@ TEST_CASE("A loss that is not finite ends a stage at a named batch") {
   testing::WriteTinyCorpus(dir.path());
   auto config = TinyStage(dir.path(), "out");
   config.set_stage(StageConfig::PRETRAIN);
-  StageContext context{config, ProgressWriter(config.work())};
+  ProcessGroup alone;
+  StageContext context{config, ProgressWriter(config.work()), &alone};
   LlmTrainerOptions options = MakeTrainerOptions(context, 3, 1, 2, "", {});
   auto weight = torch::ones({2}).requires_grad_(true);
   Optimizer optimizer({{"w", weight, false}},

@@ -56,6 +56,7 @@ struct PairWorld {
   Decoder decoder;
   std::vector<TrainedTensor> trained;
   torch::Tensor coordinates, projection;
+  ProcessGroup alone;
   PairModel model;
 
   PairWorld(ContrastData data, config::v1::ContrastConfig settings)
@@ -69,7 +70,8 @@ struct PairWorld {
         coordinates(Random(checkpoint.config.hidden_size)),
         projection(torch::eye(kEmbeddingDim, coordinates.size(0))
                        .requires_grad_(true)),
-        model(config, checkpoint.tokenizer, decoder, coordinates, projection) {
+        model(config, checkpoint.tokenizer, decoder, coordinates, projection,
+              alone) {
     trained.push_back({"projection", projection, true});
   }
 
