@@ -33,7 +33,7 @@ namespace larr {
 
 struct EmbedderOptions {
   config::v1::Precision precision = config::v1::BF16;
-  // 0: 512 for each thread: what a core multiplies then stays in its cache.
+  // 0: 512 for each thread. On two cores as fast as 4096, in less memory.
   int64_t tokens_per_batch = 0;
   bool deterministic = false;
   // Threads of LibTorch, a setting of the whole process. 0: leave them.

@@ -26,13 +26,13 @@ torch::Tensor AddRmsNorm(torch::Tensor& x, const torch::Tensor& delta,
                          torch::ScalarType dtype);
 
 // x W^T + bias: x [T, in], weight [out, in], bias [out] or undefined. Its
-// gradients are at::linear's, about twice as fast in bfloat16.
+// gradients are at::linear's; the weight's is a TransposedProduct.
 torch::Tensor Linear(const torch::Tensor& x, const torch::Tensor& weight,
                      const torch::Tensor& bias);
 
 // a^T b: a [m, n], b [m, k] to [n, k]. Without gradients, on any device. oneDNN
-// takes a transposed bfloat16 matrix at a third of its speed, so one is
-// transposed first.
+// is a few percent slower on a transposed bfloat16 matrix than on a plain one,
+// so the smaller side is transposed first.
 torch::Tensor TransposedProduct(const torch::Tensor& a, const torch::Tensor& b);
 
 // x / sqrt(mean(x^2) + epsilon) * weight: float32 [T, h] to [T, h] of the
