@@ -89,9 +89,9 @@ TEST_CASE("Under overload the important are served and the others refused",
   CHECK(high.in_time >= 0.99 * high.offered);
   CHECK(normal.in_time >= 0.75 * normal.offered);
   CHECK(low.in_time < 0.5 * low.offered);
-  for (const auto* outcome : {&normal, &high}) {
-    CHECK(outcome->late + outcome->dropped <= 0.015 * outcome->offered);
-  }
+  CHECK(high.late + high.dropped <= 0.01 * high.offered);
+  // What was taken may be passed by so much that it is late.
+  CHECK(normal.late + normal.dropped <= 0.03 * normal.offered);
 }
 
 TEST_CASE("A burst is let in, a queue that stands is not", "[scoring]") {
