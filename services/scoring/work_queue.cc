@@ -36,19 +36,7 @@ WorkQueue::~WorkQueue() {
 void WorkQueue::Submit(const Admission::Request& request,
                        std::unique_ptr<Work> work) {
   std::vector<Dropped> dropped;
-  std::optional<Rejection> rejection;
-  {
-    const std::lock_guard lock(mutex_);
-    const TimePoint now = Clock::now();
-    TakeExpired(now, dropped);
-    rejection = admission_.Admit(request, now);
-    if (!rejection) {
-      waiting_[static_cast<size_t>(request.priority)].emplace(
-          request.deadline, Entry{request, now, std::move(work)});
-    }
-    metrics_.SetQueueLength(admission_.waiting());
-  }
-  if (rejection) {
+  if (const auto rejection = Enter(request, work, dropped)) {
     metrics_.CountRejected(rejection->reason);
     work->Refuse(*rejection);
   } else {
@@ -56,6 +44,21 @@ void WorkQueue::Submit(const Admission::Request& request,
     changed_.notify_one();
   }
   Drop(dropped);
+}
+
+std::optional<Rejection> WorkQueue::Enter(const Admission::Request& request,
+                                          std::unique_ptr<Work>& work,
+                                          std::vector<Dropped>& dropped) {
+  const std::lock_guard lock(mutex_);
+  const TimePoint now = Clock::now();
+  TakeExpired(now, dropped);
+  auto rejection = admission_.Admit(request, now);
+  if (!rejection) {
+    waiting_[static_cast<size_t>(request.priority)].emplace(
+        request.deadline, Entry{request, now, std::move(work)});
+  }
+  metrics_.SetQueueLength(admission_.waiting());
+  return rejection;
 }
 
 void WorkQueue::TakeExpired(TimePoint now, std::vector<Dropped>& dropped) {

@@ -60,6 +60,10 @@ class WorkQueue {
     std::unique_ptr<Work> work;
   };
 
+  // Takes `work`, unless it says why not.
+  std::optional<Rejection> Enter(const Admission::Request& request,
+                                 std::unique_ptr<Work>& work,
+                                 std::vector<Dropped>& dropped);
   // These take from waiting_ and want the lock.
   void TakeExpired(TimePoint now, std::vector<Dropped>& dropped);
   std::optional<Entry> TakeNext(TimePoint now, std::vector<Dropped>& dropped);

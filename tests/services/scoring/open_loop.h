@@ -44,26 +44,26 @@ struct OpenLoop {
   };
 
   explicit OpenLoop(const AdmissionOptions& options, double slowness = 1)
-      : admission(options), threads(options.threads), slowness(slowness) {}
+      : admission(options), threads_(options.threads), slowness_(slowness) {}
 
   // 50 to 350 candidates of 48 bytes cost 0.3 ms and 12 us each, give or take
   // a fifth.
   double Cost(size_t bytes) {
     const double candidates = static_cast<double>(bytes) / 48;
-    return slowness * (3e-4 + 12e-6 * candidates) * Uniform(0.8, 1.2);
+    return slowness_ * (3e-4 + 12e-6 * candidates) * Uniform(0.8, 1.2);
   }
-  double Capacity() const { return threads / (slowness * 2.7e-3); }
+  double Capacity() const { return threads_ / (slowness_ * 2.7e-3); }
 
   // Outcomes by priority.
   std::map<Priority, Outcome> Run(const Traffic& traffic) {
     std::map<Priority, Outcome> outcomes;
-    const double end = now + traffic.seconds, begin = now;
-    double arrival = now + Gap(traffic);
-    while (arrival < end || !running.empty()) {
+    const double end = now_ + traffic.seconds, begin = now_;
+    double arrival = now_ + Gap(traffic);
+    while (arrival < end || !running_.empty()) {
       const bool finishes =
-          !running.empty() &&
-          (arrival >= end || running.begin()->first <= arrival);
-      now = finishes ? running.begin()->first : arrival;
+          !running_.empty() &&
+          (arrival >= end || running_.begin()->first <= arrival);
+      now_ = finishes ? running_.begin()->first : arrival;
       if (finishes) {
         FinishFirst(outcomes);
       } else {
@@ -92,7 +92,7 @@ struct OpenLoop {
         Seconds(1000 + seconds)));
   }
   double Uniform(double low, double high) {
-    return low + (high - low) * static_cast<double>(random() >> 11) * 0x1p-53;
+    return low + (high - low) * static_cast<double>(random_() >> 11) * 0x1p-53;
   }
   double Gap(const Traffic& traffic) {
     return -std::log(1 - Uniform(0, 1)) / (traffic.load * Capacity());
@@ -104,50 +104,50 @@ struct OpenLoop {
     const double dice = Uniform(0, 1);
     if (dice < traffic.low) request.priority = Priority::kLow;
     if (dice > 1 - traffic.high) request.priority = Priority::kHigh;
-    request.deadline = At(now + traffic.deadline);
+    request.deadline = At(now_ + traffic.deadline);
     Outcome& outcome = outcomes[request.priority];
     ++outcome.offered;
-    if (admission.Admit(request, At(now))) {
+    if (admission.Admit(request, At(now_))) {
       ++outcome.refused;
       outcome.last_refusal = into;
     } else {
-      waiting.emplace(
+      waiting_.emplace(
           std::pair{-static_cast<int>(request.priority), request.deadline},
-          std::pair{request, now});
+          std::pair{request, now_});
     }
   }
 
   // Gives free threads what waits.
   void Begin(Outcomes& outcomes) {
-    while (static_cast<int>(running.size()) < threads && !waiting.empty()) {
-      const auto [request, arrival] = waiting.begin()->second;
-      waiting.erase(waiting.begin());
+    while (static_cast<int>(running_.size()) < threads_ && !waiting_.empty()) {
+      const auto [request, arrival] = waiting_.begin()->second;
+      waiting_.erase(waiting_.begin());
       Outcome& outcome = outcomes[request.priority];
-      if (request.deadline <= At(now)) {
-        admission.Abandon(request, At(now));
+      if (request.deadline <= At(now_)) {
+        admission.Abandon(request, At(now_));
         ++outcome.dropped;
         continue;
       }
       admission.Start(request);
-      outcome.waits.push_back(now - arrival);
-      running.emplace(now + Cost(request.bytes), Running{request, now});
+      outcome.waits.push_back(now_ - arrival);
+      running_.emplace(now_ + Cost(request.bytes), Running{request, now_});
     }
   }
 
   void FinishFirst(Outcomes& outcomes) {
-    const Running done = running.begin()->second;
-    running.erase(running.begin());
-    admission.Finish(done.request, At(done.started), At(now));
+    const Running done = running_.begin()->second;
+    running_.erase(running_.begin());
+    admission.Finish(done.request, At(done.started), At(now_));
     Outcome& outcome = outcomes[done.request.priority];
-    ++(At(now) <= done.request.deadline ? outcome.in_time : outcome.late);
+    ++(At(now_) <= done.request.deadline ? outcome.in_time : outcome.late);
   }
 
-  const int threads;
-  const double slowness;
-  double now = 0;
-  std::mt19937_64 random{7};
-  std::multimap<double, Running> running;  // by when they end
-  std::multimap<std::pair<int, TimePoint>, std::pair<Request, double>> waiting;
+  const int threads_;
+  const double slowness_;
+  double now_ = 0;
+  std::mt19937_64 random_{7};
+  std::multimap<double, Running> running_;  // by when they end
+  std::multimap<std::pair<int, TimePoint>, std::pair<Request, double>> waiting_;
 };
 
 }  // namespace larr::testing
