@@ -202,7 +202,7 @@ absl::Status ScoreRequests(const Arguments& arguments, bool bfloat16,
 
 // [in, out] of each multiplication that a candidate's row goes through.
 constexpr int64_t kShapes[][2] = {
-    {128, 128}, {128, 512}, {512, 128},  {128, 128}, {128, 128}, {162, 1550},
+    {128, 128}, {128, 512}, {512, 128}, {128, 128}, {128, 128}, {162, 1550},
     {256, 260}, {256, 260}, {256, 256}, {128, 64},  {128, 64}};
 
 absl::Status MultiplyRows(const Arguments& arguments, torch::ScalarType dtype) {
@@ -260,10 +260,11 @@ absl::Status ShowCost(const std::filesystem::path& folder, int threads) {
   const auto count = static_cast<double>(counts.size());
   const double each =
       (count * nt_sum - n_sum * t_sum) / (count * nn_sum - n_sum * n_sum);
-  fmt::print("a + b N: {:.1f} us a request, {:.2f} us a candidate; a POI's "
-             "state: {} bytes\n",
-             (t_sum - each * n_sum) / count * 1e6, each * 1e6,
-             made.scorer.poi_state_bytes());
+  fmt::print(
+      "a + b N: {:.1f} us a request, {:.2f} us a candidate; a POI's "
+      "state: {} bytes\n",
+      (t_sum - each * n_sum) / count * 1e6, each * 1e6,
+      made.scorer.poi_state_bytes());
   return absl::OkStatus();
 }
 
@@ -293,8 +294,10 @@ int main(int argc, char** argv) {
   }
   const auto found = argc > 1 ? Tasks().find(argv[1]) : Tasks().end();
   if (found == Tasks().end()) {
-    fmt::print(stderr, "usage: {} cost FOLDER THREADS\n       {} TASK FOLDER "
-               "OUTPUT THREADS, of these tasks:\n", argv[0], argv[0]);
+    fmt::print(stderr,
+               "usage: {} cost FOLDER THREADS\n       {} TASK FOLDER "
+               "OUTPUT THREADS, of these tasks:\n",
+               argv[0], argv[0]);
     for (const auto& [name, unused] : Tasks())
       fmt::print(stderr, "  {}\n", name);
     return 2;

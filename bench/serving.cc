@@ -88,8 +88,8 @@ absl::Status AddEntities(const Block& block, int count,
       texts.push_back(fmt::format("{} {} {}", block.name, n, t));
       row.add_text_ids(TextId(texts.back()));
     }
-    LARR_RETURN_IF_ERROR(builder.AddEntity(
-        block.side, fmt::format("{}{}", block.name, n), row));
+    LARR_RETURN_IF_ERROR(
+        builder.AddEntity(block.side, fmt::format("{}{}", block.name, n), row));
   }
   return AddTexts(texts, builder);
 }
@@ -221,8 +221,8 @@ absl::Status Prepare(const fs::path& folder) {
   config.set_snapshot_path(folder / "snapshot");
   config.mutable_server()->set_listen("127.0.0.1:0");
   config.mutable_server()->set_port_file(folder / "port");
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(folder / "scoring.textproto",
-                                           ToTextProto(config)));
+  LARR_RETURN_IF_ERROR(
+      WriteFileAtomically(folder / "scoring.textproto", ToTextProto(config)));
   return WriteRows(folder, model->layout(), requests);
 }
 
@@ -290,8 +290,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   const std::string address = argv[1];
-  return larr::bench::Main(
-      argc - 1, argv + 1, [&](const larr::bench::Arguments& arguments) {
-        return larr::bench::Ask(address, arguments);
-      });
+  return larr::bench::Main(argc - 1, argv + 1,
+                           [&](const larr::bench::Arguments& arguments) {
+                             return larr::bench::Ask(address, arguments);
+                           });
 }

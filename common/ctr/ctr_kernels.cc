@@ -88,7 +88,7 @@ LARR_INLINE void AddLayerNormBody(int64_t rows, int64_t width, const T* in,
   for (int64_t r = 0; r < rows; ++r) {
     const int64_t row = r * width;
     Vec sum = {};
-    for (int64_t i = 0; i < width; i += kLanes) 
+    for (int64_t i = 0; i < width; i += kLanes)
       sum += LoadSum(in, residual, row + i, width - i);
     const float mean = Sum(sum) * share;
     Vec squares = {};
@@ -207,26 +207,26 @@ LARR_CLONES void Round(int64_t n, const float* from, Bf16* to) {
 }
 
 // The same functions for both types of number.
-#define LARR_KERNELS(T)                                                        \
-  LARR_CLONES void MergePools(const PoolShape& shape, int64_t rows,            \
-                              const float* shared, const float* const* own,    \
-                              T* out) {                                        \
-    MergePoolsBody(shape, rows, shared, own, out);                             \
-  }                                                                            \
-  LARR_CLONES void AddLayerNorm(int64_t rows, int64_t width, const T* in,      \
-                                const T* residual, const float* weight,        \
-                                const float* bias, float epsilon, T* out) {    \
-    AddLayerNormBody(rows, width, in, residual, weight, bias, epsilon, out);   \
-  }                                                                            \
-  LARR_CLONES void MixExperts(const MixShape& shape, int64_t rows,             \
-                              const T* const* parts, const float* shared,      \
-                              const T* const* own, float* scratch,             \
-                              T* const* out) {                                 \
-    MixExpertsBody(shape, rows, parts, shared, own, scratch, out);             \
-  }                                                                            \
-  LARR_CLONES void DotSigmoid(int64_t rows, int64_t width, const T* in,        \
-                              const float* weight, float bias, float* out) {   \
-    DotSigmoidBody(rows, width, in, weight, bias, out);                        \
+#define LARR_KERNELS(T)                                                      \
+  LARR_CLONES void MergePools(const PoolShape& shape, int64_t rows,          \
+                              const float* shared, const float* const* own,  \
+                              T* out) {                                      \
+    MergePoolsBody(shape, rows, shared, own, out);                           \
+  }                                                                          \
+  LARR_CLONES void AddLayerNorm(int64_t rows, int64_t width, const T* in,    \
+                                const T* residual, const float* weight,      \
+                                const float* bias, float epsilon, T* out) {  \
+    AddLayerNormBody(rows, width, in, residual, weight, bias, epsilon, out); \
+  }                                                                          \
+  LARR_CLONES void MixExperts(const MixShape& shape, int64_t rows,           \
+                              const T* const* parts, const float* shared,    \
+                              const T* const* own, float* scratch,           \
+                              T* const* out) {                               \
+    MixExpertsBody(shape, rows, parts, shared, own, scratch, out);           \
+  }                                                                          \
+  LARR_CLONES void DotSigmoid(int64_t rows, int64_t width, const T* in,      \
+                              const float* weight, float bias, float* out) { \
+    DotSigmoidBody(rows, width, in, weight, bias, out);                      \
   }
 
 LARR_KERNELS(float)

@@ -60,14 +60,12 @@ class PlainScorer final : public RowScorer {
         poi_slots_(layout_.SlotsOf(config::v1::POI)) {}
 
   size_t poi_state_bytes() const override {
-    const size_t floats =
-        Poi().dense_count + poi_slots_.size() * TextFloats();
+    const size_t floats = Poi().dense_count + poi_slots_.size() * TextFloats();
     // Ids stay aligned.
     return (IdBytes() + floats * sizeof(float) + 15) / 16 * 16;
   }
 
-  void MakePoiStates(const PoiColumns& pois,
-                     std::byte* states) const override {
+  void MakePoiStates(const PoiColumns& pois, std::byte* states) const override {
     const CtrBlock& block = Poi();
     for (int64_t i = 0; i < pois.count; ++i, states += poi_state_bytes()) {
       std::memcpy(states, pois.ids.data() + i * block.id_count, IdBytes());

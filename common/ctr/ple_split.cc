@@ -59,8 +59,8 @@ PleSplit::PleSplit(const Tensors& tensors, const CtrArchitecture& architecture,
                    const CtrLayout& layout, torch::ScalarType dtype)
     : tasks_(layout.tasks) {
   levels_.push_back(MakeFirstLevel(architecture));
-  const Tensor weight = torch::cat({Find(tensors, 0, "expert_weight"),
-                                    Find(tensors, 0, "gate_weight")});
+  const Tensor weight = torch::cat(
+      {Find(tensors, 0, "expert_weight"), Find(tensors, 0, "gate_weight")});
   bias_ = torch::cat(
       {Find(tensors, 0, "expert_bias"), Find(tensors, 0, "gate_bias")});
   columns_ = bias_.size(0);
@@ -82,11 +82,10 @@ PleSplit::PleSplit(const Tensors& tensors, const CtrArchitecture& architecture,
     const auto find = [&](const char* name) {
       return tensors.at(fmt::format("ple.tower{}_{}", task, name));
     };
-    towers_.push_back(
-        {PackedLinear(find("hidden_weight").to(dtype),
-                      find("hidden_bias").to(dtype), kUsualRows),
-         find("logit_weight").flatten().contiguous(),
-         find("logit_bias").item<float>()});
+    towers_.push_back({PackedLinear(find("hidden_weight").to(dtype),
+                                    find("hidden_bias").to(dtype), kUsualRows),
+                       find("logit_weight").flatten().contiguous(),
+                       find("logit_bias").item<float>()});
   }
 }
 
@@ -94,9 +93,9 @@ PleSplit::Level PleSplit::MakeFirstLevel(
     const CtrArchitecture& architecture) const {
   Level level;
   level.width = architecture.expert_widths(0);
-  int64_t logit = (tasks_ * architecture.task_experts() +
-                   architecture.shared_experts()) *
-                  level.width;
+  int64_t logit =
+      (tasks_ * architecture.task_experts() + architecture.shared_experts()) *
+      level.width;
   for (const auto& experts : GateExperts(architecture, tasks_, 0)) {
     auto& columns = level.expert_columns.emplace_back();
     for (const int64_t expert : experts)
@@ -110,8 +109,7 @@ PleSplit::Level PleSplit::MakeFirstLevel(
 
 PleSplit::Level PleSplit::MakeLevel(const Tensors& tensors,
                                     const CtrArchitecture& architecture,
-                                    int number,
-                                    torch::ScalarType dtype) const {
+                                    int number, torch::ScalarType dtype) const {
   Level level;
   level.width = architecture.expert_widths(number);
   const auto gates = GateExperts(architecture, tasks_, number);
@@ -119,10 +117,9 @@ PleSplit::Level PleSplit::MakeLevel(const Tensors& tensors,
   int64_t column = 0, gate_row = 0;
   for (int64_t path = 0; path <= tasks_; ++path) {
     const ExpertRange own = ExpertsOf(architecture, tasks_, path);
-    const int64_t logits =
-        path < static_cast<int64_t>(gates.size())
-            ? static_cast<int64_t>(gates[path].size())
-            : 0;
+    const int64_t logits = path < static_cast<int64_t>(gates.size())
+                               ? static_cast<int64_t>(gates[path].size())
+                               : 0;
     for (int64_t i = 0; i < own.count; ++i)
       columns_of_experts.push_back(column + i * level.width);
     const int64_t rows = own.count * level.width;

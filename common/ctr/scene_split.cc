@@ -62,8 +62,7 @@ SceneSplit::SceneSplit(const Tensors& tensors, int64_t heads,
       offset_(Floats(tensors.at("scene.slot") -
                      tensors.at("scene.mean") *
                          tensors.at("scene.scale").unsqueeze(1))),
-      missing_(
-          Floats(tensors.at("scene.slot") + tensors.at("scene.default"))),
+      missing_(Floats(tensors.at("scene.slot") + tensors.at("scene.default"))),
       agg_(Floats(tensors.at("scene.agg"))),
       scores_and_values_(PackScoresAndValues(tensors, heads)),
       out_(Pack(tensors, "attention_out", dtype, tensors.at("scene.agg"))),
@@ -106,11 +105,11 @@ Tensor SceneSplit::AddNorm(const Tensor& x, const Tensor& residual,
                            const Norm& norm) const {
   Tensor out = torch::empty_like(x);
   const auto run = [&]<typename T>(T* to) {
-    kernels::AddLayerNorm(x.size(0), width_, Data<const T>(x),
-                          residual.defined() ? Data<const T>(residual) : nullptr,
-                          norm.weight.const_data_ptr<float>(),
-                          norm.bias.const_data_ptr<float>(),
-                          kSceneNormEpsilon, to);
+    kernels::AddLayerNorm(
+        x.size(0), width_, Data<const T>(x),
+        residual.defined() ? Data<const T>(residual) : nullptr,
+        norm.weight.const_data_ptr<float>(), norm.bias.const_data_ptr<float>(),
+        kSceneNormEpsilon, to);
   };
   if (x.scalar_type() == torch::kFloat32)
     run(Data<float>(out));

@@ -60,8 +60,8 @@ absl::Status Check(const RequestColumns& request, const CtrLayout& layout) {
                                   request.context_ids, request.context_dense));
   LARR_RETURN_IF_ERROR(CheckBlock("cross", layout, cross, request.candidates,
                                   request.cross_ids, request.cross_dense));
-  LARR_RETURN_IF_ERROR(CheckVectors("user", layout, config::v1::USER, 1,
-                                    request.user_vectors));
+  LARR_RETURN_IF_ERROR(
+      CheckVectors("user", layout, config::v1::USER, 1, request.user_vectors));
   return CheckVectors("context", layout, config::v1::CONTEXT, 1,
                       request.context_vectors);
 }
@@ -82,10 +82,10 @@ absl::StatusOr<Scorer> Scorer::Open(const std::filesystem::path& folder,
   const auto loaded = std::make_shared<const LoadedCtrModel>(std::move(read));
   return GuardTorch("preparing the model of " + folder.string(),
                     [&]() -> absl::StatusOr<Scorer> {
-                      return Scorer(
-                          loaded, CanSplit(loaded->description.architecture())
-                                      ? MakeSplitScorer(loaded)
-                                      : MakePlainScorer(loaded));
+                      return Scorer(loaded,
+                                    CanSplit(loaded->description.architecture())
+                                        ? MakeSplitScorer(loaded)
+                                        : MakePlainScorer(loaded));
                     });
 }
 
@@ -101,8 +101,8 @@ absl::Status Scorer::MakePoiStates(const PoiColumns& pois,
                                    std::span<std::byte> states) const {
   LARR_RETURN_IF_ERROR(CheckBlock("poi", layout(), layout().blocks[2],
                                   pois.count, pois.ids, pois.dense));
-  LARR_RETURN_IF_ERROR(CheckVectors("poi", layout(), config::v1::POI,
-                                    pois.count, pois.vectors));
+  LARR_RETURN_IF_ERROR(
+      CheckVectors("poi", layout(), config::v1::POI, pois.count, pois.vectors));
   LARR_RETURN_IF_ERROR(
       CheckSize("poi", "states", states.size(),
                 pois.count * static_cast<int64_t>(poi_state_bytes())));

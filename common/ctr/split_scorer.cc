@@ -20,9 +20,7 @@ using torch::Tensor;
 // Candidates that go through the layers together: their first PLE level stays
 // in the second-level cache.
 constexpr int64_t kRows = 128;
-void Put(const float* from, int64_t n, float* to) {
-  std::copy_n(from, n, to);
-}
+void Put(const float* from, int64_t n, float* to) { std::copy_n(from, n, to); }
 void Put(const float* from, int64_t n, kernels::Bf16* to) {
   kernels::Round(n, from, to);
 }
@@ -53,8 +51,7 @@ class SplitScorer final : public RowScorer {
     return (pool_bytes_ + ple_.columns() * sizeof(T) + 15) / 16 * 16;
   }
 
-  void MakePoiStates(const PoiColumns& pois,
-                     std::byte* states) const override {
+  void MakePoiStates(const PoiColumns& pois, std::byte* states) const override {
     const c10::InferenceMode inference;
     for (int64_t first = 0; first < pois.count; first += kRows)
       MakeStates(pois, first, std::min(kRows, pois.count - first),

@@ -142,14 +142,13 @@ absl::StatusOr<Embedder> Embedder::Open(const std::filesystem::path& folder,
                         ReadCheckpoint(folder, DtypeOf(options.precision)));
   LARR_ASSIGN_OR_RETURN(
       auto head, ReadEmbedderHead(folder, checkpoint.config.hidden_size));
-  return GuardTorch(
-      "packing the weights of " + folder.string(),
-      [&]() -> absl::StatusOr<Embedder> {
-        auto impl = std::make_unique<Impl>(std::move(checkpoint),
-                                           std::move(head), options);
-        LARR_ASSIGN_OR_RETURN(impl->fingerprint, hashed.get());
-        return Embedder(std::move(impl));
-      });
+  return GuardTorch("packing the weights of " + folder.string(),
+                    [&]() -> absl::StatusOr<Embedder> {
+                      auto impl = std::make_unique<Impl>(
+                          std::move(checkpoint), std::move(head), options);
+                      LARR_ASSIGN_OR_RETURN(impl->fingerprint, hashed.get());
+                      return Embedder(std::move(impl));
+                    });
 }
 
 Embedder::Embedder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

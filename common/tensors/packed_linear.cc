@@ -45,10 +45,9 @@ Tensor PackedLinear::Apply(const Tensor& x, bool relu) const {
     return relu ? at::relu(y) : y;
   }
   static const auto linear = Find<Pointwise>("mkldnn::_linear_pointwise");
-  return linear.call(x, weight_,
-                     bias_.defined() ? std::optional(bias_) : std::nullopt,
-                     relu ? "relu" : "none",
-                     c10::List<std::optional<at::Scalar>>(), "");
+  return linear.call(
+      x, weight_, bias_.defined() ? std::optional(bias_) : std::nullopt,
+      relu ? "relu" : "none", c10::List<std::optional<at::Scalar>>(), "");
 }
 
 Tensor PackedLinear::operator()(const Tensor& x) const {

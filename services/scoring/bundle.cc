@@ -97,8 +97,7 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
   LARR_RETURN_IF_ERROR(CheckFingerprint(
       description, snapshot_manifest.embedder_fingerprint(), source));
   std::shared_ptr<const Snapshot> snapshot;
-  if (live != nullptr &&
-      live->state_.snapshot_path() == source.snapshot_path &&
+  if (live != nullptr && live->state_.snapshot_path() == source.snapshot_path &&
       live->snapshot_->digest() == snapshot_manifest.digest()) {
     snapshot = live->snapshot_;
   } else {
@@ -121,9 +120,9 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
   std::unique_ptr<Bundle> bundle(
       new Bundle(std::move(scorer), std::move(snapshot), std::move(checker),
                  std::move(encoder), std::move(state)));
-  LARR_ASSIGN_OR_RETURN(
-      bundle->pois_, PoiStates::Create(bundle->scorer_, bundle->encoder_,
-                                       options.poi_cache_bytes));
+  LARR_ASSIGN_OR_RETURN(bundle->pois_,
+                        PoiStates::Create(bundle->scorer_, bundle->encoder_,
+                                          options.poi_cache_bytes));
   LARR_RETURN_IF_ERROR(bundle->Try());
   return bundle;
 }

@@ -72,7 +72,7 @@ class Bundle {
   const std::shared_ptr<const Snapshot> snapshot_;
   const Scorer scorer_;
   const RequestChecker checker_;
-  const RequestEncoder encoder_;  // reads snapshot_
+  const RequestEncoder encoder_;     // reads snapshot_
   std::unique_ptr<PoiStates> pois_;  // reads scorer_ and encoder_
   scoring::v1::ServingState state_;
 };

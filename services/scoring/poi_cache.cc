@@ -64,7 +64,8 @@ std::vector<std::string> PoiCache::Ids() const {
   for (const Part& part : parts_) {
     const std::lock_guard lock(part.mutex);
     // Last used last: a cache that is filled in this order drops as this one.
-    for (auto entry = part.by_use.rbegin(); entry != part.by_use.rend(); ++entry)
+    for (auto entry = part.by_use.rbegin(); entry != part.by_use.rend();
+         ++entry)
       ids.push_back(entry->id);
   }
   return ids;

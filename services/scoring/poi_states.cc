@@ -32,9 +32,9 @@ absl::StatusOr<PoiStates::Pois> PoiStates::Prepare(
   Pois pois;
   for (size_t i = 0; i < ids.size(); ++i) {
     const auto first = states.begin() + static_cast<ptrdiff_t>(i * bytes);
-    pois.push_back(std::make_shared<const PreparedPoi>(PreparedPoi{
-        std::move(encoded.pois[i]),
-        {first, first + static_cast<ptrdiff_t>(bytes)}}));
+    pois.push_back(std::make_shared<const PreparedPoi>(
+        PreparedPoi{std::move(encoded.pois[i]),
+                    {first, first + static_cast<ptrdiff_t>(bytes)}}));
   }
   return pois;
 }

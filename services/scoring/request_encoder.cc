@@ -23,8 +23,7 @@ void AppendVectors(const SideBlock& block, int64_t dim,
 }
 
 // Adds the texts that a side lacks, by the name of their keyword.
-void AddMissing(std::span<const uint8_t> missing,
-                std::span<const int> keywords,
+void AddMissing(std::span<const uint8_t> missing, std::span<const int> keywords,
                 std::span<const std::string> names,
                 std::map<std::string, int>& texts) {
   for (size_t i = 0; i < missing.size(); ++i) {
@@ -197,8 +196,7 @@ void RequestEncoder::EncodeCrosses(const scoring::v1::ScoreRequest& request,
     const auto& candidate = request.candidates(static_cast<int>(i));
     if (poi_key_ >= 0) impression[poi_key_] = candidate.poi_id();
     FillRow(schema, candidate.values(), impression);
-    rows.poi =
-        pois[i]->known && crosses_read_pois_ ? &pois[i]->row : nullptr;
+    rows.poi = pois[i]->known && crosses_read_pois_ ? &pois[i]->row : nullptr;
     tabular_.EncodeSide(
         CROSS, rows,
         std::span(columns.cross_ids)

@@ -26,7 +26,8 @@ void RequireNear(const std::vector<float>& expected,
 TEST_CASE("pools of parts merge into attention over all tokens") {
   std::mt19937 random(1);
   for (const PoolShape shape : {PoolShape{1, 1}, {2, 5}, {4, 32}, {3, 17}}) {
-    const int64_t tokens = 7, first = 3, pitch = shape.heads * (1 + shape.width);
+    const int64_t tokens = 7, first = 3,
+                  pitch = shape.heads * (1 + shape.width);
     // Scores so large that e^score alone would overflow.
     const auto rows = Numbers(random, tokens * pitch, 60);
     std::vector<float> a(shape.size()), b(shape.size());
@@ -61,7 +62,8 @@ TEST_CASE("layer norm of a sum, for widths that are no multiple of a vector") {
   std::mt19937 random(2);
   for (const int64_t width : {1, 5, 16, 40, 128}) {
     const int64_t rows = 3;
-    const auto in = Numbers(random, rows * width), residual = Numbers(random, rows * width),
+    const auto in = Numbers(random, rows * width),
+               residual = Numbers(random, rows * width),
                weight = Numbers(random, width), bias = Numbers(random, width);
     std::vector<float> out(rows * width), expected(rows * width);
     AddLayerNorm(rows, width, in.data(), residual.data(), weight.data(),
@@ -104,9 +106,10 @@ TEST_CASE("gates mix the rectified experts of several parts") {
              out);
   for (int64_t r = 0; r < rows; ++r) {
     const auto x = [&](int64_t i) {
-      const float part = i < part_columns[0]
-                             ? first[r * part_columns[0] + i]
-                             : second[r * part_columns[1] + i - part_columns[0]];
+      const float part =
+          i < part_columns[0]
+              ? first[r * part_columns[0] + i]
+              : second[r * part_columns[1] + i - part_columns[0]];
       return double{part} + shared[i] + (owns[r] == nullptr ? 0 : own[i]);
     };
     for (int g = 0; g < 2; ++g) {

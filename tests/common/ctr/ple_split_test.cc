@@ -41,13 +41,14 @@ TEST_CASE("columns added apart give PLE's own scores") {
     std::vector<const float*> rows;
     for (int64_t i = 0; i < 17; ++i)
       rows.push_back(own.const_data_ptr<float>() + i * split.columns());
-    const auto scores = split.Predict<float>(
-        x.slice(1, cross).contiguous(), shared.const_data_ptr<float>(),
-        rows.data());
+    const auto scores =
+        split.Predict<float>(x.slice(1, cross).contiguous(),
+                             shared.const_data_ptr<float>(), rows.data());
     REQUIRE(static_cast<int64_t>(scores.size()) == layout.tasks);
     for (int64_t task = 0; task < layout.tasks; ++task)
-      REQUIRE((scores[task] - expected.select(1, task)).abs().max().item<float>() <
-              1e-5);
+      REQUIRE(
+          (scores[task] - expected.select(1, task)).abs().max().item<float>() <
+          1e-5);
   }
 }
 

@@ -74,8 +74,7 @@ class RandomModel {
  private:
   void AddBlock(const std::string& name, config::v1::Side side, bool texts) {
     auto& spec = *description_.mutable_dataset();
-    const std::string table =
-        side == config::v1::CROSS ? "impressions." : "";
+    const std::string table = side == config::v1::CROSS ? "impressions." : "";
     const auto add = [&](const std::string& feature) {
       description_.add_features()->set_name(feature);
       description_.mutable_features()->rbegin()->set_deviation(1);
@@ -92,8 +91,7 @@ class RandomModel {
       hash.add_columns(table + feature);
       hash.set_buckets(Draw(2, 30));
     }
-    if (side == config::v1::USER)
-      spec.add_user_embedding_features("user_id_0");
+    if (side == config::v1::USER) spec.add_user_embedding_features("user_id_0");
     const int numbers = Draw(0, 3);
     for (int i = 0; i < numbers; ++i) {
       const std::string feature = fmt::format("{}_number_{}", name, i);
@@ -112,7 +110,8 @@ class RandomModel {
 
   // Weights larger than fresh ones, so that no part of a score is negligible.
   LoadedCtrModel MakeLoaded(unsigned seed) {
-    LoadedCtrModel loaded{description_, NewCtrModel(description_, seed).value()};
+    LoadedCtrModel loaded{description_,
+                          NewCtrModel(description_, seed).value()};
     const torch::NoGradGuard no_grad;
     for (auto& [name, tensor] : NamedTensors(*loaded.model))
       if (tensor.is_floating_point() && name != "scene.scale")
@@ -126,8 +125,7 @@ class RandomModel {
       for (int64_t i = 0; i < block.id_count; ++i)
         ids.push_back(Draw(
             0, static_cast<int>(layout().table_rows[block.first_id + i]) - 1));
-      for (int64_t i = 0; i < block.dense_count; ++i)
-        dense.push_back(Number());
+      for (int64_t i = 0; i < block.dense_count; ++i) dense.push_back(Number());
     }
   }
 

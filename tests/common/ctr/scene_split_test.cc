@@ -39,9 +39,9 @@ TEST_CASE("texts pooled in two parts give the encoder's e_s") {
   const Tensor texts = torch::randn({3, 12});
   const auto* text = texts.const_data_ptr<float>();
   // Slot 2 is missing.
-  const Tensor expected = encoder->Forward(
-      {texts, torch::tensor({0, 1, 3}, torch::kInt64),
-       torch::tensor({{0, 1, -1, 2}}, torch::kInt64)});
+  const Tensor expected =
+      encoder->Forward({texts, torch::tensor({0, 1, 3}, torch::kInt64),
+                        torch::tensor({{0, 1, -1, 2}}, torch::kInt64)});
 
   const auto size = static_cast<size_t>(split.shape().size());
   std::vector<float> first(size), second(size);

@@ -83,8 +83,7 @@ TEST_CASE("no candidates, and nothing known") {
                      .context_vectors = {nullptr},
                      .cross_ids = {0},
                      .cross_dense = {0}};
-  request.pois = {
-      .count = 1, .ids = {0}, .dense = {0}, .vectors = {nullptr}};
+  request.pois = {.count = 1, .ids = {0}, .dense = {0}, .vectors = {nullptr}};
   const auto out = Score(scorer, request).value();
   REQUIRE(out.ctr[0] > 0);
   REQUIRE(out.ctr[0] < 1);

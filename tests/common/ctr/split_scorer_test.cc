@@ -54,8 +54,9 @@ TEST_CASE("the split equals the plain forward pass for random models") {
   }
 }
 
-TEST_CASE("a score depends neither on the other candidates nor on the other "
-          "POIs that were prepared") {
+TEST_CASE(
+    "a score depends neither on the other candidates nor on the other "
+    "POIs that were prepared") {
   for (const unsigned seed : {1U, 2U, 3U, 4U}) {
     CAPTURE(seed);
     RandomModel model(seed);
@@ -70,14 +71,13 @@ TEST_CASE("a score depends neither on the other candidates nor on the other "
       CAPTURE(n);
       RequestColumns one = request;
       one.candidates = 1;
-      one.cross_ids.assign(request.cross_ids.begin() + n * cross.id_count,
-                           request.cross_ids.begin() +
-                               (n + 1) * cross.id_count);
+      one.cross_ids.assign(
+          request.cross_ids.begin() + n * cross.id_count,
+          request.cross_ids.begin() + (n + 1) * cross.id_count);
       one.cross_dense.assign(
           request.cross_dense.begin() + n * cross.dense_count,
           request.cross_dense.begin() + (n + 1) * cross.dense_count);
-      REQUIRE(Furthest(Score(*split, pois, one, {n}).ctr, {all.ctr[n]}) ==
-              0.0);
+      REQUIRE(Furthest(Score(*split, pois, one, {n}).ctr, {all.ctr[n]}) == 0.0);
     }
   }
 }
