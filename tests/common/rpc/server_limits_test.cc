@@ -141,6 +141,13 @@ size_t ResidentBytes() {
 
 constexpr std::chrono::milliseconds kSoon(10'000);
 
+// Of a connection that nobody uses; 10,000 of them must fit.
+#ifdef __SANITIZE_ADDRESS__
+constexpr size_t kMostIdleBytes = 400'000;
+#else
+constexpr size_t kMostIdleBytes = 50'000;
+#endif
+
 }  // namespace
 
 TEST_CASE("A client that is gone without a word is found out", "[rpc]") {
@@ -215,9 +222,8 @@ TEST_CASE("Headers beyond the limit fail the call", "[rpc]") {
   const grpc::Status large = Call(*stub, std::string(9000, 'h'));
   CAPTURE(large.error_message());
   CHECK(large.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
-  const grpc::Status next = Call(*stub);
-  CAPTURE(next.error_code(), next.error_message());
-  CHECK(next.ok());
+  // It may have taken its connection along.
+  CHECK(testing::Eventually([&] { return Call(*stub).ok(); }));
 }
 
 TEST_CASE("Many idle connections cost little and disturb nobody", "[rpc]") {
@@ -236,8 +242,8 @@ TEST_CASE("Many idle connections cost little and disturb nobody", "[rpc]") {
   for (int i = 0; i < 100; ++i) REQUIRE(Call(*stub).ok());
   CHECK(Clock::now() - begun < std::chrono::seconds(10));
   const size_t each = (ResidentBytes() - before) / idle.size();
-  WARN("bytes of an idle connection: " << each);
-  CHECK(each < 200'000);
+  CAPTURE(each);
+  CHECK(each < kMostIdleBytes);
 }
 
 TEST_CASE("A client that does not read what it asked for is closed", "[rpc]") {
