@@ -17,9 +17,9 @@ namespace {
 using config::v1::CtrArchitecture;
 using torch::Tensor;
 
-// Candidates that go through the layers together: their first PLE level stays
-// in the second-level cache.
-constexpr int64_t kRows = 128;
+// Candidates that go through the layers together. Fewer cost more calls: 128
+// are 4 % slower in requests of 200, 64 are 15 %.
+constexpr int64_t kRows = 256;
 void Put(const float* from, int64_t n, float* to) { std::copy_n(from, n, to); }
 void Put(const float* from, int64_t n, kernels::Bf16* to) {
   kernels::Round(n, from, to);

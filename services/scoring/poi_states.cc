@@ -67,7 +67,7 @@ absl::StatusOr<PoiStates::Found> PoiStates::Get(
 }
 
 absl::Status PoiStates::Warm(const std::vector<std::string>& ids) {
-  constexpr size_t kTogether = 128;
+  constexpr size_t kTogether = 256;
   for (size_t first = 0; first < ids.size(); first += kTogether) {
     const std::vector<std::string_view> some(
         ids.begin() + static_cast<ptrdiff_t>(first),
