@@ -16,8 +16,8 @@ constexpr int kMostLowered = 10;
 absl::StatusOr<double> FindRate(
     const std::function<bool(double rate, bool confirming)>& holds,
     const RateSearchOptions& options) {
-  const auto holds_in_two = [&holds](double rate) {
-    return holds(rate, false) || holds(rate, false);
+  const auto holds_in_two = [&holds](double rate, bool confirming = false) {
+    return holds(rate, confirming) || holds(rate, confirming);
   };
   double low = options.start, high = options.start;
   if (holds_in_two(low)) {
@@ -49,7 +49,7 @@ absl::StatusOr<double> FindRate(
   }
   for (int i = 0; i < kMostLowered; ++i, low /= options.resolution) {
     int held = 0;
-    while (held < options.confirmations && holds(low, true)) ++held;
+    while (held < options.confirmations && holds_in_two(low, true)) ++held;
     if (held == options.confirmations) return low;
   }
   return absl::FailedPreconditionError(fmt::format(

@@ -4,9 +4,9 @@
 // bisection, then confirmation.
 //
 // A machine's other work now and then makes a good rate look bad, and hardly
-// ever a bad one good. So a rate is given up only when two tries in a row
-// fail; the one that is left must hold several times in a row without any
-// failure, and is lowered a little until it does.
+// ever a bad one good. So a try that fails is made once more, and a rate fails
+// with the second. The rate that bisection leaves must then hold several times
+// more; if it does not, it is lowered a little until it does.
 //
 // Threads:    none of its own.
 #pragma once
