@@ -12,7 +12,7 @@ using Clock = std::chrono::steady_clock;
 
 // Of the calling thread alone, as Linux has it.
 void LowerOwnPriority() {
-  setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + 1);
+  setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kNicer);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 // important first, of those the one that is due first. What is late or was
 // cancelled meanwhile is dropped before anything is computed for it.
 //
-// The threads run one nice level below the rest of the process, so that
+// The threads run kNicer nice levels below the rest of the process, so that
 // refusals are sent promptly where all share one core.
 //
 // Ownership:  borrows the metrics.
@@ -25,6 +25,8 @@
 #include "services/scoring/admission_metrics.h"
 
 namespace larr {
+
+inline constexpr int kNicer = 5;
 
 // A request. Exactly one of Run, Drop and Refuse is called, once; then it is
 // destroyed.

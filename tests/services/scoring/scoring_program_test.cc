@@ -179,7 +179,18 @@ TEST_CASE("larr_scoring refuses a configuration that cannot work",
       {"", "nothing to serve"},
       {"alias_file: 'a' model_path: 'b'", "either alias_file"},
       {"model_path: '/nowhere' snapshot_path: '/nowhere'", "/nowhere"},
-      {"modelpath: 'a'", "c.textproto"}};
+      {"modelpath: 'a'", "c.textproto"},
+      {"alias_file: 'a' admission { target_wait_ms: 10001 }",
+       "admission.target_wait_ms is 10001"},
+      {"alias_file: 'a' admission { default_deadline_ms: -1 }",
+       "admission.default_deadline_ms is -1"},
+      {"alias_file: 'a' max_request_bytes: 4194304",
+       "max_request_bytes is 4194304"},
+      {"alias_file: 'a' server { listen: '127.0.0.1:0' shutdown_pause_ms: -1 }",
+       "server.shutdown_pause_ms is -1"},
+      {"alias_file: 'a' server { listen: '127.0.0.1:0' "
+       "limits { max_threads: -1 } }",
+       "server.limits.max_threads is -1"}};
   for (const auto& [text, message] : cases) {
     CAPTURE(text);
     REQUIRE(WriteFileAtomically(path, text).ok());

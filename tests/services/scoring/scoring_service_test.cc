@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <map>
 #include <string>
 #include <thread>
@@ -175,6 +176,18 @@ TEST_CASE("Bytes that are no request are INVALID_ARGUMENT", "[scoring]") {
     CHECK_THAT(status.error_message(), Catch::Contains(why));
   }
   CHECK(ScoreRaw(server, good).ok());
+}
+
+TEST_CASE("A call without a deadline gets the server's", "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  const Server server({.default_deadline = std::chrono::milliseconds(0)});
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  const ScoreRequest request = testing::SampleRequest(3);
+  CHECK(ScoreRaw(server, request.SerializeAsString()).error_code() ==
+        grpc::StatusCode::DEADLINE_EXCEEDED);
+  ScoreResponse response;
+  CHECK(server.Score(request, response).ok());  // it sets one
 }
 
 TEST_CASE("The priority is read from the metadata", "[scoring]") {

@@ -163,7 +163,7 @@ TEST_CASE("The threads yield to the rest of the process", "[scoring]") {
                    nice = getpriority(PRIO_PROCESS, 0);
                  }));
   }
-  CHECK(nice == std::min(getpriority(PRIO_PROCESS, 0) + 1, 19));
+  CHECK(nice == std::min(getpriority(PRIO_PROCESS, 0) + kNicer, 19));
 }
 
 }  // namespace larr
