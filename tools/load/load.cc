@@ -8,6 +8,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/files.h"
@@ -32,14 +34,25 @@ Duration FromMilliseconds(double value) {
       std::chrono::duration<double, std::milli>(value));
 }
 
+// A failure with the option that named the file or folder.
+absl::Status Named(std::string_view option, const absl::Status& status) {
+  return {status.code(), fmt::format("{}: {}; give one that is there and whole",
+                                     option, std::string(status.message()))};
+}
+
 absl::StatusOr<std::vector<ScoreRequest>> Requests(const LoadOptions& options) {
-  if (!options.requests.empty()) return ReadRequests(options.requests);
+  if (!options.requests.empty()) {
+    auto requests = ReadRequests(options.requests);
+    if (!requests.ok()) return Named("--requests", requests.status());
+    return requests;
+  }
   ScoreRequest context;
   if (!options.context.empty()) {
     LARR_ASSIGN_OR_RETURN(context, ReadContext(options.context));
   }
-  LARR_ASSIGN_OR_RETURN(const auto snapshot, Snapshot::Open(options.snapshot));
-  return MakeRequests(*snapshot, context,
+  const auto snapshot = Snapshot::Open(options.snapshot);
+  if (!snapshot.ok()) return Named("--snapshot", snapshot.status());
+  return MakeRequests(**snapshot, context,
                       {.count = options.count,
                        .candidates = options.candidates,
                        .seed = options.seed});

@@ -99,5 +99,20 @@ TEST_CASE("Requests can be written without a server", "[load]") {
   CHECK(ReadRequests(options.write_requests)->size() == 2000);
 }
 
+TEST_CASE("A file or folder that is not there is named with its option",
+          "[load]") {
+  const testing::TempDir dir;
+  const std::string none = dir.path() / "none";
+  LoadOptions options;
+  options.rate = 1;
+  const bool recorded = GENERATE(false, true);
+  (recorded ? options.requests : options.snapshot) = none;
+  const absl::Status status = RunLoad(options);
+  CHECK(absl::IsNotFound(status));
+  CHECK_THAT(std::string(status.message()),
+             Catch::StartsWith(recorded ? "--requests" : "--snapshot") &&
+                 Catch::Contains(none));
+}
+
 }  // namespace
 }  // namespace larr::load

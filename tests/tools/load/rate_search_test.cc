@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <random>
 
 #include "tools/load/arrivals.h"
 
@@ -46,10 +45,10 @@ TEST_CASE("The rate found is a queue's capacity", "[load]") {
   CHECK(last == *rate);
 }
 
-TEST_CASE("A hiccup now and then hardly lowers the rate", "[load]") {
-  std::mt19937_64 random(5);
+TEST_CASE("A hiccup now and then does not lower the rate", "[load]") {
+  int tries = 0;
   const auto rate = FindRate(
-      [&](double rate, bool) { return rate <= 400 && random() % 8 != 0; }, {});
+      [&](double rate, bool) { return rate <= 400 && ++tries % 3 != 0; }, {});
   REQUIRE(rate.ok());
   CHECK(*rate > 400 / 1.1);
   CHECK(*rate <= 400);
