@@ -2,6 +2,7 @@
 #include "services/scoring/poi_cache.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -68,6 +69,54 @@ TEST_CASE("ids are those that are kept, each once", "[scoring]") {
   CHECK(ids.size() == 700);
   std::sort(ids.begin(), ids.end());
   CHECK(std::unique(ids.begin(), ids.end()) == ids.end());
+}
+
+#ifdef __SANITIZE_ADDRESS__
+constexpr bool kOwnMalloc = false;
+#else
+constexpr bool kOwnMalloc = true;
+#endif
+
+size_t BytesInUse() {
+  const auto info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+// Fills a cache with POIs whose row has a text and a number, and compares
+// what it counts with what malloc gave.
+void CheckCount(int pois, size_t state_bytes) {
+  if (!kOwnMalloc) {
+    WARN("a sanitizer's malloc keeps no such account");
+    return;
+  }
+  PoiCache cache(size_t{8} << 30);
+  const size_t before = BytesInUse();
+  for (int i = 0; i < pois; ++i) {
+    EncodedPoi encoded{.known = true};
+    encoded.row = {std::string("a city's name"), int64_t{i}};
+    encoded.missing.resize(3);
+    cache.Insert(fmt::format("poi-{}", i),
+                 std::make_shared<const PreparedPoi>(PreparedPoi{
+                     std::move(encoded), std::vector<std::byte>(state_bytes)}));
+  }
+  const auto taken = static_cast<double>(BytesInUse() - before);
+  const auto counted = static_cast<double>(cache.bytes());
+  INFO(
+      fmt::format("{} POIs, state {}: {:.0f} bytes a POI counted, {:.0f} taken",
+                  pois, state_bytes, counted / pois, taken / pois));
+  CHECK(cache.size() == static_cast<size_t>(pois));
+  CHECK(counted == Approx(taken).epsilon(0.1));
+}
+
+// States of the default architecture, in float32 and in bfloat16.
+TEST_CASE("memory of a POI is what is counted", "[scoring]") {
+  CheckCount(20'000, 6752);
+  CheckCount(20'000, 3648);
+}
+
+TEST_CASE("memory of half a million POIs", "[.long][scoring]") {
+  CheckCount(500'000, 6752);
+  CheckCount(500'000, 3648);
 }
 
 TEST_CASE("many threads at once", "[scoring]") {
