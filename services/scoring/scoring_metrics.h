@@ -27,6 +27,8 @@ class ScoringMetrics {
   void CountCall(absl::StatusCode code, double seconds);
   // A request was scored.
   void CountScored(int candidates, const MissingInputs& missing);
+  // It had that many distinct POIs, some of which were not ready in memory.
+  void CountPois(int pois, int prepared);
   // A bundle went live, or was refused.
   void CountSwitch(const scoring::v1::ServingState& state);
   void CountRefusedBundle();
@@ -38,8 +40,8 @@ class ScoringMetrics {
   prometheus::Family<prometheus::Counter>& missing_entities_;
   prometheus::Family<prometheus::Counter>& missing_texts_;
   prometheus::Counter &missing_users_, &missing_pois_;
-  prometheus::Counter &missing_user_texts_, &missing_context_texts_,
-      &missing_poi_texts_;
+  prometheus::Family<prometheus::Counter>& pois_;
+  prometheus::Counter &ready_pois_, &prepared_pois_;
   prometheus::Family<prometheus::Counter>& switches_;
   prometheus::Counter &switched_, &refused_;
   prometheus::Gauge &switch_time_, &fencing_token_;
