@@ -31,6 +31,7 @@
 #include <span>
 
 #include "common/ctr/layout.h"
+#include "common/ctr/leave_one_out.h"
 #include "common/ctr/scorer_input.h"
 #include "larr/config/v1/model.pb.h"
 
@@ -63,6 +64,11 @@ class Scorer {
   absl::StatusOr<ScorerOutput> Score(
       const RequestColumns& request,
       std::span<const std::byte* const> states) const;
+
+  // By the plain forward pass, which takes one row for each input.
+  // REQUIRES: request.candidates == 1, poi.count == 1
+  absl::StatusOr<ScoreParts> Explain(const RequestColumns& request,
+                                     const PoiColumns& poi) const;
 
  private:
   Scorer(std::shared_ptr<const LoadedCtrModel> loaded,
