@@ -5,6 +5,7 @@
 #include <torch/utils.h>
 
 #include <cstdint>
+#include <vector>
 
 namespace larr {
 namespace {
@@ -56,10 +57,11 @@ SceneBatch MakeScene(const CtrLayout& layout,
     texts.insert(texts.end(), vectors[s], vectors[s] + layout.text_dim);
   }
   const auto count = static_cast<int64_t>(slots.size());
-  return {.texts_TC = torch::tensor(texts, torch::kFloat32)
-                          .view({count, layout.text_dim}),
-          .slots_T = torch::tensor(slots, torch::kInt64),
-          .index_Br = Without<int64_t>(index, rows, first, -1)};
+  return {
+      .texts_TC =
+          torch::tensor(texts, torch::kFloat32).view({count, layout.text_dim}),
+      .slots_T = torch::tensor(slots, torch::kInt64),
+      .index_Br = Without<int64_t>(index, rows, first, -1)};
 }
 
 std::vector<float> ToVector(const Tensor& tensor) {
@@ -76,8 +78,8 @@ ScoreParts LeaveOneOut(const LoadedCtrModel& loaded,
   const CtrLayout& layout = loaded.model->layout();
   // In the order of the layout's blocks.
   std::vector<int64_t> ids;
-  for (const auto* block : {&request.user_ids, &request.context_ids, &poi.ids,
-                            &request.cross_ids})
+  for (const auto* block :
+       {&request.user_ids, &request.context_ids, &poi.ids, &request.cross_ids})
     Append(*block, ids);
   std::vector<float> dense;
   for (const auto* block : {&request.user_dense, &request.context_dense,
@@ -91,8 +93,8 @@ ScoreParts LeaveOneOut(const LoadedCtrModel& loaded,
   batch.dense = Without<float>(dense, rows, first_dense, 0);
   ScoreParts parts;
   if (layout.slot_count() > 0) {
-    batch.scene = MakeScene(layout, SlotVectors(layout, request, poi), rows,
-                            first_slot);
+    batch.scene =
+        MakeScene(layout, SlotVectors(layout, request, poi), rows, first_slot);
     SceneBatch whole = batch.scene;
     whole.index_Br = whole.index_Br.narrow(0, 0, 1);
     parts.attention =

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/status_macros.h"
+#include "common/ctr/leave_one_out.h"
 #include "common/ctr/model_io.h"
 #include "common/ctr/row_scorer.h"
 #include "common/tensors/torch_status.h"
@@ -55,8 +56,7 @@ absl::Status CheckVectors(std::string_view side, const CtrLayout& layout,
 absl::Status Check(const PoiColumns& pois, const CtrLayout& layout) {
   LARR_RETURN_IF_ERROR(CheckBlock("poi", layout, layout.blocks[2], pois.count,
                                   pois.ids, pois.dense));
-  return CheckVectors("poi", layout, config::v1::POI, pois.count,
-                      pois.vectors);
+  return CheckVectors("poi", layout, config::v1::POI, pois.count, pois.vectors);
 }
 
 absl::Status Check(const RequestColumns& request, const CtrLayout& layout) {

@@ -31,7 +31,6 @@
 #include <span>
 
 #include "common/ctr/layout.h"
-#include "common/ctr/leave_one_out.h"
 #include "common/ctr/scorer_input.h"
 #include "larr/config/v1/model.pb.h"
 

@@ -77,10 +77,10 @@ absl::Status RequestChecker::Check(const ScoreRequest& request,
                         "is empty; name at least one POI to score");
   }
   if (count > max_candidates) {
-    return InvalidField(
-        "candidates", fmt::format("{} are more than the {} that this server "
-                                  "takes; divide them between requests",
-                                  count, max_candidates));
+    return InvalidField("candidates",
+                        fmt::format("{} are more than the {} that this server "
+                                    "takes; divide them between requests",
+                                    count, max_candidates));
   }
   LARR_RETURN_IF_ERROR(CheckOutputs(request));
   if (request.has_explain_candidate() &&

@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "common/features/row.h"
 #include "common/features/tabular_encoder.h"
+#include "common/features/text_renderer.h"
 #include "larr/config/v1/model.pb.h"
 #include "larr/scoring/v1/scoring_service.pb.h"
 
@@ -32,8 +33,6 @@ class RequestChecker {
                      int max_candidates) const;
 
  private:
-  using TextMap = google::protobuf::Map<std::string, std::string>;
-
   // `path` names the map, e.g. `context`; `context` says which one it is.
   absl::Status CheckValues(std::string_view path, const ValueMap& values,
                            bool context) const;
@@ -45,9 +44,9 @@ class RequestChecker {
   absl::Status CheckOutputs(const scoring::v1::ScoreRequest& request) const;
 
   Schema impressions_;
-  std::vector<bool> of_context_;     // by column
-  std::vector<bool> needs_number_;   // by column
-  std::vector<double> largest_;      // by column, of a number's magnitude
+  std::vector<bool> of_context_;       // by column
+  std::vector<bool> needs_number_;     // by column
+  std::vector<double> largest_;        // by column, of a number's magnitude
   std::map<std::string, bool> texts_;  // scene features: whether a POI's
   bool has_pois_, has_order_task_;
 };

@@ -66,14 +66,14 @@ TEST_CASE("each score is that of a request that lacks the input") {
         }
       }
     };
-    leave_out(std::vector{&RequestColumns::user_ids,
-                          &RequestColumns::context_ids,
-                          &RequestColumns::cross_ids},
-              &PoiColumns::ids, int64_t{0});
-    leave_out(std::vector{&RequestColumns::user_dense,
-                          &RequestColumns::context_dense,
-                          &RequestColumns::cross_dense},
-              &PoiColumns::dense, 0.0F);
+    leave_out(
+        std::vector{&RequestColumns::user_ids, &RequestColumns::context_ids,
+                    &RequestColumns::cross_ids},
+        &PoiColumns::ids, int64_t{0});
+    leave_out(
+        std::vector{&RequestColumns::user_dense, &RequestColumns::context_dense,
+                    &RequestColumns::cross_dense},
+        &PoiColumns::dense, 0.0F);
     for (int64_t s = 0; s < layout.slot_count(); ++s) {
       RequestColumns other = request;
       PoiColumns other_poi = poi;

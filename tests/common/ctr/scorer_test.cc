@@ -71,10 +71,8 @@ TEST_CASE("an explanation's first score is the score") {
   request.columns.candidates = 1;
   request.columns.cross_ids.resize(1);
   request.columns.cross_dense.resize(1);
-  request.pois = {.count = 1,
-                  .ids = {1},
-                  .dense = {-1},
-                  .vectors = {request.menu.data()}};
+  request.pois = {
+      .count = 1, .ids = {1}, .dense = {-1}, .vectors = {request.menu.data()}};
   const auto scores = Score(scorer, request).value();
   const auto parts = scorer.Explain(request.columns, request.pois).value();
   REQUIRE(parts.scores.ctr.size() == 1 + 4 + 3 + 3);

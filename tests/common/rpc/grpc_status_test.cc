@@ -85,8 +85,7 @@ TEST_CASE("A caller reads when to try again", "[rpc]") {
   CHECK_FALSE(DetailOf<google::rpc::BadRequest>(status).has_value());
 }
 
-TEST_CASE("What is too long for metadata is cut between characters",
-          "[rpc]") {
+TEST_CASE("What is too long for metadata is cut between characters", "[rpc]") {
   std::string path = "p", description = "d";
   for (int i = 0; i < 5000; ++i) {
     path += "\u00e9";

@@ -119,8 +119,7 @@ TEST_CASE("Bad requests are refused by the path of the field", "[scoring]") {
        "explain_candidate: 3 is not the index of one of the 3"},
       {"a candidate before the first",
        [](auto& r) { r.set_explain_candidate(-1); }, "explain_candidate: -1"},
-      {"unknown text",
-       [](auto& r) { (*r.mutable_texts())["mood"] = "calm"; },
+      {"unknown text", [](auto& r) { (*r.mutable_texts())["mood"] = "calm"; },
        "texts[\"mood\"]: the model reads no such scene feature; it reads here: "
        "user_home, weather"},
       {"a POI's text for the user",
