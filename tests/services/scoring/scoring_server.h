@@ -20,7 +20,7 @@ namespace larr::testing {
 
 struct Server {
   explicit Server(const ScoringOptions& options = {})
-      : service(options, bundles, metrics), admin(bundles) {
+      : service(options, bundles, metrics, admission_metrics), admin(bundles) {
     config::v1::ServerConfig config;
     config.set_listen("127.0.0.1:0");
     GrpcServerOptions server_options;
@@ -57,6 +57,7 @@ struct Server {
 
   prometheus::Registry registry;
   ScoringMetrics metrics{registry};
+  AdmissionMetrics admission_metrics{registry};
   BundleManager bundles{"", metrics};
   ScoringService service;
   ScoringAdminService admin;
