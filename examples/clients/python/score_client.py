@@ -24,7 +24,7 @@ DEADLINE_S = 2
 
 # Waits between tries are random up to these bounds, so that backends do not
 # come back all at once. Where the server sends `grpc-retry-pushback-ms`, gRPC
-# waits just so long. No retries while more than half of the calls fail.
+# waits just so long. Where many calls fail, none is tried again.
 SERVICE_CONFIG = {
     "methodConfig": [{
         "name": [{"service": "larr.scoring.v1.ScoringService"}],
