@@ -107,8 +107,19 @@ Tensor SceneEncoder::TokenIndex(const SceneBatch& scene) const {
   return torch::where(scene.index_Br < 0, defaults, scene.index_Br);
 }
 
-Tensor SceneEncoder::AttendFromAgg(const SceneBatch& scene) {
-  const int64_t b = scene.index_Br.size(0), r = scene.index_Br.size(1);
+Tensor SceneEncoder::TokensWithAgg(const SceneBatch& scene) const {
+  return torch::cat({Tokens(scene), agg_C_.unsqueeze(0)});
+}
+
+Tensor SceneEncoder::IndexWithAgg(const SceneBatch& scene) const {
+  const Tensor index = TokenIndex(scene);
+  const int64_t agg = scene.texts_TC.size(0) + default_rC_.size(0);
+  return torch::cat(
+      {index, torch::full({index.size(0), 1}, agg, index.options())}, 1);
+}
+
+Tensor SceneEncoder::AggWeights(const Tensor& tokens,
+                                const Tensor& index) const {
   const int64_t c = agg_C_.size(0), width = c / heads_;
   const auto weights = in_weight_.chunk(3), biases = in_bias_.chunk(3);
   // The query of agg, taken through W_k: a score is then one dot product.
@@ -119,16 +130,21 @@ Tensor SceneEncoder::AttendFromAgg(const SceneBatch& scene) {
       at::bmm(query, weights[1].view({heads_, width, c})).squeeze(1);
   const Tensor score_bias =
       (query.squeeze(1) * biases[1].view({heads_, width})).sum(1);
-
-  // Agg's own token stands last, behind texts and defaults.
-  const Tensor tokens = torch::cat({Tokens(scene), agg_C_.unsqueeze(0)});
   const Tensor scores = Linear(tokens, score_weight, score_bias);
-  const Tensor values = Linear(tokens, weights[2], biases[2]);
-  const Tensor index = torch::cat(
-      {TokenIndex(scene),
-       torch::full({b, 1}, tokens.size(0) - 1, scene.index_Br.options())},
-      1);
-  const Tensor attention = at::embedding(scores, index).softmax(1);
+  return at::embedding(scores, index).softmax(1);
+}
+
+Tensor SceneEncoder::AttentionOfAgg(const SceneBatch& scene) const {
+  return AggWeights(TokensWithAgg(scene), IndexWithAgg(scene)).mean(2);
+}
+
+Tensor SceneEncoder::AttendFromAgg(const SceneBatch& scene) {
+  const int64_t b = scene.index_Br.size(0), r = scene.index_Br.size(1);
+  const int64_t c = agg_C_.size(0), width = c / heads_;
+  const Tensor tokens = TokensWithAgg(scene), index = IndexWithAgg(scene);
+  const Tensor attention = AggWeights(tokens, index);
+  const Tensor values =
+      Linear(tokens, in_weight_.chunk(3)[2], in_bias_.chunk(3)[2]);
   const Tensor mixed =
       (attention.unsqueeze(3) *
        at::embedding(values, index).view({b, r + 1, heads_, width}))

@@ -46,6 +46,10 @@ class SceneEncoder : public torch::nn::Module {
   // the first row of with AGG, and pools with MEAN.
   torch::Tensor EncodeAll(const SceneBatch& scene);
 
+  // What the agg position attends to: its weights of the r texts, and of itself
+  // behind them, mean over heads: [B, r + 1]. Rows sum to 1.
+  torch::Tensor AttentionOfAgg(const SceneBatch& scene) const;
+
   // Centres each slot and scales it to unit RMS by these texts, each counted
   // once. A slot without texts keeps mean 0 and scale 1.
   void SetStatistics(const torch::Tensor& texts_TC,
@@ -56,6 +60,12 @@ class SceneEncoder : public torch::nn::Module {
   torch::Tensor Tokens(const SceneBatch& scene) const;
   // index_Br with T + s in place of -1.
   torch::Tensor TokenIndex(const SceneBatch& scene) const;
+  // Both with agg's own token behind the others.
+  torch::Tensor TokensWithAgg(const SceneBatch& scene) const;
+  torch::Tensor IndexWithAgg(const SceneBatch& scene) const;
+  // The agg position's weights by head: [B, r + 1, heads].
+  torch::Tensor AggWeights(const torch::Tensor& tokens,
+                           const torch::Tensor& index) const;
   // The agg row's attention output: [B, C].
   torch::Tensor AttendFromAgg(const SceneBatch& scene);
   // Residual, norm, FFN, residual, norm over rows [M, C].

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/base/status_macros.h"
+#include "common/ctr/leave_one_out.h"
 #include "common/ctr/model_io.h"
 #include "common/ctr/row_scorer.h"
 #include "common/tensors/torch_status.h"
@@ -50,6 +51,12 @@ absl::Status CheckVectors(std::string_view side, const CtrLayout& layout,
                           const std::vector<const float*>& vectors) {
   return CheckSize(side, "vectors", vectors.size(),
                    rows * static_cast<int64_t>(layout.SlotsOf(of).size()));
+}
+
+absl::Status Check(const PoiColumns& pois, const CtrLayout& layout) {
+  LARR_RETURN_IF_ERROR(CheckBlock("poi", layout, layout.blocks[2], pois.count,
+                                  pois.ids, pois.dense));
+  return CheckVectors("poi", layout, config::v1::POI, pois.count, pois.vectors);
 }
 
 absl::Status Check(const RequestColumns& request, const CtrLayout& layout) {
@@ -99,10 +106,7 @@ size_t Scorer::poi_state_bytes() const { return rows_->poi_state_bytes(); }
 
 absl::Status Scorer::MakePoiStates(const PoiColumns& pois,
                                    std::span<std::byte> states) const {
-  LARR_RETURN_IF_ERROR(CheckBlock("poi", layout(), layout().blocks[2],
-                                  pois.count, pois.ids, pois.dense));
-  LARR_RETURN_IF_ERROR(
-      CheckVectors("poi", layout(), config::v1::POI, pois.count, pois.vectors));
+  LARR_RETURN_IF_ERROR(Check(pois, layout()));
   LARR_RETURN_IF_ERROR(
       CheckSize("poi", "states", states.size(),
                 pois.count * static_cast<int64_t>(poi_state_bytes())));
@@ -126,6 +130,16 @@ absl::StatusOr<ScorerOutput> Scorer::Score(
                         std::vector<float>(request.candidates)};
     rows_->Score(request, states, output);
     return output;
+  });
+}
+
+absl::StatusOr<ScoreParts> Scorer::Explain(const RequestColumns& request,
+                                           const PoiColumns& poi) const {
+  LARR_RETURN_IF_ERROR(Check(request, layout()));
+  LARR_RETURN_IF_ERROR(Check(poi, layout()));
+  return GuardTorch("explaining", [&]() -> absl::StatusOr<ScoreParts> {
+    at::internal::lazy_init_num_threads();
+    return LeaveOneOut(*loaded_, request, poi);
   });
 }
 

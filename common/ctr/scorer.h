@@ -64,6 +64,11 @@ class Scorer {
       const RequestColumns& request,
       std::span<const std::byte* const> states) const;
 
+  // By the plain forward pass, which takes one row for each input.
+  // REQUIRES: request.candidates == 1, poi.count == 1
+  absl::StatusOr<ScoreParts> Explain(const RequestColumns& request,
+                                     const PoiColumns& poi) const;
+
  private:
   Scorer(std::shared_ptr<const LoadedCtrModel> loaded,
          std::unique_ptr<RowScorer> rows);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a scorer reads, encoded by `TabularEncoder`: block sizes as in
-// `CtrLayout`, row-major where two-dimensional. Vectors are `text_dim` floats
-// by scene feature of the side, in the order of `spec.scene_features`; null
-// where there is none: the feature's trained default stands in. Models without
-// texts have no vectors.
+// What a scorer reads and gives. Input is encoded by `TabularEncoder`: block
+// sizes as in `CtrLayout`, row-major where two-dimensional. Vectors are
+// `text_dim` floats by scene feature of the side, in the order of
+// `spec.scene_features`; null where there is none: the feature's trained default
+// stands in. Models without texts have no vectors.
 //
 // Ownership: vectors are borrowed.
 // Threads:   values.
@@ -37,6 +37,17 @@ struct RequestColumns {
 struct ScorerOutput {
   std::vector<float> ctr;
   std::vector<float> ctcvr;  // Zeros for a model without an order task.
+};
+
+// What one candidate's score is made of (leave_one_out.h).
+struct ScoreParts {
+  // The score itself, then without each of the F ids, of the D numbers and of
+  // the r texts, in the order of the layout: [1 + F + D + r]. An input that is
+  // its default changes nothing.
+  ScorerOutput scores;
+  // What agg attends to, mean over heads: the r texts, then itself. They sum to
+  // 1. Empty for a model without texts.
+  std::vector<float> attention;
 };
 
 }  // namespace larr

@@ -320,6 +320,11 @@ std::string TextRenderer::Render(int keyword_index, const Row& row,
   return Assemble(keyword, texts, kinds);
 }
 
+std::string TextRenderer::Wrap(int keyword, std::string body) const {
+  DropTokens(body, nullptr);
+  return BeginToken(name(keyword)) + body + EndToken(name(keyword));
+}
+
 std::vector<std::string> TextRenderer::Render(std::span<const int> keywords,
                                               const Row& row) const {
   std::vector<std::string> texts;

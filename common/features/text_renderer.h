@@ -28,6 +28,9 @@ std::string TextId(std::string_view text);
 std::string BeginToken(std::string_view keyword_name);
 std::string EndToken(std::string_view keyword_name);
 
+// Texts without their special tokens, by the name of their keyword.
+using TextMap = google::protobuf::Map<std::string, std::string>;
+
 // What a byte of a text is, where `kinds` are asked for.
 inline constexpr char kSpecialByte = 's';   // Of a special token.
 inline constexpr char kTemplateByte = 't';  // Literal text of the template.
@@ -66,6 +69,8 @@ class TextRenderer {
                      std::string* kinds = nullptr) const;
   std::vector<std::string> Render(std::span<const int> keywords,
                                   const Row& row) const;
+  // The text that `Render` gives where `body` is what the template made.
+  std::string Wrap(int keyword, std::string body) const;
   // Their concatenation: with KeywordsOf(POI) the comprehensive text P of
   // eq. 18, with KeywordsOf(POI_BUSINESS) P_d, and so on.
   std::string Describe(std::span<const int> keywords, const Row& row,

@@ -1,18 +1,84 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/rpc/grpc_status.h"
 
-#include <string>
+#include <fmt/format.h>
+#include <google/protobuf/any.pb.h>
+#include <google/protobuf/util/time_util.h>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
 
 namespace larr {
+namespace {
+
+// Both stand in the message and in the details.
+constexpr size_t kMostPathBytes = 256;
+constexpr size_t kMostDescriptionBytes = 1024;
+
+// The text, or as many of its whole UTF-8 characters as fit, and an ellipsis.
+std::string Cut(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  constexpr std::string_view kEllipsis = "...";
+  size_t end = bytes - kEllipsis.size();
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;
+  return std::string(text.substr(0, end)).append(kEllipsis);
+}
+
+template <typename Message>
+void SetDetail(const Message& message, absl::Status& status) {
+  status.SetPayload(DetailUrl<Message>(),
+                    absl::Cord(message.SerializeAsString()));
+}
+
+}  // namespace
 
 grpc::Status ToGrpc(const absl::Status& status) {
+  google::rpc::Status details;
+  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
+    google::protobuf::Any& detail = *details.add_details();
+    detail.set_type_url(std::string(url));
+    detail.set_value(std::string(payload));
+  });
+  if (details.details().empty()) {
+    return grpc::Status(static_cast<grpc::StatusCode>(status.raw_code()),
+                        std::string(status.message()));
+  }
+  details.set_code(status.raw_code());
+  details.set_message(std::string(status.message()));
   return grpc::Status(static_cast<grpc::StatusCode>(status.raw_code()),
-                      std::string(status.message()));
+                      std::string(status.message()),
+                      details.SerializeAsString());
 }
 
 absl::Status FromGrpc(const grpc::Status& status) {
-  return absl::Status(static_cast<absl::StatusCode>(status.error_code()),
+  absl::Status result(static_cast<absl::StatusCode>(status.error_code()),
                       status.error_message());
+  google::rpc::Status details;
+  if (!details.ParseFromString(status.error_details())) return result;
+  for (const google::protobuf::Any& detail : details.details())
+    result.SetPayload(detail.type_url(), absl::Cord(detail.value()));
+  return result;
+}
+
+absl::Status InvalidField(std::string_view path, std::string_view description) {
+  google::rpc::BadRequest bad;
+  auto& violation = *bad.add_field_violations();
+  violation.set_field(Cut(path, kMostPathBytes));
+  violation.set_description(Cut(description, kMostDescriptionBytes));
+  absl::Status status = absl::InvalidArgumentError(
+      fmt::format("{}: {}", violation.field(), violation.description()));
+  SetDetail(bad, status);
+  return status;
+}
+
+absl::Status WithRetryDelay(absl::Status status,
+                            std::chrono::nanoseconds delay) {
+  google::rpc::RetryInfo info;
+  *info.mutable_retry_delay() =
+      google::protobuf::util::TimeUtil::NanosecondsToDuration(delay.count());
+  SetDetail(info, status);
+  return status;
 }
 
 }  // namespace larr

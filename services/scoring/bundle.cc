@@ -107,7 +107,7 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
   LARR_RETURN_IF_ERROR(CheckFit(description, *snapshot, source));
   LARR_ASSIGN_OR_RETURN(auto encoder,
                         RequestEncoder::Create(description, *snapshot));
-  RequestChecker checker(description.dataset(), encoder.tabular());
+  RequestChecker checker(description, encoder.tabular());
 
   scoring::v1::ServingState state;
   state.set_model_version(source.model_version.empty() ? model_manifest.digest()

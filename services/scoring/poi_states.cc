@@ -24,8 +24,9 @@ absl::StatusOr<std::unique_ptr<PoiStates>> PoiStates::Create(
 }
 
 absl::StatusOr<PoiStates::Pois> PoiStates::Prepare(
-    std::span<const std::string_view> ids) const {
-  LARR_ASSIGN_OR_RETURN(EncodedPois encoded, encoder_.EncodePois(ids));
+    std::span<const std::string_view> ids,
+    std::span<const TextMap* const> texts) const {
+  LARR_ASSIGN_OR_RETURN(EncodedPois encoded, encoder_.EncodePois(ids, texts));
   const size_t bytes = scorer_.poi_state_bytes();
   std::vector<std::byte> states(ids.size() * bytes);
   LARR_RETURN_IF_ERROR(scorer_.MakePoiStates(encoded.columns, states));

@@ -41,8 +41,10 @@ class PoiStates {
   // Prepares POIs ahead of requests.
   absl::Status Warm(const std::vector<std::string>& ids);
 
-  // Prepares POIs and keeps none.
-  absl::StatusOr<Pois> Prepare(std::span<const std::string_view> ids) const;
+  // Prepares POIs and keeps none. `texts` as in RequestEncoder::EncodePois.
+  absl::StatusOr<Pois> Prepare(
+      std::span<const std::string_view> ids,
+      std::span<const TextMap* const> texts = {}) const;
 
   const PoiCache& cache() const { return cache_; }
 

@@ -109,14 +109,27 @@ absl::Status RequestEncoder::ReadVectors(std::span<const std::string> text_ids,
   return absl::OkStatus();
 }
 
+void RequestEncoder::UseTexts(const TextMap& texts,
+                              std::span<const int> keywords,
+                              std::span<std::string> text_ids) const {
+  if (texts.empty()) return;
+  for (size_t i = 0; i < keywords.size(); ++i) {
+    const auto text = texts.find(renderer_.name(keywords[i]));
+    if (text != texts.end()) {
+      text_ids[i] = TextId(renderer_.Wrap(keywords[i], text->second));
+    }
+  }
+}
+
 absl::StatusOr<std::vector<SideBlock>> RequestEncoder::EncodeEntities(
-    config::v1::Side side, std::span<const std::string_view> ids) const {
-  const std::vector<int>& texts = side == USER ? user_texts_ : poi_texts_;
+    config::v1::Side side, std::span<const std::string_view> ids,
+    std::span<const TextMap* const> texts) const {
+  const std::vector<int>& keywords = side == USER ? user_texts_ : poi_texts_;
   const Schema& schema =
       side == USER ? tabular_.schemas().users : tabular_.schemas().pois;
   const bool has_table = side == USER ? has_users_ : has_pois_;
   std::vector<SideBlock> blocks(ids.size());
-  std::vector<std::string> text_ids(ids.size() * texts.size());
+  std::vector<std::string> text_ids(ids.size() * keywords.size());
   for (size_t i = 0; i < ids.size(); ++i) {
     SideBlock& block = blocks[i];
     block.row.resize(schema.size());
@@ -126,12 +139,17 @@ absl::StatusOr<std::vector<SideBlock>> RequestEncoder::EncodeEntities(
         block.known = true;
         FillRow(schema, row->columns(), block.row);
         const size_t stored =
-            std::min<size_t>(texts.size(), row->text_ids_size());
+            std::min<size_t>(keywords.size(), row->text_ids_size());
         for (size_t t = 0; t < stored; ++t) {
-          text_ids[i * texts.size() + t] =
+          text_ids[i * keywords.size() + t] =
               std::move(*row->mutable_text_ids(static_cast<int>(t)));
         }
       }
+    }
+    if (!texts.empty()) {
+      UseTexts(
+          *texts[i], keywords,
+          std::span(text_ids).subspan(i * keywords.size(), keywords.size()));
     }
     EncodeTabular(side, block);
   }
@@ -140,21 +158,22 @@ absl::StatusOr<std::vector<SideBlock>> RequestEncoder::EncodeEntities(
 }
 
 absl::StatusOr<SideBlock> RequestEncoder::EncodeContext(
-    const ValueMap& values, std::string_view user_id) const {
+    const scoring::v1::ScoreRequest& request) const {
   const Schema& schema = tabular_.schemas().impressions;
   SideBlock block;
   block.known = true;
   block.row.resize(schema.size());
-  if (user_key_ >= 0 && !user_id.empty()) {
-    block.row[user_key_] = std::string(user_id);
+  if (user_key_ >= 0 && !request.user_id().empty()) {
+    block.row[user_key_] = request.user_id();
   }
-  FillRow(schema, values, block.row);
+  FillRow(schema, request.context(), block.row);
   EncodeTabular(CONTEXT, block);
   std::vector<std::string> text_ids;
   for (const int keyword : context_texts_) {
     const std::string text = renderer_.Render(keyword, block.row);
     text_ids.push_back(text.empty() ? std::string() : TextId(text));
   }
+  UseTexts(request.texts(), context_texts_, text_ids);
   LARR_RETURN_IF_ERROR(ReadVectors(text_ids, {&block, 1}));
   // Empty: the request lacks the value, or it is not in the domain.
   for (size_t i = 0; i < text_ids.size(); ++i) {
@@ -164,9 +183,10 @@ absl::StatusOr<SideBlock> RequestEncoder::EncodeContext(
 }
 
 absl::StatusOr<EncodedPois> RequestEncoder::EncodePois(
-    std::span<const std::string_view> ids) const {
+    std::span<const std::string_view> ids,
+    std::span<const TextMap* const> texts) const {
   EncodedPois encoded;
-  LARR_ASSIGN_OR_RETURN(encoded.blocks, EncodeEntities(POI, ids));
+  LARR_ASSIGN_OR_RETURN(encoded.blocks, EncodeEntities(POI, ids, texts));
   PoiColumns& columns = encoded.columns;
   columns.count = static_cast<int64_t>(ids.size());
   for (SideBlock& block : encoded.blocks) {
@@ -229,10 +249,11 @@ absl::StatusOr<EncodedRequest> RequestEncoder::Encode(
     std::span<const EncodedPoi* const> pois) const {
   EncodedRequest encoded;
   const std::string_view user_id = request.user_id();
-  LARR_ASSIGN_OR_RETURN(auto users, EncodeEntities(USER, {&user_id, 1}));
+  const TextMap* texts = &request.texts();
+  LARR_ASSIGN_OR_RETURN(auto users,
+                        EncodeEntities(USER, {&user_id, 1}, {&texts, 1}));
   encoded.user = std::move(users[0]);
-  LARR_ASSIGN_OR_RETURN(encoded.context,
-                        EncodeContext(request.context(), user_id));
+  LARR_ASSIGN_OR_RETURN(encoded.context, EncodeContext(request));
   RequestColumns& columns = encoded.columns;
   columns.candidates = request.candidates_size();
   columns.user_ids = encoded.user.ids;

@@ -78,9 +78,11 @@ class RequestEncoder {
 
   const TabularEncoder& tabular() const { return tabular_; }
 
-  // Reads and encodes POIs.
+  // Reads and encodes POIs. texts[i]: those that go before the stored ones of
+  // ids[i]; none at all for no id.
   absl::StatusOr<EncodedPois> EncodePois(
-      std::span<const std::string_view> ids) const;
+      std::span<const std::string_view> ids,
+      std::span<const TextMap* const> texts = {}) const;
 
   // pois[n]: of candidate n, by EncodePois.
   // REQUIRES: the request passed RequestChecker::Check
@@ -93,10 +95,13 @@ class RequestEncoder {
                  const Snapshot& snapshot, TextRenderer renderer,
                  TabularEncoder tabular);
   absl::StatusOr<std::vector<SideBlock>> EncodeEntities(
-      config::v1::Side side, std::span<const std::string_view> ids) const;
-  // `user_id` fills the impressions' user key.
-  absl::StatusOr<SideBlock> EncodeContext(const ValueMap& values,
-                                          std::string_view user_id) const;
+      config::v1::Side side, std::span<const std::string_view> ids,
+      std::span<const TextMap* const> texts) const;
+  absl::StatusOr<SideBlock> EncodeContext(
+      const scoring::v1::ScoreRequest& request) const;
+  // Puts the ids of the texts that a caller gave where others stand.
+  void UseTexts(const TextMap& texts, std::span<const int> keywords,
+                std::span<std::string> text_ids) const;
   void EncodeTabular(config::v1::Side side, SideBlock& block) const;
   // Reads the vectors of blocks of one side; text_ids: [blocks, its features].
   absl::Status ReadVectors(std::span<const std::string> text_ids,

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/request_scorer.h"
 
+#include <algorithm>
+#include <cstddef>
+#include <numeric>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
@@ -8,39 +11,102 @@
 
 #include "common/base/status_macros.h"
 #include "services/scoring/bundle.h"
+#include "services/scoring/explanation.h"
 
 namespace larr {
 
 namespace {
 
-// The distinct POIs of a request, and for each candidate which it is.
-struct DistinctPois {
-  std::vector<std::string_view> ids;
+using scoring::v1::CTCVR;
+using scoring::v1::CTR;
+using scoring::v1::Output;
+
+// The POIs of a request, and for each candidate which it is: distinct ones,
+// then those that have texts of their own.
+struct CandidatePois {
+  std::vector<std::string_view> ids, own_ids;
+  std::vector<const TextMap*> own_texts;  // by own id
   std::vector<size_t> of_candidate;
 };
 
-DistinctPois FindDistinct(const scoring::v1::ScoreRequest& request) {
-  DistinctPois pois;
+CandidatePois FindPois(const scoring::v1::ScoreRequest& request) {
+  CandidatePois pois;
   std::unordered_map<std::string_view, size_t> index;
   index.reserve(request.candidates_size());
   for (const auto& candidate : request.candidates()) {
+    pois.of_candidate.push_back(0);
+    if (!candidate.texts().empty()) continue;
     const auto [it, is_new] =
         index.try_emplace(candidate.poi_id(), pois.ids.size());
     if (is_new) pois.ids.push_back(candidate.poi_id());
-    pois.of_candidate.push_back(it->second);
+    pois.of_candidate.back() = it->second;
+  }
+  for (int i = 0; i < request.candidates_size(); ++i) {
+    const auto& candidate = request.candidates(i);
+    if (candidate.texts().empty()) continue;
+    pois.of_candidate[i] = pois.ids.size() + pois.own_ids.size();
+    pois.own_ids.push_back(candidate.poi_id());
+    pois.own_texts.push_back(&candidate.texts());
   }
   return pois;
 }
 
-void FillResponse(const Bundle& bundle, const ScorerOutput& output,
-                  const MissingInputs& missing,
-                  scoring::v1::ScoreResponse& response) {
-  response.mutable_scores()->Reserve(static_cast<int>(output.ctr.size()));
-  for (size_t i = 0; i < output.ctr.size(); ++i) {
+// What the cache has or gets, then what is made for this request alone.
+absl::StatusOr<PoiStates::Found> Prepare(PoiStates& states,
+                                         const CandidatePois& pois) {
+  LARR_ASSIGN_OR_RETURN(PoiStates::Found found, states.Get(pois.ids));
+  if (pois.own_ids.empty()) return found;
+  LARR_ASSIGN_OR_RETURN(const PoiStates::Pois own,
+                        states.Prepare(pois.own_ids, pois.own_texts));
+  found.pois.insert(found.pois.end(), own.begin(), own.end());
+  found.prepared += static_cast<int>(own.size());
+  return found;
+}
+
+// The candidates to answer with, in the order of the answer.
+std::vector<int> Choose(const scoring::v1::ScoreRequest& request,
+                        const ScorerOutput& output, bool has_order_task) {
+  std::vector<int> candidates(output.ctr.size());
+  std::iota(candidates.begin(), candidates.end(), 0);
+  if (request.top_k() == 0) return candidates;
+  const bool by_ctcvr = request.order_by() == scoring::v1::OUTPUT_UNSPECIFIED
+                            ? has_order_task
+                            : request.order_by() == CTCVR;
+  const std::vector<float>& scores = by_ctcvr ? output.ctcvr : output.ctr;
+  const auto size = std::min<size_t>(request.top_k(), candidates.size());
+  std::partial_sort(candidates.begin(),
+                    candidates.begin() + static_cast<ptrdiff_t>(size),
+                    candidates.end(), [&](int a, int b) {
+                      if (scores[a] != scores[b]) return scores[a] > scores[b];
+                      return a < b;
+                    });
+  candidates.resize(size);
+  return candidates;
+}
+
+bool Wants(const scoring::v1::ScoreRequest& request, Output output) {
+  const auto& outputs = request.outputs();
+  return outputs.empty() ||
+         std::find(outputs.begin(), outputs.end(), output) != outputs.end();
+}
+
+void FillScores(const Bundle& bundle, const scoring::v1::ScoreRequest& request,
+                const ScorerOutput& output,
+                scoring::v1::ScoreResponse& response) {
+  const std::vector<int> chosen =
+      Choose(request, output, bundle.scorer().description().has_order_task());
+  const bool ctr = Wants(request, CTR), ctcvr = Wants(request, CTCVR);
+  response.mutable_scores()->Reserve(static_cast<int>(chosen.size()));
+  for (const int candidate : chosen) {
     scoring::v1::CandidateScore& score = *response.add_scores();
-    score.set_ctr(output.ctr[i]);
-    score.set_ctcvr(output.ctcvr[i]);
+    if (ctr) score.set_ctr(output.ctr[candidate]);
+    if (ctcvr) score.set_ctcvr(output.ctcvr[candidate]);
+    score.set_candidate(candidate);
   }
+}
+
+void FillOrigin(const Bundle& bundle, const MissingInputs& missing,
+                scoring::v1::ScoreResponse& response) {
   scoring::v1::MissingCounts& counts = *response.mutable_missing();
   counts.set_users(missing.users);
   counts.set_pois(missing.pois);
@@ -57,12 +123,12 @@ void FillResponse(const Bundle& bundle, const ScorerOutput& output,
 absl::StatusOr<RequestCounts> ScoreRequest(
     const Bundle& bundle, const scoring::v1::ScoreRequest& request,
     scoring::v1::ScoreResponse& response) {
-  const DistinctPois distinct = FindDistinct(request);
+  const CandidatePois candidates = FindPois(request);
   LARR_ASSIGN_OR_RETURN(const PoiStates::Found found,
-                        bundle.pois().Get(distinct.ids));
+                        Prepare(bundle.pois(), candidates));
   std::vector<const EncodedPoi*> pois;
   std::vector<const std::byte*> states;
-  for (const size_t i : distinct.of_candidate) {
+  for (const size_t i : candidates.of_candidate) {
     pois.push_back(&found.pois[i]->encoded);
     states.push_back(found.pois[i]->state.data());
   }
@@ -70,8 +136,13 @@ absl::StatusOr<RequestCounts> ScoreRequest(
                         bundle.encoder().Encode(request, pois));
   LARR_ASSIGN_OR_RETURN(const ScorerOutput output,
                         bundle.scorer().Score(encoded.columns, states));
-  FillResponse(bundle, output, encoded.missing, response);
-  return RequestCounts{static_cast<int>(distinct.ids.size()), found.prepared,
+  FillScores(bundle, request, output, response);
+  FillOrigin(bundle, encoded.missing, response);
+  if (request.has_explain_candidate()) {
+    LARR_ASSIGN_OR_RETURN(*response.mutable_explanation(),
+                          Explain(bundle, request, encoded));
+  }
+  return RequestCounts{static_cast<int>(found.pois.size()), found.prepared,
                        std::move(encoded.missing)};
 }
 

@@ -15,7 +15,7 @@ class Bundle;
 
 // What a request took.
 struct RequestCounts {
-  int pois = 0;           // Distinct ones.
+  int pois = 0;  // Distinct ones; each with texts of its own is one more.
   int prepared_pois = 0;  // Those that no request before had left ready.
   MissingInputs missing;
 };

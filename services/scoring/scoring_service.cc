@@ -76,9 +76,11 @@ class ScoringService::Call final : public Work {
   void Refuse(const Rejection& rejection) override {
     context_.AddTrailingMetadata(kRetryAfterKey,
                                  std::to_string(rejection.retry_after.count()));
-    Finish(absl::ResourceExhaustedError(
-        fmt::format("{}; try again after {} ms or elsewhere",
-                    Why(rejection.reason), rejection.retry_after.count())));
+    Finish(WithRetryDelay(
+        absl::ResourceExhaustedError(
+            fmt::format("{}; try again after {} ms or elsewhere",
+                        Why(rejection.reason), rejection.retry_after.count())),
+        rejection.retry_after));
   }
 
   // The context, the request and the response are gone after this.

@@ -19,6 +19,8 @@ struct ScoreArguments {
   std::string user;
   std::vector<std::string> context;
   std::vector<std::string> pois;
+  int top_k = 0;
+  int explain = -1;  // Index of a candidate; -1: none.
 };
 
 using scoring::v1::ScoreRequest;
@@ -50,12 +52,42 @@ absl::StatusOr<ScoreRequest> FromFlags(const ScoreArguments& arguments) {
   return request;
 }
 
+absl::StatusOr<ScoreRequest> MakeRequest(const ScoreArguments& arguments) {
+  LARR_ASSIGN_OR_RETURN(ScoreRequest request, arguments.file.empty()
+                                                  ? FromFlags(arguments)
+                                                  : FromFile(arguments.file));
+  if (arguments.top_k > 0) request.set_top_k(arguments.top_k);
+  if (arguments.explain >= 0) request.set_explain_candidate(arguments.explain);
+  return request;
+}
+
+void PrintExplanation(const ScoreRequest& request,
+                      const scoring::v1::Explanation& explanation) {
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& text : explanation.texts()) {
+    rows.push_back({text.feature(), text.found() ? "found" : "default",
+                    fmt::format("{:.3f}", text.attention())});
+  }
+  fmt::print("\nexplanation of candidate {}, {}\n", explanation.candidate(),
+             request.candidates(explanation.candidate()).poi_id());
+  if (!rows.empty()) {
+    fmt::print("{}\n", Table({"TEXT", "VECTOR", "ATTENTION"}, rows));
+  }
+  rows.clear();
+  for (const auto& feature : explanation.contributions()) {
+    rows.push_back({feature.feature(), feature.is_text() ? "text" : "tabular",
+                    fmt::format("{:+.6f}", feature.ctr()),
+                    fmt::format("{:+.6f}", feature.ctcvr())});
+  }
+  fmt::print("{}", Table({"FEATURE", "KIND", "CTR", "CTCVR"}, rows));
+}
+
 void PrintScores(const ScoreRequest& request, const ScoreResponse& response) {
   std::vector<std::vector<std::string>> rows;
-  for (int i = 0; i < response.scores_size(); ++i) {
-    rows.push_back({request.candidates(i).poi_id(),
-                    fmt::format("{:.6f}", response.scores(i).ctr()),
-                    fmt::format("{:.6f}", response.scores(i).ctcvr())});
+  for (const auto& score : response.scores()) {
+    rows.push_back({request.candidates(score.candidate()).poi_id(),
+                    fmt::format("{:.6f}", score.ctr()),
+                    fmt::format("{:.6f}", score.ctcvr())});
   }
   fmt::print("{}", Table({"POI", "CTR", "CTCVR"}, rows));
   const auto& missing = response.missing();
@@ -64,12 +96,13 @@ void PrintScores(const ScoreRequest& request, const ScoreResponse& response) {
       "unknown: {} user, {} POIs; {} texts without a vector\n",
       response.model_version(), response.snapshot(), missing.users(),
       missing.pois(), missing.texts());
+  if (response.has_explanation()) {
+    PrintExplanation(request, response.explanation());
+  }
 }
 
 absl::Status Score(const Session& session, const ScoreArguments& arguments) {
-  LARR_ASSIGN_OR_RETURN(const auto request, arguments.file.empty()
-                                                ? FromFlags(arguments)
-                                                : FromFile(arguments.file));
+  LARR_ASSIGN_OR_RETURN(const auto request, MakeRequest(arguments));
   const ServiceClient<ScoringService, Server::kScoring> client(session);
   return Show(
       session.json, client.Call(&ScoringService::Stub::Score, request),
@@ -99,6 +132,14 @@ void AddScoreCommand(CLI::App& app, Session& session) {
       ->take_all()
       ->expected(1)
       ->excludes(file);
+  command
+      ->add_option("--top-k", arguments->top_k,
+                   "Answer with the best so many candidates, best first")
+      ->check(CLI::PositiveNumber);
+  command
+      ->add_option("--explain", arguments->explain,
+                   "Also explain the score of this candidate; 0 is the first")
+      ->check(CLI::NonNegativeNumber);
   command->callback([&session, arguments] {
     session.action = [&session, arguments] {
       return Score(session, *arguments);

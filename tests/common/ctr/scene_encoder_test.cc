@@ -51,6 +51,26 @@ TEST_CASE("reading agg alone equals the first row of the whole layer") {
   REQUIRE(MaxDifference(all, golden["encoded"]) < 1e-5);
 }
 
+TEST_CASE("what agg attends to sums to 1 and moves with the texts") {
+  const Golden golden("scene.safetensors");
+  SceneEncoder encoder = GoldenEncoder(golden, CtrArchitecture::AGG);
+  const torch::NoGradGuard no_grad;
+  const SceneBatch scene = golden.Scene();
+  const Tensor weights = encoder.AttentionOfAgg(scene);
+  const int64_t rows = scene.index_Br.size(0);
+  REQUIRE(weights.sizes() == torch::IntArrayRef({rows, 4}));
+  REQUIRE(MaxDifference(weights.sum(1), torch::ones({rows})) < 1e-6);
+  // Where all texts and agg are one token, no one is preferred.
+  auto parameters = encoder.named_parameters();
+  for (const char* name : {"slot", "default"}) parameters[name].zero_();
+  parameters["default"].add_(parameters["agg"]);
+  const SceneBatch empty{scene.texts_TC.narrow(0, 0, 0),
+                         scene.slots_T.narrow(0, 0, 0),
+                         torch::full({1, 3}, -1, torch::kInt64)};
+  REQUIRE(MaxDifference(encoder.AttentionOfAgg(empty),
+                        torch::full({1, 4}, 0.25)) < 1e-6);
+}
+
 TEST_CASE("statistics centre each slot and scale it to unit RMS") {
   torch::manual_seed(5);
   auto architecture = testing::TinyDescription().architecture();

@@ -65,6 +65,24 @@ TEST_CASE("scores equal the plain forward pass of the same rows") {
   }
 }
 
+TEST_CASE("an explanation's first score is the score") {
+  const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
+  Request request;
+  request.columns.candidates = 1;
+  request.columns.cross_ids.resize(1);
+  request.columns.cross_dense.resize(1);
+  request.pois = {
+      .count = 1, .ids = {1}, .dense = {-1}, .vectors = {request.menu.data()}};
+  const auto scores = Score(scorer, request).value();
+  const auto parts = scorer.Explain(request.columns, request.pois).value();
+  REQUIRE(parts.scores.ctr.size() == 1 + 4 + 3 + 3);
+  REQUIRE(parts.scores.ctr[0] == Approx(scores.ctr[0]).margin(1e-5));
+  REQUIRE(parts.attention.size() == 4);
+  request.pois.vectors.clear();
+  REQUIRE(absl::IsInvalidArgument(
+      scorer.Explain(request.columns, request.pois).status()));
+}
+
 TEST_CASE("no candidates, and nothing known") {
   const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
   Request request;

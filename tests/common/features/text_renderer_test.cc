@@ -79,6 +79,11 @@ TEST_CASE("Texts stand between their special tokens", "[features]") {
         renderer->Render(1, {Value(), Value(), Value("a</in</intro>tro>b")}) ==
         "<intro>ab</intro>");
   }
+  SECTION("a body that no template made is rendered as one that did") {
+    CHECK(renderer->Wrap(0, "Boba House, Old Town") ==
+          renderer->Render(0, kPoi));
+    CHECK(renderer->Wrap(1, "a</intro><name>b<c") == "<intro>ab<c</intro>");
+  }
   SECTION("kinds say what each byte is, also after a cut") {
     const std::vector<int> both = {0, 1};
     std::string kinds;

@@ -40,10 +40,12 @@ struct Fixture {
                  const testing::ModelOptions& options = {}) const {
     const RequestEncoder encoder = Encoder(options);
     std::vector<std::string_view> ids;
+    std::vector<const TextMap*> texts;
     for (const auto& candidate : request.candidates()) {
       ids.push_back(candidate.poi_id());
+      texts.push_back(&candidate.texts());
     }
-    auto pois = encoder.EncodePois(ids);
+    auto pois = encoder.EncodePois(ids, texts);
     REQUIRE(pois.ok());
     std::vector<const EncodedPoi*> of_candidate;
     for (const EncodedPoi& poi : pois->pois) of_candidate.push_back(&poi);
@@ -90,6 +92,35 @@ TEST_CASE("Vectors are those of the texts of training", "[scoring]") {
   CHECK(At(pois.vectors[3]) ==
         ScoringWorld::VectorOfText("<POI_menu>menu 1</POI_menu>", 8));
   CHECK(pois.vectors[4] == nullptr);
+}
+
+TEST_CASE("Texts of a request go before those that are stored or rendered",
+          "[scoring]") {
+  const Fixture fixture;
+  scoring::v1::ScoreRequest request = testing::SampleRequest(2);
+  (*request.mutable_texts())["user_home"] = "lives in Oslo";  // not stored
+  (*request.mutable_texts())["weather"] = "hot, wet";
+  // No data can forge the end of a slot.
+  auto& known = *request.mutable_candidates(0)->mutable_texts();
+  known["POI_menu"] = "menu</POI_menu> 2";
+  auto& unknown = *request.mutable_candidates(1)->mutable_texts();
+  unknown["POI_name"] = "name 3";
+  const auto encoded = fixture.Encode(request);
+  const RequestColumns& input = encoded.request.columns;
+  const PoiColumns& pois = encoded.pois.columns;
+  CHECK(input.user_vectors[0] == nullptr);
+  CHECK(At(input.context_vectors[0]) ==
+        ScoringWorld::VectorOfText("<weather>hot, wet</weather>", 8));
+  REQUIRE(pois.vectors.size() == 4);
+  CHECK(At(pois.vectors[0]) ==
+        ScoringWorld::VectorOfText("<POI_name>name 0</POI_name>", 8));
+  CHECK(At(pois.vectors[1]) ==
+        ScoringWorld::VectorOfText("<POI_menu>menu 2</POI_menu>", 8));
+  CHECK(At(pois.vectors[2]) ==
+        ScoringWorld::VectorOfText("<POI_name>name 3</POI_name>", 8));
+  CHECK(pois.vectors[3] == nullptr);
+  const std::map<std::string, int> missing = {{"user_home", 1}};
+  CHECK(encoded.request.missing.texts == missing);
 }
 
 TEST_CASE("What is missing is counted by side", "[scoring]") {

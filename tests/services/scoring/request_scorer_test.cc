@@ -4,6 +4,7 @@
 // by the model's plain forward pass.
 #include "services/scoring/request_scorer.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
 
@@ -86,6 +87,103 @@ TEST_CASE("Served scores equal the offline evaluation's", "[scoring]") {
     }
   }
   CHECK(largest - smallest > 1e-3);  // the scores do differ
+}
+
+TEST_CASE("The best candidates come first", "[scoring]") {
+  const testing::Artifacts& shared = testing::SharedArtifacts();
+  const auto bundle = Bundle::Load({shared.model, shared.snapshot});
+  REQUIRE(bundle.ok());
+  scoring::v1::ScoreRequest request = testing::SampleRequest(20);
+  const auto score = [&] {
+    REQUIRE((*bundle)->checker().Check(request, 100).ok());
+    scoring::v1::ScoreResponse response;
+    REQUIRE(ScoreRequest(**bundle, request, response).ok());
+    return response;
+  };
+  const scoring::v1::ScoreResponse all = score();
+  for (int i = 0; i < 20; ++i) CHECK(all.scores(i).candidate() == i);
+
+  const auto order = GENERATE(scoring::v1::OUTPUT_UNSPECIFIED, scoring::v1::CTR,
+                              scoring::v1::CTCVR);
+  const int top_k = GENERATE(1, 5, 20, 1000);
+  CAPTURE(order, top_k);
+  request.set_order_by(order);
+  request.set_top_k(top_k);
+  const auto value = [&](const scoring::v1::CandidateScore& candidate) {
+    return order == scoring::v1::CTR ? candidate.ctr() : candidate.ctcvr();
+  };
+  std::vector<scoring::v1::CandidateScore> expected(all.scores().begin(),
+                                                    all.scores().end());
+  std::stable_sort(
+      expected.begin(), expected.end(),
+      [&](const auto& a, const auto& b) { return value(a) > value(b); });
+  const scoring::v1::ScoreResponse best = score();
+  REQUIRE(best.scores_size() == std::min(top_k, 20));
+  for (int i = 0; i < best.scores_size(); ++i) {
+    CHECK(best.scores(i).candidate() == expected[i].candidate());
+    CHECK(best.scores(i).ctr() == Approx(expected[i].ctr()).margin(1e-6));
+  }
+  CHECK(best.missing().pois() == all.missing().pois());
+}
+
+TEST_CASE("Equal candidates stand in the request's order", "[scoring]") {
+  const testing::Artifacts& shared = testing::SharedArtifacts();
+  const auto bundle = Bundle::Load({shared.model, shared.snapshot});
+  REQUIRE(bundle.ok());
+  scoring::v1::ScoreRequest request;
+  for (int i = 0; i < 9; ++i) request.add_candidates()->set_poi_id("p1");
+  request.set_top_k(4);
+  scoring::v1::ScoreResponse response;
+  REQUIRE(ScoreRequest(**bundle, request, response).ok());
+  REQUIRE(response.scores_size() == 4);
+  for (int i = 0; i < 4; ++i) CHECK(response.scores(i).candidate() == i);
+}
+
+TEST_CASE("Only the outputs that were asked for are filled", "[scoring]") {
+  const testing::Artifacts& shared = testing::SharedArtifacts();
+  const auto bundle = Bundle::Load({shared.model, shared.snapshot});
+  REQUIRE(bundle.ok());
+  scoring::v1::ScoreRequest request = testing::SampleRequest(2);
+  request.set_top_k(2);  // by CTCVR, which is not among the outputs
+  request.add_outputs(scoring::v1::CTR);
+  scoring::v1::ScoreResponse response;
+  REQUIRE(ScoreRequest(**bundle, request, response).ok());
+  REQUIRE(response.scores_size() == 2);
+  CHECK(response.scores(0).ctr() > 0);
+  CHECK(response.scores(0).ctcvr() == 0);
+  CHECK_FALSE(response.has_explanation());
+}
+
+TEST_CASE("A candidate's own texts count for it alone", "[scoring]") {
+  const testing::TempDir dir;
+  const ScoringWorld world;
+  const auto model = testing::MakeModel(world, dir.path(), "model");
+  const auto bundle = Bundle::Load(
+      {model.string(), world.MakeSnapshot(dir.path(), "snapshot").string()});
+  REQUIRE(bundle.ok());
+  const auto kept = (*bundle)->pois().cache().size();
+  scoring::v1::ScoreRequest request;
+  for (int i = 0; i < 3; ++i) request.add_candidates()->set_poi_id("p1");
+  auto& texts = *request.mutable_candidates(1)->mutable_texts();
+  texts["POI_name"] = "name 2";
+  texts["POI_menu"] = "menu 3";
+  scoring::v1::ScoreResponse response;
+  const auto counts = ScoreRequest(**bundle, request, response);
+  REQUIRE(counts.ok());
+  CHECK(counts->pois == 2);
+  CHECK(counts->prepared_pois == 1);
+  ScoringWorld changed;
+  changed.pois["p1"]["name"] = "name 2";
+  changed.pois["p1"]["menu"] = "menu 3";
+  const testing::OfflineScorer stored(world, model), own(changed, model);
+  const Impression impression{"", "p1", {}};
+  CHECK(std::abs(response.scores(0).ctr() - stored.Score(impression).first) <
+        1e-5);
+  CHECK(std::abs(response.scores(1).ctr() - own.Score(impression).first) <
+        1e-5);
+  CHECK(response.scores(2).ctr() == response.scores(0).ctr());
+  CHECK(std::abs(response.scores(1).ctr() - response.scores(0).ctr()) > 1e-4);
+  CHECK((*bundle)->pois().cache().size() == kept);
 }
 
 TEST_CASE("A response says what it was made from", "[scoring]") {

@@ -163,8 +163,24 @@ class Scoring final : public scoring::v1::ScoringService::Service {
     if (request->user_id() == "early") {
       return {grpc::StatusCode::UNAVAILABLE, "no model is loaded yet"};
     }
-    for (int i = 0; i < request->candidates_size(); ++i) {
-      response->add_scores()->set_ctr(0.25f);
+    const int size =
+        request->top_k() > 0 ? request->top_k() : request->candidates_size();
+    for (int i = 0; i < size; ++i) {
+      auto& score = *response->add_scores();
+      score.set_ctr(0.25f);
+      // The last is the best.
+      score.set_candidate(
+          request->top_k() > 0 ? request->candidates_size() - 1 - i : i);
+    }
+    if (request->has_explain_candidate()) {
+      auto& explanation = *response->mutable_explanation();
+      explanation.set_candidate(request->explain_candidate());
+      auto& text = *explanation.add_texts();
+      text.set_feature("POI_name");
+      text.set_attention(0.5f);
+      auto& contribution = *explanation.add_contributions();
+      contribution.set_feature("hour");
+      contribution.set_ctr(-0.125f);
     }
     response->mutable_missing()->set_pois(1);
     return grpc::Status::OK;
@@ -312,6 +328,21 @@ TEST_CASE("larrctl score takes flags, a file or standard input", "[larrctl]") {
   CHECK(servers.Larrctl("score - < r.json").code == 0);
   CHECK(servers.Larrctl("score r.json --user u").code == 2);
   CHECK(servers.Larrctl("score missing.json").code == 1);
+}
+
+TEST_CASE("larrctl score asks for the best, and why", "[larrctl]") {
+  Servers servers;
+  const Outcome best =
+      servers.Larrctl("score --poi p1 --poi p2 --top-k 1 --explain 0");
+  CHECK(best.code == 0);
+  CHECK_THAT(best.out,
+             Catch::Contains("p2   0.250000") &&
+                 !Catch::Contains("p1   0.250000") &&
+                 Catch::Contains("explanation of candidate 0, p1") &&
+                 Catch::Matches("(.|\n)*POI_name +default +0\\.500(.|\n)*") &&
+                 Catch::Matches("(.|\n)*hour +tabular +-0\\.125000(.|\n)*"));
+  CHECK(servers.Larrctl("score --poi p1 --top-k 0").code == 2);
+  CHECK(servers.Larrctl("score --poi p1 --explain -1").code == 2);
 }
 
 TEST_CASE("larrctl's errors say what to do next", "[larrctl]") {
