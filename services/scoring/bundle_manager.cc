@@ -23,7 +23,7 @@ constexpr std::chrono::milliseconds kLongestWait(60'000);
 }  // namespace
 
 BundleManager::BundleManager(const std::string& alias_file,
-                             ScoringMetrics& metrics,
+                             BundleMetrics& metrics,
                              std::function<void()> on_live)
     : metrics_(metrics), alias_path_(alias_file), on_live_(std::move(on_live)) {
   if (!alias_file.empty()) alias_.emplace(alias_file);

@@ -13,6 +13,7 @@
 #include "common/rpc/shutdown_signal.h"
 #include "common/telemetry/logging.h"
 #include "services/scoring/bundle_manager.h"
+#include "services/scoring/bundle_router.h"
 #include "services/scoring/scoring_admin_service.h"
 #include "services/scoring/scoring_service.h"
 
@@ -49,18 +50,21 @@ absl::Status RunScoring(const std::string& path) {
       std::make_shared<prometheus::Registry>();
   ScoringMetrics metrics(*registry);
   Readiness readiness;
-  BundleManager bundles(config.alias_file(), metrics, [&] { readiness.Set(); });
+  BundleManager bundles(config.alias_file(), metrics);
   if (!config.model_path().empty() || !config.snapshot_path().empty()) {
     LARR_RETURN_IF_ERROR(
         bundles.Switch(config.model_path(), config.snapshot_path()).status());
   }
+  BundleRouter router({.arms_file = config.arms_file(),
+                       .on_ready = [&] { readiness.Set(); }},
+                      bundles, *registry);
   ScoringOptions options;
   if (config.max_candidates() > 0) {
     options.max_candidates = config.max_candidates();
   }
   if (config.threads() > 0) options.threads = config.threads();
   ScoringService service(options, bundles, metrics);
-  ScoringAdminService admin(bundles);
+  ScoringAdminService admin(bundles, router);
   GrpcServerOptions server;
   server.services = {&service};
   server.readiness = &readiness;

@@ -14,11 +14,12 @@
 
 #include "absl/status/status.h"
 #include "larr/scoring/v1/scoring_service.pb.h"
+#include "services/scoring/bundle_metrics.h"
 #include "services/scoring/request_encoder.h"
 
 namespace larr {
 
-class ScoringMetrics {
+class ScoringMetrics final : public BundleMetrics {
  public:
   // `registry` outlives this.
   explicit ScoringMetrics(prometheus::Registry& registry);
@@ -27,9 +28,9 @@ class ScoringMetrics {
   void CountCall(absl::StatusCode code, double seconds);
   // A request was scored.
   void CountScored(int candidates, const MissingInputs& missing);
-  // A bundle went live, or was refused.
-  void CountSwitch(const scoring::v1::ServingState& state);
-  void CountRefusedBundle();
+  // Of the server's own bundle.
+  void CountSwitch(const scoring::v1::ServingState& state) override;
+  void CountRefusedBundle() override;
 
  private:
   // By code; every code is there from the start.

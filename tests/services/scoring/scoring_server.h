@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "common/rpc/grpc_server.h"
+#include "services/scoring/bundle_router.h"
 #include "services/scoring/scoring_admin_service.h"
 #include "services/scoring/scoring_service.h"
 #include "tests/services/scoring/scoring_artifacts.h"
@@ -20,7 +21,7 @@ namespace larr::testing {
 
 struct Server {
   explicit Server(const ScoringOptions& options = {})
-      : service(options, bundles, metrics), admin(bundles) {
+      : service(options, bundles, metrics), admin(bundles, router) {
     config::v1::ServerConfig config;
     config.set_listen("127.0.0.1:0");
     GrpcServerOptions server_options;
@@ -58,6 +59,7 @@ struct Server {
   prometheus::Registry registry;
   ScoringMetrics metrics{registry};
   BundleManager bundles{"", metrics};
+  BundleRouter router{{}, bundles, registry};
   ScoringService service;
   ScoringAdminService admin;
   std::unique_ptr<GrpcServer> server;
