@@ -17,7 +17,7 @@
 namespace larr::bench {
 
 inline constexpr int kTexts = 600;
-inline constexpr int kManyTexts = 20'000;
+inline constexpr int kManyTexts = 5'000;
 inline constexpr int64_t kTrainingTexts = 8;
 inline constexpr int64_t kTrainingTokens = 128;
 

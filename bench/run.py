@@ -43,6 +43,10 @@ def ours(task):
     return [str(BIN / "larr_bench_llm"), task]
 
 
+def scorer(task):
+    return [str(BIN / "larr_bench_score"), task]
+
+
 def peer(script, *settings):
     return [sys.executable, str(PEERS / script), *settings]
 
@@ -85,8 +89,9 @@ CASES = {
         limits={"GEMM limit fp32": ours("limit_fp32")}),
     "llm.train": Case(
         unit="tokens/s", threads=ALL, rounds=10, tolerance=0.005, prepare=LLM_PREPARE, ours=ours("train"),
-        peers={"transformers fp32 masters": peer("train_transformers.py", "autocast"),
-               "transformers all bf16": peer("train_transformers.py", "bf16")},
+        peers={"transformers fp32 masters": peer("train_transformers.py", "autocast", "default"),
+               "transformers fp32 masters, fused": peer("train_transformers.py", "autocast", "fused"),
+               "transformers all bf16, fused": peer("train_transformers.py", "bf16", "fused")},
         limits={"GEMM limit bf16": ours("limit_train")}),
     "llm.load": Case(
         unit="s", threads=ALL, rounds=5, tolerance=0.05, prepare=LLM_PREPARE, ours=ours("load"),
@@ -100,12 +105,24 @@ CASES = {
         peers={"the embedder alone": ours("embed_bf16")}),
     "llm.memory": MemoryCase(prepare=LLM_PREPARE, more=ours("embed_many"), less=ours("embed_bf16"),
                              weights="embedder/model*.safetensors"),
-    "score": Case(
-        unit="candidates/s", threads=1, rounds=20, tolerance=1e-6,
-        ours=[str(BIN / "larr_bench_score")],
+    "score.warm": Case(
+        unit="candidates/s", threads=1, rounds=20, tolerance=1e-6, ours=scorer("warm"),
         peers={"ONNX Runtime fp32": peer("score_onnxruntime.py"),
-               "OpenVINO fp32": peer("score_openvino.py"),
-               "LibTorch eager fp32": peer("score_torch.py")}),
+               "OpenVINO fp32": peer("score_openvino.py", "f32"),
+               "LibTorch eager fp32": peer("score_torch.py")},
+        limits={"GEMM limit fp32": scorer("limit")}),
+    "score.cold": Case(
+        unit="candidates/s", threads=1, rounds=20, tolerance=1e-6, ours=scorer("cold"),
+        peers={"ONNX Runtime fp32": peer("score_onnxruntime.py")}),
+    "score.rpc": Case(
+        unit="candidates/s", threads=1, rounds=20, tolerance=1e-5,
+        prepare=[str(BIN / "larr_bench_serving"), "prepare"],
+        ours=[sys.executable, str(ROOT / "bench" / "serving.py"), str(BIN)],
+        peers={"ONNX Runtime fp32, in its process": peer("score_onnxruntime.py")}),
+    "score.bf16": Case(
+        unit="candidates/s", threads=1, rounds=20, tolerance=0.01, ours=scorer("bf16"),
+        peers={"OpenVINO bf16": peer("score_openvino.py", "bf16")},
+        limits={"GEMM limit bf16": scorer("limit_bf16")}),
 }
 
 
@@ -297,12 +314,15 @@ def chosen(cases, name):
 
 
 def show_profile(case, folder):
-    if not isinstance(case, Case) or case.ours[0] != LLM_PREPARE[0]:
-        raise BenchError("--profile is for the cases of llm that have rounds")
+    if not isinstance(case, Case):
+        raise BenchError("--profile is for cases that have rounds")
     prepare(case.prepare, folder)
     program, task = case.ours
-    subprocess.run([program, "profile", task, str(folder), str(folder / "profile.f32"), str(case.threads)],
-                   cwd=ROOT, check=True)
+    if program == LLM_PREPARE[0]:
+        command = [program, "profile", task, str(folder), str(folder / "profile.f32"), str(case.threads)]
+    else:
+        command = [program, "cost", str(folder), str(case.threads)]
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def main(arguments, cases, folder):
@@ -318,19 +338,20 @@ def main(arguments, cases, folder):
     try:
         for number, (name, case) in enumerate(todo.items(), 1):
             say(f"{name} ({number} of {len(todo)})")
-            where = folder / name.partition(".")[0]
+            where = folder / ("serving" if name == "score.rpc" else name.partition(".")[0])
             if options.profile:
                 show_profile(case, where)
                 continue
             how = measure_memory if isinstance(case, MemoryCase) else measure
             results += how(name, case, where, options.quick)
-    except BenchError as error:
-        sys.exit(f"larr bench: {error}")
-    if options.profile:
-        return
-    print(table(results))
-    if options.json:
-        options.json.write_text(json.dumps({"results": results}, indent=2) + "\n")
+            if options.json:  # What is known so far: later cases may fail.
+                options.json.write_text(json.dumps({"results": results}, indent=2) + "\n")
+    except (BenchError, KeyboardInterrupt) as error:
+        if results:
+            print(table(results))
+        sys.exit(f"larr bench: {error or 'stopped'}")
+    if not options.profile:
+        print(table(results))
 
 
 if __name__ == "__main__":

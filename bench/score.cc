@@ -4,6 +4,14 @@
 // 200 candidates. LARR with a two-level PLE: 20 ids x 16, 16 numbers, r = 10
 // texts of 128.
 //
+//   larr_bench_score TASK FOLDER OUTPUT THREADS    see rounds.h; TASK is
+//     warm   the states of all POIs are there
+//     cold   each request makes those of its candidates first
+//     bf16   warm, with serve_in_bfloat16
+//     limit, limit_bf16   the multiplications alone that warm and bf16 do
+//   larr_bench_score cost FOLDER THREADS           the cost of a request of N
+//     candidates as a + b N, warm
+//
 // FOLDER gets `ctr`, the model's folder, and `requests.safetensors` with the
 // rows of all requests, as a model sees them that knows nothing of requests:
 //   ids [N, 20]            rows of all tables, one below the other
@@ -11,19 +19,28 @@
 //   columns [464]          where [ids' embeddings | dense | e_s] stand in the
 //                          input of the model's first PLE level
 // and `candidates` [1], the rows of one request.
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
 #include <iostream>
+#include <map>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "bench/rounds.h"
+#include "bench/score_model.h"
 #include "common/base/status_macros.h"
 #include "common/ctr/model_io.h"
 #include "common/ctr/scorer.h"
+#include "common/tensors/packed_linear.h"
 #include "common/tensors/safetensors.h"
 
 namespace larr::bench {
@@ -34,68 +51,6 @@ using torch::Tensor;
 
 constexpr int64_t kRequests = 50;
 constexpr int64_t kCandidates = 200;
-constexpr int64_t kTextDim = 128;
-constexpr int64_t kTableRows = 10'000;
-
-// One block of the model's input: how many ids, numbers and texts it has, and
-// how many of its ids' embeddings are part of e_t.
-struct Block {
-  config::v1::Side side;
-  const char* name;
-  int ids, dense, texts, targets;
-};
-constexpr Block kBlocks[] = {{config::v1::USER, "user", 8, 4, 3, 4},
-                             {config::v1::CONTEXT, "context", 4, 4, 3, 0},
-                             {config::v1::POI, "poi", 6, 6, 4, 4},
-                             {config::v1::CROSS, "cross", 2, 2, 0, 0}};
-
-void AddBlock(const Block& block, CtrModelDescription& description) {
-  auto& spec = *description.mutable_dataset();
-  const auto column = [&](const std::string& name) {
-    return (block.side == config::v1::CROSS ? "impressions." : "") + name;
-  };
-  const auto add_feature = [&](const std::string& name) {
-    auto& feature = *spec.add_tabular_features();
-    feature.set_name(name);
-    feature.set_side(block.side);
-    auto& learned = *description.add_features();
-    learned.set_name(name);
-    learned.set_deviation(1);
-    return &feature;
-  };
-  for (int i = 0; i < block.ids; ++i) {
-    const std::string name = fmt::format("{}_id_{}", block.name, i);
-    auto& hash = *add_feature(name)->mutable_hash();
-    hash.add_columns(column(name));
-    hash.set_buckets(kTableRows);
-    if (i < block.targets)
-      (block.side == config::v1::USER ? spec.add_user_embedding_features()
-                                      : spec.add_poi_embedding_features())
-          ->assign(name);
-  }
-  for (int i = 0; i < block.dense; ++i) {
-    const std::string name = fmt::format("{}_number_{}", block.name, i);
-    add_feature(name)->mutable_dense()->set_column(column(name));
-  }
-  for (int i = 0; i < block.texts; ++i) {
-    const std::string name = fmt::format("{}_text_{}", block.name, i);
-    auto& keyword = *spec.add_keywords();
-    keyword.set_name(name);
-    keyword.set_side(block.side);
-    spec.add_scene_features(name);
-  }
-}
-
-CtrModelDescription Describe() {
-  CtrModelDescription description;
-  description.set_name("larr");
-  description.set_has_order_task(true);
-  description.set_text_dim(kTextDim);
-  description.mutable_architecture()->set_kind(
-      config::v1::CtrArchitecture::LARR);
-  for (const Block& block : kBlocks) AddBlock(block, description);
-  return description;
-}
 
 // The rows of all requests: [R, candidates, ...].
 struct Rows {
@@ -135,17 +90,27 @@ std::vector<T> Take(const Tensor& rows, int64_t first, int64_t count,
   return {part.const_data_ptr<T>(), part.const_data_ptr<T>() + part.numel()};
 }
 
+struct Request {
+  RequestColumns columns;
+  PoiColumns pois;
+};
+
 // Its vectors are views of `rows.scene`.
-ScorerInput MakeRequest(const CtrLayout& layout, const Rows& rows, int64_t r) {
+Request MakeRequest(const CtrLayout& layout, const Rows& rows, int64_t r) {
   const Tensor ids = rows.ids[r], dense = rows.dense[r];
-  ScorerInput input;
-  input.candidates = kCandidates;
-  std::vector<int64_t>* all_ids[] = {&input.user_ids, &input.context_ids,
-                                     &input.poi_ids, &input.cross_ids};
-  std::vector<float>* all_dense[] = {&input.user_dense, &input.context_dense,
-                                     &input.poi_dense, &input.cross_dense};
+  Request request;
+  RequestColumns& columns = request.columns;
+  columns.candidates = kCandidates;
+  request.pois.count = kCandidates;
+  std::vector<int64_t>* all_ids[] = {&columns.user_ids, &columns.context_ids,
+                                     &request.pois.ids, &columns.cross_ids};
+  std::vector<float>* all_dense[] = {&columns.user_dense,
+                                     &columns.context_dense,
+                                     &request.pois.dense, &columns.cross_dense};
+  std::vector<const float*> no_vectors;
   std::vector<const float*>* all_vectors[] = {
-      &input.user_vectors, &input.context_vectors, &input.poi_vectors};
+      &columns.user_vectors, &columns.context_vectors, &request.pois.vectors,
+      &no_vectors};
   const float* scene = rows.scene[r].const_data_ptr<float>();
   int64_t slot = 0;
   for (size_t b = 0; b < layout.blocks.size(); ++b) {
@@ -161,24 +126,7 @@ ScorerInput MakeRequest(const CtrLayout& layout, const Rows& rows, int64_t r) {
                                   (n * layout.slot_count() + s) * kTextDim);
     slot += kBlocks[b].texts;
   }
-  return input;
-}
-
-Tensor PeerColumns(const CtrLayout& layout) {
-  std::vector<int64_t> ids, dense;
-  const auto append = [](std::vector<int64_t>& to, int64_t first,
-                         int64_t count) {
-    to.resize(to.size() + count);
-    std::iota(to.end() - count, to.end(), first);
-  };
-  for (const CtrBlock& block : layout.blocks) {
-    const int64_t width = block.id_count * layout.embedding_width;
-    append(ids, block.first_column, width);
-    append(dense, block.first_column + width, block.dense_count);
-  }
-  ids.insert(ids.end(), dense.begin(), dense.end());
-  append(ids, layout.tabular_columns, layout.target_width());
-  return torch::tensor(ids, torch::kInt64);
+  return request;
 }
 
 absl::Status WriteRows(const std::filesystem::path& path,
@@ -194,26 +142,53 @@ absl::Status WriteRows(const std::filesystem::path& path,
              {"candidates", torch::tensor({kCandidates})}});
 }
 
-absl::Status Run(const Arguments& arguments) {
-  const auto folder = arguments.folder / "ctr";
-  std::filesystem::create_directories(folder);
-  const CtrModelDescription description = Describe();
-  LARR_ASSIGN_OR_RETURN(const auto model, NewCtrModel(description, 1));
-  LARR_RETURN_IF_ERROR(SaveCtrModel(folder, description, *model));
-  LARR_ASSIGN_OR_RETURN(const Scorer scorer,
-                        Scorer::Open(folder, arguments.threads));
-  const CtrLayout& layout = scorer.layout();
-  const Rows rows = MakeRows(layout);
-  LARR_RETURN_IF_ERROR(
-      WriteRows(arguments.folder / "requests.safetensors", layout, rows));
-  std::vector<ScorerInput> requests;
-  for (int64_t r = 0; r < kRequests; ++r)
-    requests.push_back(MakeRequest(layout, rows, r));
+// The model, all requests, and for each the states of its POIs.
+struct Case {
+  Scorer scorer;
+  Rows rows;
+  std::vector<Request> requests;
+  std::vector<std::vector<std::byte>> states;
 
+  absl::Status MakeStates(size_t r) {
+    return scorer.MakePoiStates(requests[r].pois, states[r]);
+  }
+  absl::StatusOr<ScorerOutput> Score(size_t r) const {
+    std::vector<const std::byte*> of(requests[r].columns.candidates);
+    for (size_t n = 0; n < of.size(); ++n)
+      of[n] = states[r].data() + n * scorer.poi_state_bytes();
+    return scorer.Score(requests[r].columns, of);
+  }
+};
+
+absl::StatusOr<Case> MakeCase(const std::filesystem::path& folder, int threads,
+                              bool bfloat16) {
+  std::filesystem::create_directories(folder / "ctr");
+  CtrModelDescription description = DescribeScoreModel();
+  description.set_serve_in_bfloat16(bfloat16);
+  LARR_ASSIGN_OR_RETURN(const auto model, NewCtrModel(description, 1));
+  LARR_RETURN_IF_ERROR(SaveCtrModel(folder / "ctr", description, *model));
+  LARR_ASSIGN_OR_RETURN(Scorer scorer, Scorer::Open(folder / "ctr", threads));
+  Rows rows = MakeRows(scorer.layout());
+  LARR_RETURN_IF_ERROR(
+      WriteRows(folder / "requests.safetensors", scorer.layout(), rows));
+  Case made{std::move(scorer), std::move(rows), {}, {}};
+  for (int64_t r = 0; r < kRequests; ++r) {
+    made.requests.push_back(MakeRequest(made.scorer.layout(), made.rows, r));
+    made.states.emplace_back(kCandidates * made.scorer.poi_state_bytes());
+    LARR_RETURN_IF_ERROR(made.MakeStates(r));
+  }
+  return made;
+}
+
+absl::Status ScoreRequests(const Arguments& arguments, bool bfloat16,
+                           bool cold) {
+  LARR_ASSIGN_OR_RETURN(
+      Case made, MakeCase(arguments.folder, arguments.threads, bfloat16));
   const Round round = [&]() -> absl::StatusOr<std::vector<float>> {
     std::vector<float> scores;
-    for (const ScorerInput& request : requests) {
-      LARR_ASSIGN_OR_RETURN(const ScorerOutput output, scorer.Score(request));
+    for (size_t r = 0; r < made.requests.size(); ++r) {
+      if (cold) LARR_RETURN_IF_ERROR(made.MakeStates(r));
+      LARR_ASSIGN_OR_RETURN(const ScorerOutput output, made.Score(r));
       for (int64_t n = 0; n < kCandidates; ++n) {
         scores.push_back(output.ctr[n]);
         scores.push_back(output.ctcvr[n]);
@@ -225,9 +200,107 @@ absl::Status Run(const Arguments& arguments) {
                      std::cout);
 }
 
+// [in, out] of each multiplication that a candidate's row goes through.
+constexpr int64_t kShapes[][2] = {
+    {128, 128}, {128, 512}, {512, 128}, {128, 128}, {128, 128}, {162, 1550},
+    {256, 260}, {256, 260}, {256, 256}, {128, 64},  {128, 64}};
+
+absl::Status MultiplyRows(const Arguments& arguments, torch::ScalarType dtype) {
+  at::set_num_threads(arguments.threads);
+  std::vector<PackedLinear> layers;
+  std::vector<Tensor> inputs;
+  for (const auto& [in, out] : kShapes) {
+    layers.emplace_back(torch::randn({out, in}).to(dtype), Tensor(),
+                        kCandidates);
+    inputs.push_back(torch::randn({kCandidates, in}).to(dtype));
+  }
+  const Round round = [&]() -> absl::StatusOr<std::vector<float>> {
+    const c10::InferenceMode inference;
+    for (int64_t r = 0; r < kRequests; ++r)
+      for (size_t i = 0; i < layers.size(); ++i) layers[i](inputs[i]);
+    return std::vector<float>{0};
+  };
+  return ServeRounds(kRequests * kCandidates, round, arguments.output, std::cin,
+                     std::cout);
+}
+
+// Median seconds of a request of the first n candidates.
+absl::StatusOr<double> SecondsOf(Case& made, int64_t n) {
+  const CtrBlock& cross = made.scorer.layout().blocks[3];
+  for (Request& request : made.requests) {
+    request.columns.candidates = n;
+    request.columns.cross_ids.resize(n * cross.id_count);
+    request.columns.cross_dense.resize(n * cross.dense_count);
+  }
+  std::vector<double> seconds;
+  for (int round = 0; round < 10; ++round) {
+    for (size_t r = 0; r < made.requests.size(); ++r) {
+      const auto begin = std::chrono::steady_clock::now();
+      LARR_RETURN_IF_ERROR(made.Score(r).status());
+      seconds.push_back(std::chrono::duration<double>(
+                            std::chrono::steady_clock::now() - begin)
+                            .count());
+    }
+  }
+  std::nth_element(seconds.begin(), seconds.begin() + seconds.size() / 2,
+                   seconds.end());
+  return seconds[seconds.size() / 2];
+}
+
+absl::Status ShowCost(const std::filesystem::path& folder, int threads) {
+  LARR_ASSIGN_OR_RETURN(Case made, MakeCase(folder, threads, false));
+  double n_sum = 0, t_sum = 0, nn_sum = 0, nt_sum = 0;
+  const std::vector<int64_t> counts = {200, 160, 128, 96, 64, 32, 16};
+  for (const int64_t n : counts) {
+    LARR_ASSIGN_OR_RETURN(const double seconds, SecondsOf(made, n));
+    fmt::print("{:>5} candidates {:>8.1f} us\n", n, seconds * 1e6);
+    const auto x = static_cast<double>(n);
+    n_sum += x, t_sum += seconds, nn_sum += x * x, nt_sum += x * seconds;
+  }
+  const auto count = static_cast<double>(counts.size());
+  const double each =
+      (count * nt_sum - n_sum * t_sum) / (count * nn_sum - n_sum * n_sum);
+  fmt::print(
+      "a + b N: {:.1f} us a request, {:.2f} us a candidate; a POI's "
+      "state: {} bytes\n",
+      (t_sum - each * n_sum) / count * 1e6, each * 1e6,
+      made.scorer.poi_state_bytes());
+  return absl::OkStatus();
+}
+
+using Task = std::function<absl::Status(const Arguments&)>;
+
+const std::map<std::string, Task>& Tasks() {
+  static const std::map<std::string, Task> tasks = {
+      {"warm", [](const auto& a) { return ScoreRequests(a, false, false); }},
+      {"cold", [](const auto& a) { return ScoreRequests(a, false, true); }},
+      {"bf16", [](const auto& a) { return ScoreRequests(a, true, false); }},
+      {"limit", [](const auto& a) { return MultiplyRows(a, torch::kFloat32); }},
+      {"limit_bf16",
+       [](const auto& a) { return MultiplyRows(a, torch::kBFloat16); }}};
+  return tasks;
+}
+
 }  // namespace
 }  // namespace larr::bench
 
 int main(int argc, char** argv) {
-  return larr::bench::Main(argc, argv, larr::bench::Run);
+  using larr::bench::Tasks;
+  if (argc == 4 && std::string(argv[1]) == "cost") {
+    const absl::Status status =
+        larr::bench::ShowCost(argv[2], std::atoi(argv[3]));
+    if (!status.ok()) fmt::print(stderr, "{}\n", status.ToString());
+    return status.ok() ? EXIT_SUCCESS : EXIT_FAILURE;
+  }
+  const auto found = argc > 1 ? Tasks().find(argv[1]) : Tasks().end();
+  if (found == Tasks().end()) {
+    fmt::print(stderr,
+               "usage: {} cost FOLDER THREADS\n       {} TASK FOLDER "
+               "OUTPUT THREADS, of these tasks:\n",
+               argv[0], argv[0]);
+    for (const auto& [name, unused] : Tasks())
+      fmt::print(stderr, "  {}\n", name);
+    return 2;
+  }
+  return larr::bench::Main(argc - 1, argv + 1, found->second);
 }

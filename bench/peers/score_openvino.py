@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""OpenVINO in fp32."""
+"""OpenVINO: PRECISION, f32 or bf16, comes first."""
 import rounds
 
 import numpy as np
@@ -7,10 +7,11 @@ import openvino
 
 import scorer
 
+[precision] = rounds.settings(1)
 folder, output, threads = rounds.arguments()
 model, requests = scorer.load(folder)
 graph = scorer.export(model, requests[0], folder / "openvino.onnx")
-compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads,
+compiled = openvino.Core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": precision, "INFERENCE_NUM_THREADS": threads,
                                                         "PERFORMANCE_HINT": "LATENCY"})
 feeds = [[tensor.numpy() for tensor in request] for request in requests]
 

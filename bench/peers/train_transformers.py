@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One step of transformers on all parameters: `autocast`, float32 masters and
-bfloat16 where autocast says so, or `bf16`, everything in it."""
+bfloat16 where autocast says so, or `bf16`, everything in it; then PyTorch's
+AdamW as it is by `default`, or `fused`."""
 import contextlib
 
 import rounds
@@ -10,12 +11,13 @@ from cpu_torch import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-(how,) = rounds.settings(1)
+how, optimizer_kind = rounds.settings(2)
 folder, output, threads = rounds.arguments()
 torch.set_num_threads(threads)
 dtype = {"autocast": torch.float32, "bf16": torch.bfloat16}[how]
 model = AutoModelForCausalLM.from_pretrained(folder / "embedder", dtype=dtype).train()
-optimizer = torch.optim.AdamW(model.parameters(), 1e-4, betas=(0.9, 0.95), weight_decay=0, fused=True)
+optimizer = torch.optim.AdamW(model.parameters(), 1e-4, betas=(0.9, 0.95), weight_decay=0,
+                              fused=True if optimizer_kind == "fused" else None)
 ids = load_file(folder / "training.safetensors")["ids"]
 
 

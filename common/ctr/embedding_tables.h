@@ -41,6 +41,12 @@ class EmbeddingTables : public torch::nn::Module {
   };
   Gathered Gather(const torch::Tensor& ids_BF);
 
+  // The embedding of one id of feature f: [width].
+  const float* Row(int64_t f, int64_t id) const {
+    return weight_.const_data_ptr<float>() +
+           (offsets_F_.const_data_ptr<int64_t>()[f] + id) * weight_.size(1);
+  }
+
   // [sum of rows, width]. A buffer, for no optimizer sees it as a whole.
   torch::Tensor& weight() { return weight_; }
   const torch::Tensor& weight() const { return weight_; }

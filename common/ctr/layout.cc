@@ -71,6 +71,13 @@ int64_t CtrLayout::target_width() const {
   return static_cast<int64_t>(target_ids.size()) * embedding_width;
 }
 
+std::vector<int64_t> CtrLayout::SlotsOf(config::v1::Side side) const {
+  std::vector<int64_t> found;
+  for (size_t s = 0; s < slots.size(); ++s)
+    if (slots[s] == side) found.push_back(static_cast<int64_t>(s));
+  return found;
+}
+
 absl::StatusOr<CtrLayout> MakeCtrLayout(
     const CtrModelDescription& description) {
   LARR_ASSIGN_OR_RETURN(const CtrArchitecture architecture,

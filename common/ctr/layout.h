@@ -55,6 +55,8 @@ struct CtrLayout {
   int64_t target_width() const;
   // Width of what PLE reads.
   int64_t input_width() const { return tabular_columns + target_width(); }
+  // The scene features of a side, in their order.
+  std::vector<int64_t> SlotsOf(config::v1::Side side) const;
 };
 
 // Errors: kInvalidArgument  names the feature or field, and the fix

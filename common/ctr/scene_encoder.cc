@@ -13,10 +13,8 @@ using torch::Tensor;
 
 namespace {
 
-constexpr double kNormEpsilon = 1e-5;
-
 Tensor Norm(const Tensor& x, const Tensor& weight, const Tensor& bias) {
-  return at::layer_norm(x, {x.size(-1)}, weight, bias, kNormEpsilon);
+  return at::layer_norm(x, {x.size(-1)}, weight, bias, kSceneNormEpsilon);
 }
 
 }  // namespace

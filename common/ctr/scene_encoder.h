@@ -23,6 +23,9 @@
 
 namespace larr {
 
+// Of both layer norms.
+inline constexpr double kSceneNormEpsilon = 1e-5;
+
 // The texts of a batch; each distinct one is there once.
 struct SceneBatch {
   torch::Tensor texts_TC;  // float32

@@ -1,49 +1,43 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// A recommender ready to serve: scores the candidates of one request by the
-// plain forward pass (paper eq. 22-26), the specification of every faster way.
+// A recommender ready to serve. What a POI brings to every request is made
+// once, its state, which callers keep; a request is then scored with the states
+// of its candidates' POIs.
+//
+//   scorer.MakePoiStates(columns, states);
+//   scorer.Score(request, {state of candidate 0, state of candidate 1, ...})
+//
+// The model's description chooses how (row_scorer.h): split where that is
+// exact, else by the plain forward pass.
 //
 // Units:      probabilities; vectors are float32 as the snapshot holds them.
 // Ownership:  owns the model; keeps nothing of a request.
-// Threads:    Score may be called from any thread at once. The threads that one
-//             call computes with are set for the whole process by Open.
+// Threads:    const methods may be called from any thread at once. The threads
+//             that one call computes with are set for the whole process by
+//             Open.
 // Errors:     kNotFound, kDataLoss   Open: a file is missing or damaged
-//             kInvalidArgument       Open: tensors and description disagree
-//             kInternal              Score: LibTorch failed
+//             kInvalidArgument       Open: tensors and description disagree;
+//                                    else sizes that do not fit the layout or
+//                                    ids beyond their table, by field
+//             kInternal              LibTorch failed
 #pragma once
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 
-#include <cstdint>
+#include <cstddef>
 #include <filesystem>
 #include <memory>
-#include <vector>
+#include <span>
 
 #include "common/ctr/layout.h"
+#include "common/ctr/scorer_input.h"
 #include "larr/config/v1/model.pb.h"
 
 namespace larr {
 
-// One request, encoded by `TabularEncoder`: N candidates, block sizes as in
-// `Scorer::layout()`. Row-major where two-dimensional.
-struct ScorerInput {
-  int64_t candidates = 0;  // N; may be 0.
-  // One user and one context.
-  std::vector<int64_t> user_ids, context_ids;
-  std::vector<float> user_dense, context_dense;
-  // [N, ids or numbers of the block].
-  std::vector<int64_t> poi_ids, cross_ids;
-  std::vector<float> poi_dense, cross_dense;
-  // Vectors of `text_dim` floats by scene feature of the side, in the order of
-  // `spec.scene_features`; null where there is none: its default stands in.
-  // [of the user], [of the context], [N, of the POI]. Empty without texts.
-  std::vector<const float*> user_vectors, context_vectors, poi_vectors;
-};
-
-struct ScorerOutput {
-  std::vector<float> ctr;    // [N]
-  std::vector<float> ctcvr;  // [N]; zeros for a model without an order task.
-};
+class RowScorer;
+struct LoadedCtrModel;
 
 class Scorer {
  public:
@@ -57,14 +51,24 @@ class Scorer {
   const config::v1::CtrModelDescription& description() const;
   const CtrLayout& layout() const;
 
-  // Sizes that do not fit the layout are kInvalidArgument, naming the field;
-  // ids beyond their table, too.
-  absl::StatusOr<ScorerOutput> Score(const ScorerInput& input) const;
+  // Size of a POI's state. States are good for this scorer alone.
+  size_t poi_state_bytes() const;
+
+  // REQUIRES: states.size() == pois.count * poi_state_bytes()
+  absl::Status MakePoiStates(const PoiColumns& pois,
+                             std::span<std::byte> states) const;
+
+  // states[n]: of candidate n's POI; aligned as by operator new.
+  // REQUIRES: states.size() == request.candidates
+  absl::StatusOr<ScorerOutput> Score(
+      const RequestColumns& request,
+      std::span<const std::byte* const> states) const;
 
  private:
-  struct State;
-  explicit Scorer(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
+  Scorer(std::shared_ptr<const LoadedCtrModel> loaded,
+         std::unique_ptr<RowScorer> rows);
+  std::shared_ptr<const LoadedCtrModel> loaded_;
+  std::unique_ptr<RowScorer> rows_;
 };
 
 }  // namespace larr

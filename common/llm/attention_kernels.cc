@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/llm/lanes.h"
+#include "common/simd/lanes.h"
 
 namespace larr::kernels {
 namespace {

@@ -6,6 +6,7 @@
 #include <torch/types.h>
 
 #include <algorithm>
+#include <future>
 #include <numeric>
 #include <utility>
 
@@ -35,14 +36,13 @@ void FillUp(int64_t tokens, std::vector<TokenIds>& batch) {
 
 struct Embedder::Impl {
   // In the order of use: the layers take the weights over.
-  Impl(Checkpoint checkpoint, EmbedderHead head_in, std::string print,
+  Impl(Checkpoint checkpoint, EmbedderHead head_in,
        const EmbedderOptions& options_in)
       : config(std::move(checkpoint.config)),
         tokenizer(std::move(checkpoint.tokenizer)),
         embedding(checkpoint.weights.embedding),
         norm(checkpoint.weights.norm.to(torch::kFloat32)),
         head(std::move(head_in)),
-        fingerprint(std::move(print)),
         options(options_in),
         layers(config, std::move(checkpoint.weights.layers),
                options_in.tokens_per_batch) {}
@@ -57,7 +57,7 @@ struct Embedder::Impl {
   const torch::Tensor embedding;
   const torch::Tensor norm;
   const EmbedderHead head;
-  const std::string fingerprint;
+  std::string fingerprint;  // Set once, by Open.
   const EmbedderOptions options;
   const FrozenLayers layers;
 };
@@ -135,18 +135,20 @@ absl::StatusOr<Embedder> Embedder::Open(const std::filesystem::path& folder,
   if (options.threads > 0) at::set_num_threads(options.threads);
   if (options.tokens_per_batch == 0)
     options.tokens_per_batch = 512 * int64_t{at::get_num_threads()};
-  LARR_ASSIGN_OR_RETURN(auto print,
-                        EmbedderFingerprint(folder, options.precision));
+  // Hashing all weights takes as long as reading and packing them.
+  auto hashed = std::async(std::launch::async, EmbedderFingerprint, folder,
+                           options.precision);
   LARR_ASSIGN_OR_RETURN(auto checkpoint,
                         ReadCheckpoint(folder, DtypeOf(options.precision)));
   LARR_ASSIGN_OR_RETURN(
       auto head, ReadEmbedderHead(folder, checkpoint.config.hidden_size));
-  return GuardTorch(
-      "packing the weights of " + folder.string(),
-      [&]() -> absl::StatusOr<Embedder> {
-        return Embedder(std::make_unique<Impl>(
-            std::move(checkpoint), std::move(head), std::move(print), options));
-      });
+  return GuardTorch("packing the weights of " + folder.string(),
+                    [&]() -> absl::StatusOr<Embedder> {
+                      auto impl = std::make_unique<Impl>(
+                          std::move(checkpoint), std::move(head), options);
+                      LARR_ASSIGN_OR_RETURN(impl->fingerprint, hashed.get());
+                      return Embedder(std::move(impl));
+                    });
 }
 
 Embedder::Embedder(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstring>
 
-#include "common/llm/lanes.h"
+#include "common/simd/lanes.h"
 
 namespace larr::kernels {
 namespace {

@@ -11,12 +11,9 @@
 
 #include <cstdint>
 
-namespace larr::kernels {
+#include "common/simd/bf16.h"
 
-// bfloat16 by its bits.
-struct Bf16 {
-  uint16_t bits;
-};
+namespace larr::kernels {
 
 // For each of `rows` rows of `width`: x += delta (where delta is not null),
 // then out = x / sqrt(mean(x^2) + epsilon) * weight.

@@ -39,12 +39,23 @@ PackedLinear::PackedLinear(const Tensor& weight, const Tensor& bias,
   }
 }
 
-Tensor PackedLinear::operator()(const Tensor& x) const {
-  if (!packed_) return at::linear(x, weight_, bias_);
+Tensor PackedLinear::Apply(const Tensor& x, bool relu) const {
+  if (!packed_) {
+    const Tensor y = at::linear(x, weight_, bias_);
+    return relu ? at::relu(y) : y;
+  }
   static const auto linear = Find<Pointwise>("mkldnn::_linear_pointwise");
-  return linear.call(x, weight_,
-                     bias_.defined() ? std::optional(bias_) : std::nullopt,
-                     "none", c10::List<std::optional<at::Scalar>>(), "");
+  return linear.call(
+      x, weight_, bias_.defined() ? std::optional(bias_) : std::nullopt,
+      relu ? "relu" : "none", c10::List<std::optional<at::Scalar>>(), "");
+}
+
+Tensor PackedLinear::operator()(const Tensor& x) const {
+  return Apply(x, /*relu=*/false);
+}
+
+Tensor PackedLinear::Relu(const Tensor& x) const {
+  return Apply(x, /*relu=*/true);
 }
 
 }  // namespace larr

@@ -23,8 +23,12 @@ class PackedLinear {
 
   // x [n, in] -> [n, out], of the weight's dtype.
   torch::Tensor operator()(const torch::Tensor& x) const;
+  // The same with negative numbers set to zero.
+  torch::Tensor Relu(const torch::Tensor& x) const;
 
  private:
+  torch::Tensor Apply(const torch::Tensor& x, bool relu) const;
+
   torch::Tensor weight_;
   torch::Tensor bias_;
   bool packed_ = false;

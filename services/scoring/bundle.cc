@@ -17,7 +17,10 @@ namespace {
 
 constexpr char kModelKind[] = "ctr_model";
 constexpr int kThreadsOfACall = 1;  // calls run side by side, see WorkerPool
-constexpr int kWarmCandidates = 32;
+// Requests of up to so many candidates are tried: what is slow the first time
+// with some number of rows is over before the bundle goes live.
+constexpr size_t kMostTried = 128;
+constexpr size_t kTryStep = 16;
 
 template <typename T>
 absl::Status Mismatch(const BundleSource& source, const char* what,
@@ -75,7 +78,8 @@ absl::StatusOr<std::vector<std::string>> SomeKeys(const Snapshot& snapshot,
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
-    const BundleSource& source) {
+    const BundleSource& source, const BundleOptions& options,
+    const Bundle* live) {
   LARR_ASSIGN_OR_RETURN(const auto model_manifest,
                         VerifyArtifact(source.model_path));
   if (model_manifest.kind() != kModelKind) {
@@ -92,8 +96,14 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
                         ReadArtifact(source.snapshot_path));
   LARR_RETURN_IF_ERROR(CheckFingerprint(
       description, snapshot_manifest.embedder_fingerprint(), source));
-  LARR_RETURN_IF_ERROR(VerifyArtifact(source.snapshot_path).status());
-  LARR_ASSIGN_OR_RETURN(auto snapshot, Snapshot::Open(source.snapshot_path));
+  std::shared_ptr<const Snapshot> snapshot;
+  if (live != nullptr && live->state_.snapshot_path() == source.snapshot_path &&
+      live->snapshot_->digest() == snapshot_manifest.digest()) {
+    snapshot = live->snapshot_;
+  } else {
+    LARR_RETURN_IF_ERROR(VerifyArtifact(source.snapshot_path).status());
+    LARR_ASSIGN_OR_RETURN(snapshot, Snapshot::Open(source.snapshot_path));
+  }
   LARR_RETURN_IF_ERROR(CheckFit(description, *snapshot, source));
   LARR_ASSIGN_OR_RETURN(auto encoder,
                         RequestEncoder::Create(description, *snapshot));
@@ -110,11 +120,14 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
   std::unique_ptr<Bundle> bundle(
       new Bundle(std::move(scorer), std::move(snapshot), std::move(checker),
                  std::move(encoder), std::move(state)));
-  LARR_RETURN_IF_ERROR(bundle->Warm());
+  LARR_ASSIGN_OR_RETURN(bundle->pois_,
+                        PoiStates::Create(bundle->scorer_, bundle->encoder_,
+                                          options.poi_cache_bytes));
+  LARR_RETURN_IF_ERROR(bundle->Try());
   return bundle;
 }
 
-Bundle::Bundle(Scorer scorer, std::unique_ptr<const Snapshot> snapshot,
+Bundle::Bundle(Scorer scorer, std::shared_ptr<const Snapshot> snapshot,
                RequestChecker checker, RequestEncoder encoder,
                scoring::v1::ServingState state)
     : snapshot_(std::move(snapshot)),
@@ -128,22 +141,33 @@ void Bundle::SetSwitchTime() {
       google::protobuf::util::TimeUtil::GetCurrentTime();
 }
 
-absl::Status Bundle::Warm() const {
+absl::Status Bundle::WarmLike(const Bundle& other) const {
+  return pois_->Warm(other.pois_->cache().Ids());
+}
+
+absl::Status Bundle::Try() const {
   LARR_ASSIGN_OR_RETURN(const auto users,
                         SomeKeys(*snapshot_, config::v1::USER, 1));
   LARR_ASSIGN_OR_RETURN(const auto pois,
-                        SomeKeys(*snapshot_, config::v1::POI, kWarmCandidates));
+                        SomeKeys(*snapshot_, config::v1::POI, kMostTried));
   scoring::v1::ScoreRequest request;
   if (!users.empty()) request.set_user_id(users[0]);
-  for (const std::string& poi : pois) request.add_candidates()->set_poi_id(poi);
-  request.add_candidates()->set_poi_id("unknown");
-  scoring::v1::ScoreResponse response;
-  LARR_RETURN_IF_ERROR(ScoreRequest(*this, request, response).status());
-  for (const auto& score : response.scores()) {
-    if (std::isfinite(score.ctr()) && std::isfinite(score.ctcvr())) continue;
-    return absl::FailedPreconditionError(
-        fmt::format("model {} gives scores that are not finite; train it again",
-                    state_.model_path()));
+  std::vector<std::string_view> ids;
+  while (ids.size() < kMostTried) {
+    for (size_t i = 0; i < kTryStep; ++i) {
+      const size_t next = ids.size();
+      ids.push_back(next < pois.size() ? pois[next] : "unknown");
+      request.add_candidates()->set_poi_id(std::string(ids.back()));
+    }
+    LARR_RETURN_IF_ERROR(pois_->Prepare(ids).status());
+    scoring::v1::ScoreResponse response;
+    LARR_RETURN_IF_ERROR(ScoreRequest(*this, request, response).status());
+    for (const auto& score : response.scores()) {
+      if (std::isfinite(score.ctr()) && std::isfinite(score.ctcvr())) continue;
+      return absl::FailedPreconditionError(fmt::format(
+          "model {} gives scores that are not finite; train it again",
+          state_.model_path()));
+    }
   }
   return absl::OkStatus();
 }

@@ -3,7 +3,7 @@
 // A Bundle is what a request is scored with: a CTR model and a snapshot that
 // fit each other, verified, loaded and warmed.
 //
-// Ownership:  owns the model and the open snapshot.
+// Ownership:  owns the model; shares the open snapshot with other bundles.
 // Threads:    const methods may be called concurrently without locking.
 #pragma once
 
@@ -15,6 +15,7 @@
 #include "common/ctr/scorer.h"
 #include "common/store/snapshot.h"
 #include "larr/scoring/v1/scoring_service.pb.h"
+#include "services/scoring/poi_states.h"
 #include "services/scoring/request_checker.h"
 #include "services/scoring/request_encoder.h"
 
@@ -28,38 +29,51 @@ struct BundleSource {
   int64_t fencing_token = 0;  // Of the alias; 0 when switched by hand.
 };
 
+struct BundleOptions {
+  size_t poi_cache_bytes = size_t{1} << 30;  // See PoiCache.
+};
+
 class Bundle {
  public:
   // Reads both folders, checks every file's hash, that model and snapshot have
-  // the same embedder fingerprint, width and scene features, and scores a few
-  // stored POIs for a stored user.
+  // the same embedder fingerprint, width and scene features, and scores stored
+  // POIs for a stored user.
   //
   // Errors:  kNotFound            a folder or file is not there
   //          kDataLoss            a hash is wrong
   //          kFailedPrecondition  the two do not fit each other, or the model
   //                               gives scores that are no probabilities
   //          kInvalidArgument     a folder is not what it should be
+  // What `live`, which may be null, serves already is not read again: a
+  // snapshot of the same folder and digest is shared with it.
   static absl::StatusOr<std::unique_ptr<Bundle>> Load(
-      const BundleSource& source);
+      const BundleSource& source, const BundleOptions& options = {},
+      const Bundle* live = nullptr);
 
   const Scorer& scorer() const { return scorer_; }
   const RequestChecker& checker() const { return checker_; }
   const RequestEncoder& encoder() const { return encoder_; }
+  PoiStates& pois() const { return *pois_; }  // Thread-safe.
   const scoring::v1::ServingState& state() const { return state_; }
+
+  // Prepares the POIs that requests of `other` used last, so that the first
+  // ones of this bundle do not wait for them.
+  absl::Status WarmLike(const Bundle& other) const;
 
   // Notes that the bundle goes live now.
   void SetSwitchTime();
 
  private:
-  Bundle(Scorer scorer, std::unique_ptr<const Snapshot> snapshot,
+  Bundle(Scorer scorer, std::shared_ptr<const Snapshot> snapshot,
          RequestChecker checker, RequestEncoder encoder,
          scoring::v1::ServingState state);
-  absl::Status Warm() const;
+  absl::Status Try() const;
 
-  const std::unique_ptr<const Snapshot> snapshot_;
+  const std::shared_ptr<const Snapshot> snapshot_;
   const Scorer scorer_;
   const RequestChecker checker_;
-  const RequestEncoder encoder_;  // reads snapshot_
+  const RequestEncoder encoder_;     // reads snapshot_
+  std::unique_ptr<PoiStates> pois_;  // reads scorer_ and encoder_
   scoring::v1::ServingState state_;
 };
 

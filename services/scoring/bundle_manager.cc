@@ -15,7 +15,7 @@ namespace larr {
 namespace {
 
 constexpr std::chrono::milliseconds kPollTime(200);
-constexpr int kLowPriority = 10;
+constexpr int kLowPriority = 19;  // Requests hardly notice a load.
 // Between tries of one bundle; each wait is twice the one before.
 constexpr std::chrono::milliseconds kFirstWait(200);
 constexpr std::chrono::milliseconds kLongestWait(60'000);
@@ -24,8 +24,12 @@ constexpr std::chrono::milliseconds kLongestWait(60'000);
 
 BundleManager::BundleManager(const std::string& alias_file,
                              BundleMetrics& metrics,
-                             std::function<void()> on_live)
-    : metrics_(metrics), alias_path_(alias_file), on_live_(std::move(on_live)) {
+                             std::function<void()> on_live,
+                             const BundleOptions& options)
+    : metrics_(metrics),
+      alias_path_(alias_file),
+      on_live_(std::move(on_live)),
+      options_(options) {
   if (!alias_file.empty()) alias_.emplace(alias_file);
   thread_ = std::thread([this] { Run(); });
 }
@@ -156,7 +160,12 @@ void BundleManager::TryPending() {
 
 absl::StatusOr<scoring::v1::ServingState> BundleManager::LoadAndSwap(
     const BundleSource& source) {
-  auto loaded = Bundle::Load(source);
+  const std::shared_ptr<const Bundle> present = current();
+  auto loaded = Bundle::Load(source, options_, present.get());
+  if (loaded.ok() && present != nullptr) {
+    const absl::Status warmed = (*loaded)->WarmLike(*present);
+    if (!warmed.ok()) loaded = warmed;
+  }
   if (!loaded.ok()) {
     SetFailure(loaded.status());
     return loaded.status();

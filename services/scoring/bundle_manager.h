@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Decides which bundle is live. A new one is loaded, verified and warmed aside
-// on one thread of low priority, then goes live by the swap of one pointer;
+// on one thread of low priority: the POIs that requests used last are prepared
+// for it, too. It then goes live by the swap of one pointer;
 // the old one is freed by the same thread once its last request is done. A
 // bundle that fails any check leaves the old one live.
 //
@@ -43,7 +44,8 @@ class BundleManager {
   // on the manager's thread whenever a bundle went live; it may be empty.
   // `metrics` outlives the manager.
   BundleManager(const std::string& alias_file, BundleMetrics& metrics,
-                std::function<void()> on_live = {});
+                std::function<void()> on_live = {},
+                const BundleOptions& options = {});
   ~BundleManager();
 
   // The live bundle; null before the first. One atomic read.
@@ -89,6 +91,7 @@ class BundleManager {
   BundleMetrics& metrics_;
   const std::string alias_path_;
   const std::function<void()> on_live_;
+  const BundleOptions options_;
 
   std::atomic<std::shared_ptr<const Bundle>> current_;
 

@@ -297,7 +297,9 @@ absl::StatusOr<BundleRouter::Member> BundleRouter::Load(const Arm& arm) {
   member.own = FindLoaded(arm);
   if (member.own != nullptr) return member;
   const auto manager =
-      std::make_shared<BundleManager>(arm.alias_file(), metrics_);
+      std::make_shared<BundleManager>(arm.alias_file(), metrics_,
+                                      std::function<void()>(),
+                                      options_.bundle);
   const absl::Status status =
       arm.alias_file().empty()
           ? manager->Switch(arm.model_path(), arm.snapshot_path()).status()

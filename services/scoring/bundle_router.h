@@ -52,7 +52,8 @@ struct RoutedBundle {
 class BundleRouter {
  public:
   struct Options {
-    std::string arms_file;  // Empty: no file.
+    std::string arms_file;      // Empty: no file.
+    BundleOptions bundle = {};  // Of each bundle of an arm's own.
     // Called once, as soon as every arm that has users has a bundle.
     std::function<void()> on_ready = {};
   };

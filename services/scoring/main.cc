@@ -35,9 +35,10 @@ absl::Status CheckConfig(const ScoringConfig& config) {
         "nothing to serve: set alias_file, or model_path and snapshot_path, or "
         "admin_listen to switch to a bundle later");
   }
-  if (config.max_candidates() < 0 || config.threads() < 0) {
+  if (config.max_candidates() < 0 || config.threads() < 0 ||
+      config.poi_cache_bytes() < 0) {
     return absl::InvalidArgumentError(
-        "max_candidates and threads must not be negative");
+        "max_candidates, threads and poi_cache_bytes must not be negative");
   }
   return absl::OkStatus();
 }
@@ -50,12 +51,17 @@ absl::Status RunScoring(const std::string& path) {
       std::make_shared<prometheus::Registry>();
   ScoringMetrics metrics(*registry);
   Readiness readiness;
-  BundleManager bundles(config.alias_file(), metrics);
+  BundleOptions bundle;
+  if (config.poi_cache_bytes() > 0) {
+    bundle.poi_cache_bytes = config.poi_cache_bytes() / 2;
+  }
+  BundleManager bundles(config.alias_file(), metrics, {}, bundle);
   if (!config.model_path().empty() || !config.snapshot_path().empty()) {
     LARR_RETURN_IF_ERROR(
         bundles.Switch(config.model_path(), config.snapshot_path()).status());
   }
   BundleRouter router({.arms_file = config.arms_file(),
+                       .bundle = bundle,
                        .on_ready = [&] { readiness.Set(); }},
                       bundles, *registry);
   ScoringOptions options;

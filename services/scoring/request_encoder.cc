@@ -2,7 +2,6 @@
 #include "services/scoring/request_encoder.h"
 
 #include <algorithm>
-#include <unordered_map>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -23,22 +22,13 @@ void AppendVectors(const SideBlock& block, int64_t dim,
   }
 }
 
-// The distinct POIs of a request, and for each candidate which it is.
-struct DistinctPois {
-  std::vector<std::string_view> ids;
-  std::vector<size_t> of_candidate;
-};
-
-DistinctPois FindDistinct(const scoring::v1::ScoreRequest& request) {
-  DistinctPois pois;
-  std::unordered_map<std::string_view, size_t> index;
-  for (const auto& candidate : request.candidates()) {
-    const auto [it, is_new] =
-        index.try_emplace(candidate.poi_id(), pois.ids.size());
-    if (is_new) pois.ids.push_back(candidate.poi_id());
-    pois.of_candidate.push_back(it->second);
+// Adds the texts that a side lacks, by the name of their keyword.
+void AddMissing(std::span<const uint8_t> missing, std::span<const int> keywords,
+                std::span<const std::string> names,
+                std::map<std::string, int>& texts) {
+  for (size_t i = 0; i < missing.size(); ++i) {
+    if (missing[i]) ++texts[names[keywords[i]]];
   }
-  return pois;
 }
 
 }  // namespace
@@ -64,6 +54,15 @@ RequestEncoder::RequestEncoder(
       text_dim_(description.text_dim()),
       has_users_(description.dataset().has_users()),
       has_pois_(description.dataset().has_pois()) {
+  for (const auto& keyword : description.dataset().keywords()) {
+    keyword_names_.push_back(keyword.name());
+  }
+  for (const auto& feature : description.dataset().tabular_features()) {
+    if (feature.side() != CROSS) continue;
+    for (const ColumnRef& ref : FeatureColumns(feature)) {
+      crosses_read_pois_ |= ref.table == Table::kPois;
+    }
+  }
   const auto& table = description.dataset().impressions();
   user_key_ = tabular_.schemas().impressions.Find(table.user_key());
   poi_key_ = tabular_.schemas().impressions.Find(table.poi_key());
@@ -98,12 +97,13 @@ absl::Status RequestEncoder::ReadVectors(std::span<const std::string> text_ids,
   for (size_t b = 0; b < blocks.size(); ++b) {
     const size_t first = b * features;
     SideBlock& block = blocks[b];
+    block.missing.resize(features);
     block.vectors.assign(vectors.begin() + first * text_dim_,
                          vectors.begin() + (first + features) * text_dim_);
     block.present.assign(present.begin() + first,
                          present.begin() + first + features);
     for (size_t i = first; i < first + features; ++i) {
-      if (!keys[i].empty() && !present[i]) ++block.missing_texts;
+      block.missing[i - first] = !keys[i].empty() && !present[i];
     }
   }
   return absl::OkStatus();
@@ -151,77 +151,98 @@ absl::StatusOr<SideBlock> RequestEncoder::EncodeContext(
   FillRow(schema, values, block.row);
   EncodeTabular(CONTEXT, block);
   std::vector<std::string> text_ids;
-  int absent = 0;  // the request lacks the value, or it is not in the domain
   for (const int keyword : context_texts_) {
     const std::string text = renderer_.Render(keyword, block.row);
     text_ids.push_back(text.empty() ? std::string() : TextId(text));
-    if (text.empty()) ++absent;
   }
   LARR_RETURN_IF_ERROR(ReadVectors(text_ids, {&block, 1}));
-  block.missing_texts += absent;
+  // Empty: the request lacks the value, or it is not in the domain.
+  for (size_t i = 0; i < text_ids.size(); ++i) {
+    if (text_ids[i].empty()) block.missing[i] = 1;
+  }
   return block;
 }
 
-void RequestEncoder::EncodeCross(const scoring::v1::ScoreRequest& request,
-                                 const std::vector<size_t>& poi_of,
-                                 EncodedRequest& encoded) const {
+absl::StatusOr<EncodedPois> RequestEncoder::EncodePois(
+    std::span<const std::string_view> ids) const {
+  EncodedPois encoded;
+  LARR_ASSIGN_OR_RETURN(encoded.blocks, EncodeEntities(POI, ids));
+  PoiColumns& columns = encoded.columns;
+  columns.count = static_cast<int64_t>(ids.size());
+  for (SideBlock& block : encoded.blocks) {
+    columns.ids.insert(columns.ids.end(), block.ids.begin(), block.ids.end());
+    columns.dense.insert(columns.dense.end(), block.dense.begin(),
+                         block.dense.end());
+    AppendVectors(block, text_dim_, columns.vectors);
+    encoded.pois.push_back({block.known, {}, std::move(block.missing)});
+    if (crosses_read_pois_) encoded.pois.back().row = std::move(block.row);
+  }
+  return encoded;
+}
+
+void RequestEncoder::EncodeCrosses(const scoring::v1::ScoreRequest& request,
+                                   std::span<const EncodedPoi* const> pois,
+                                   EncodedRequest& encoded) const {
   const FeatureBlock& layout = tabular_.block(CROSS);
-  const auto n = static_cast<size_t>(request.candidates_size());
-  ScorerInput& input = encoded.input;
-  input.cross_ids.resize(n * layout.id_count);
-  input.cross_dense.resize(n * layout.dense_count);
-  Row impression;
-  for (size_t i = 0; i < n; ++i) {
+  const Schema& schema = tabular_.schemas().impressions;
+  RequestColumns& columns = encoded.columns;
+  columns.cross_ids.resize(pois.size() * layout.id_count);
+  columns.cross_dense.resize(pois.size() * layout.dense_count);
+  Row impression = encoded.context.row;
+  FeatureRows rows;
+  rows.user = encoded.user.known ? &encoded.user.row : nullptr;
+  rows.impression = &impression;
+  for (size_t i = 0; i < pois.size(); ++i) {
     const auto& candidate = request.candidates(static_cast<int>(i));
-    const SideBlock& poi = encoded.pois[poi_of[i]];
-    impression = encoded.context.row;
     if (poi_key_ >= 0) impression[poi_key_] = candidate.poi_id();
-    FillRow(tabular_.schemas().impressions, candidate.values(), impression);
-    FeatureRows rows;
-    rows.user = encoded.user.known ? &encoded.user.row : nullptr;
-    rows.poi = poi.known ? &poi.row : nullptr;
-    rows.impression = &impression;
+    FillRow(schema, candidate.values(), impression);
+    rows.poi = pois[i]->known && crosses_read_pois_ ? &pois[i]->row : nullptr;
     tabular_.EncodeSide(
         CROSS, rows,
-        std::span(input.cross_ids)
+        std::span(columns.cross_ids)
             .subspan(i * layout.id_count, layout.id_count),
-        std::span(input.cross_dense)
+        std::span(columns.cross_dense)
             .subspan(i * layout.dense_count, layout.dense_count));
+    // The next candidate starts from the context again.
+    for (const auto& [name, value] : candidate.values()) {
+      const int column = schema.Find(name);
+      if (column >= 0) impression[column] = encoded.context.row[column];
+    }
+  }
+}
+
+void RequestEncoder::CountMissing(std::span<const EncodedPoi* const> pois,
+                                  EncodedRequest& encoded) const {
+  MissingInputs& missing = encoded.missing;
+  missing.users = has_users_ && !encoded.user.known;
+  AddMissing(encoded.user.missing, user_texts_, keyword_names_, missing.texts);
+  AddMissing(encoded.context.missing, context_texts_, keyword_names_,
+             missing.texts);
+  for (const EncodedPoi* poi : pois) {
+    missing.pois += has_pois_ && !poi->known;
+    AddMissing(poi->missing, poi_texts_, keyword_names_, missing.texts);
   }
 }
 
 absl::StatusOr<EncodedRequest> RequestEncoder::Encode(
-    const scoring::v1::ScoreRequest& request) const {
+    const scoring::v1::ScoreRequest& request,
+    std::span<const EncodedPoi* const> pois) const {
   EncodedRequest encoded;
   const std::string_view user_id = request.user_id();
   LARR_ASSIGN_OR_RETURN(auto users, EncodeEntities(USER, {&user_id, 1}));
   encoded.user = std::move(users[0]);
   LARR_ASSIGN_OR_RETURN(encoded.context,
                         EncodeContext(request.context(), user_id));
-  const DistinctPois distinct = FindDistinct(request);
-  LARR_ASSIGN_OR_RETURN(encoded.pois, EncodeEntities(POI, distinct.ids));
-
-  ScorerInput& input = encoded.input;
-  input.candidates = request.candidates_size();
-  input.user_ids = encoded.user.ids;
-  input.user_dense = encoded.user.dense;
-  input.context_ids = encoded.context.ids;
-  input.context_dense = encoded.context.dense;
-  AppendVectors(encoded.user, text_dim_, input.user_vectors);
-  AppendVectors(encoded.context, text_dim_, input.context_vectors);
-  encoded.missing.users = has_users_ && !encoded.user.known;
-  encoded.missing.user_texts = encoded.user.missing_texts;
-  encoded.missing.context_texts = encoded.context.missing_texts;
-  for (const size_t index : distinct.of_candidate) {
-    const SideBlock& poi = encoded.pois[index];
-    input.poi_ids.insert(input.poi_ids.end(), poi.ids.begin(), poi.ids.end());
-    input.poi_dense.insert(input.poi_dense.end(), poi.dense.begin(),
-                           poi.dense.end());
-    AppendVectors(poi, text_dim_, input.poi_vectors);
-    encoded.missing.pois += has_pois_ && !poi.known;
-    encoded.missing.poi_texts += poi.missing_texts;
-  }
-  EncodeCross(request, distinct.of_candidate, encoded);
+  RequestColumns& columns = encoded.columns;
+  columns.candidates = request.candidates_size();
+  columns.user_ids = encoded.user.ids;
+  columns.user_dense = encoded.user.dense;
+  columns.context_ids = encoded.context.ids;
+  columns.context_dense = encoded.context.dense;
+  AppendVectors(encoded.user, text_dim_, columns.user_vectors);
+  AppendVectors(encoded.context, text_dim_, columns.context_vectors);
+  CountMissing(pois, encoded);
+  EncodeCrosses(request, pois, encoded);
   return encoded;
 }
 

@@ -14,13 +14,14 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/ctr/scorer.h"
+#include "common/ctr/scorer_input.h"
 #include "common/features/tabular_encoder.h"
 #include "common/features/text_renderer.h"
 #include "common/store/snapshot.h"
@@ -29,7 +30,7 @@
 
 namespace larr {
 
-// One side's share of the input: that of a user, a context or a POI.
+// One side's share of the input: that of a user or a context.
 struct SideBlock {
   bool known = false;        // False: an id that the snapshot lacks.
   Row row;                   // In the layout of the side's table.
@@ -37,21 +38,34 @@ struct SideBlock {
   std::vector<float> dense;
   std::vector<float> vectors;    // [scene features of the side, dim]
   std::vector<uint8_t> present;  // By scene feature: whether there is a vector.
-  int missing_texts = 0;         // Texts that should have one and do not.
+  std::vector<uint8_t> missing;  // By scene feature: there should be one.
+};
+
+// What requests need of a POI beside its columns.
+struct EncodedPoi {
+  bool known = false;
+  Row row;                       // Empty if no cross reads it.
+  std::vector<uint8_t> missing;  // As in SideBlock.
+};
+
+// POIs by position. `columns` points into `blocks`.
+struct EncodedPois {
+  std::vector<SideBlock> blocks;
+  PoiColumns columns;
+  std::vector<EncodedPoi> pois;
 };
 
 // What stood in by a default.
 struct MissingInputs {
   int users = 0;
-  int pois = 0;  // Counted by candidate, as are the texts of POIs.
-  int user_texts = 0, context_texts = 0, poi_texts = 0;
+  int pois = 0;                      // Counted by candidate.
+  std::map<std::string, int> texts;  // By scene feature; of POIs by candidate.
 };
 
-// A whole request. `input` points into the blocks.
+// A whole request. `columns` points into the blocks.
 struct EncodedRequest {
   SideBlock user, context;
-  std::vector<SideBlock> pois;  // Each distinct POI of the request once.
-  ScorerInput input;
+  RequestColumns columns;
   MissingInputs missing;
 };
 
@@ -64,36 +78,43 @@ class RequestEncoder {
 
   const TabularEncoder& tabular() const { return tabular_; }
 
-  // Reads and encodes users or POIs. REQUIRES: side is USER or POI
-  absl::StatusOr<std::vector<SideBlock>> EncodeEntities(
-      config::v1::Side side, std::span<const std::string_view> ids) const;
+  // Reads and encodes POIs.
+  absl::StatusOr<EncodedPois> EncodePois(
+      std::span<const std::string_view> ids) const;
 
-  // Encodes the moment. `user_id` fills the impressions' user key.
-  absl::StatusOr<SideBlock> EncodeContext(const ValueMap& values,
-                                          std::string_view user_id) const;
-
+  // pois[n]: of candidate n, by EncodePois.
   // REQUIRES: the request passed RequestChecker::Check
   absl::StatusOr<EncodedRequest> Encode(
-      const scoring::v1::ScoreRequest& request) const;
+      const scoring::v1::ScoreRequest& request,
+      std::span<const EncodedPoi* const> pois) const;
 
  private:
   RequestEncoder(const config::v1::CtrModelDescription& description,
                  const Snapshot& snapshot, TextRenderer renderer,
                  TabularEncoder tabular);
+  absl::StatusOr<std::vector<SideBlock>> EncodeEntities(
+      config::v1::Side side, std::span<const std::string_view> ids) const;
+  // `user_id` fills the impressions' user key.
+  absl::StatusOr<SideBlock> EncodeContext(const ValueMap& values,
+                                          std::string_view user_id) const;
   void EncodeTabular(config::v1::Side side, SideBlock& block) const;
   // Reads the vectors of blocks of one side; text_ids: [blocks, its features].
   absl::Status ReadVectors(std::span<const std::string> text_ids,
                            std::span<SideBlock> blocks) const;
-  void EncodeCross(const scoring::v1::ScoreRequest& request,
-                   const std::vector<size_t>& poi_of,
-                   EncodedRequest& encoded) const;
+  void EncodeCrosses(const scoring::v1::ScoreRequest& request,
+                     std::span<const EncodedPoi* const> pois,
+                     EncodedRequest& encoded) const;
+  void CountMissing(std::span<const EncodedPoi* const> pois,
+                    EncodedRequest& encoded) const;
 
   const Snapshot* snapshot_;
   TextRenderer renderer_;
   TabularEncoder tabular_;
   int64_t text_dim_;  // 0 for a model without texts.
   std::vector<int> user_texts_, context_texts_, poi_texts_;  // Keywords.
+  std::vector<std::string> keyword_names_;
   bool has_users_, has_pois_;
+  bool crosses_read_pois_ = false;
   int user_key_, poi_key_;  // Columns of the impressions' schema, or -1.
 };
 

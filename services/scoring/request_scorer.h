@@ -13,11 +13,18 @@ namespace larr {
 
 class Bundle;
 
-// Fills `response` and returns what stood in by a default.
+// What a request took.
+struct RequestCounts {
+  int pois = 0;           // Distinct ones.
+  int prepared_pois = 0;  // Those that no request before had left ready.
+  MissingInputs missing;
+};
+
+// Fills `response`.
 //
 // REQUIRES: the request passed the bundle's checker
 // Errors:   those of Snapshot's reads; kInternal if LibTorch failed
-absl::StatusOr<MissingInputs> ScoreRequest(
+absl::StatusOr<RequestCounts> ScoreRequest(
     const Bundle& bundle, const scoring::v1::ScoreRequest& request,
     scoring::v1::ScoreResponse& response);
 

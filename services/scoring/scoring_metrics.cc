@@ -27,13 +27,17 @@ ScoringMetrics::ScoringMetrics(prometheus::Registry& registry)
               .Register(registry)),
       missing_texts_(BuildCounter()
                          .Name("larr_scoring_embedding_misses_total")
-                         .Help("Texts without a stored vector, by side.")
+                         .Help("Texts without a stored vector.")
                          .Register(registry)),
       missing_users_(missing_entities_.Add({{"side", "user"}})),
       missing_pois_(missing_entities_.Add({{"side", "poi"}})),
-      missing_user_texts_(missing_texts_.Add({{"side", "user"}})),
-      missing_context_texts_(missing_texts_.Add({{"side", "context"}})),
-      missing_poi_texts_(missing_texts_.Add({{"side", "poi"}})),
+      pois_(BuildCounter()
+                .Name("larr_scoring_pois_total")
+                .Help("Distinct POIs of requests: ready in memory, or read "
+                      "from the snapshot and prepared.")
+                .Register(registry)),
+      ready_pois_(pois_.Add({{"result", "ready"}})),
+      prepared_pois_(pois_.Add({{"result", "prepared"}})),
       switches_(BuildCounter()
                     .Name("larr_scoring_bundle_switches_total")
                     .Help("Bundles that went live, or were refused.")
@@ -75,9 +79,13 @@ void ScoringMetrics::CountScored(int candidates, const MissingInputs& missing) {
   candidates_.Observe(candidates);
   missing_users_.Increment(missing.users);
   missing_pois_.Increment(missing.pois);
-  missing_user_texts_.Increment(missing.user_texts);
-  missing_context_texts_.Increment(missing.context_texts);
-  missing_poi_texts_.Increment(missing.poi_texts);
+  for (const auto& [feature, texts] : missing.texts)
+    missing_texts_.Add({{"feature", feature}}).Increment(texts);
+}
+
+void ScoringMetrics::CountPois(int pois, int prepared) {
+  ready_pois_.Increment(pois - prepared);
+  prepared_pois_.Increment(prepared);
 }
 
 void ScoringMetrics::CountSwitch(const scoring::v1::ServingState& state) {

@@ -28,6 +28,8 @@ class ScoringMetrics final : public BundleMetrics {
   void CountCall(absl::StatusCode code, double seconds);
   // A request was scored.
   void CountScored(int candidates, const MissingInputs& missing);
+  // It had that many distinct POIs, some of which were not ready in memory.
+  void CountPois(int pois, int prepared);
   // Of the server's own bundle.
   void CountSwitch(const scoring::v1::ServingState& state) override;
   void CountRefusedBundle() override;
@@ -39,8 +41,8 @@ class ScoringMetrics final : public BundleMetrics {
   prometheus::Family<prometheus::Counter>& missing_entities_;
   prometheus::Family<prometheus::Counter>& missing_texts_;
   prometheus::Counter &missing_users_, &missing_pois_;
-  prometheus::Counter &missing_user_texts_, &missing_context_texts_,
-      &missing_poi_texts_;
+  prometheus::Family<prometheus::Counter>& pois_;
+  prometheus::Counter &ready_pois_, &prepared_pois_;
   prometheus::Family<prometheus::Counter>& switches_;
   prometheus::Counter &switched_, &refused_;
   prometheus::Gauge &switch_time_, &fencing_token_;

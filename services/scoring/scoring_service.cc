@@ -57,9 +57,10 @@ absl::Status ScoringService::ScoreNow(
   }
   LARR_RETURN_IF_ERROR(
       bundle->checker().Check(request, options_.max_candidates));
-  LARR_ASSIGN_OR_RETURN(const MissingInputs missing,
+  LARR_ASSIGN_OR_RETURN(const RequestCounts counts,
                         ScoreRequest(*bundle, request, response));
-  metrics_.CountScored(request.candidates_size(), missing);
+  metrics_.CountScored(request.candidates_size(), counts.missing);
+  metrics_.CountPois(counts.pois, counts.prepared_pois);
   return absl::OkStatus();
 }
 

@@ -19,7 +19,7 @@ import sys
 
 # A folder of common/ may include those of lower layers, and itself.
 LAYERS = [
-    {"base"},
+    {"base", "simd"},
     {"config", "telemetry", "rocks"},
     {"features", "tensors"},
     {"dataset"},

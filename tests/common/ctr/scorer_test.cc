@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "common/base/status_macros.h"
 #include "tests/common/ctr/golden.h"
 #include "tests/testing/temp_dir.h"
 
@@ -16,24 +17,36 @@ using testing::GoldenFolder;
 struct Request {
   std::vector<float> user = std::vector<float>(8, 0.5F);
   std::vector<float> menu = std::vector<float>(8, -1.0F);
-  ScorerInput input{.candidates = 3,
-                    .user_ids = {2},
-                    .context_ids = {1},
-                    .user_dense = {},
-                    .context_dense = {0.5F},
-                    .poi_ids = {1, 0, 4},
-                    .cross_ids = {2, 1, 0},
-                    .poi_dense = {-1, 0, 1},
-                    .cross_dense = {0.1F, 0.2F, 0.3F},
-                    .user_vectors = {user.data()},
-                    .context_vectors = {nullptr},
-                    .poi_vectors = {menu.data(), nullptr, menu.data()}};
+  RequestColumns columns{.candidates = 3,
+                         .user_ids = {2},
+                         .context_ids = {1},
+                         .user_dense = {},
+                         .context_dense = {0.5F},
+                         .user_vectors = {user.data()},
+                         .context_vectors = {nullptr},
+                         .cross_ids = {2, 1, 0},
+                         .cross_dense = {0.1F, 0.2F, 0.3F}};
+  PoiColumns pois{.count = 3,
+                  .ids = {1, 0, 4},
+                  .dense = {-1, 0, 1},
+                  .vectors = {menu.data(), nullptr, menu.data()}};
 };
+
+absl::StatusOr<ScorerOutput> Score(const Scorer& scorer,
+                                   const Request& request) {
+  const size_t bytes = scorer.poi_state_bytes();
+  std::vector<std::byte> made(request.pois.count * bytes);
+  LARR_RETURN_IF_ERROR(scorer.MakePoiStates(request.pois, made));
+  std::vector<const std::byte*> states;
+  for (int64_t i = 0; i < request.pois.count; ++i)
+    states.push_back(made.data() + i * bytes);
+  return scorer.Score(request.columns, states);
+}
 
 TEST_CASE("scores equal the plain forward pass of the same rows") {
   const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
   const Request request;
-  const auto out = scorer.Score(request.input).value();
+  const auto out = Score(scorer, request).value();
   const auto loaded = LoadCtrModel(GoldenFolder() / "larr").value();
   // Columns: user_id, hour, poi_id, far; temperature, price, distance.
   const CtrBatch batch{
@@ -55,26 +68,23 @@ TEST_CASE("scores equal the plain forward pass of the same rows") {
 TEST_CASE("no candidates, and nothing known") {
   const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
   Request request;
-  request.input.candidates = 0;
-  for (auto* field : {&request.input.poi_ids, &request.input.cross_ids})
-    field->clear();
-  for (auto* field : {&request.input.poi_dense, &request.input.cross_dense})
-    field->clear();
-  request.input.poi_vectors.clear();
-  REQUIRE(scorer.Score(request.input)->ctr.empty());
+  request.columns.candidates = 0;
+  request.columns.cross_ids.clear();
+  request.columns.cross_dense.clear();
+  request.pois = {};
+  REQUIRE(Score(scorer, request)->ctr.empty());
 
-  const ScorerInput unknown{.candidates = 1,
-                            .user_ids = {0},
-                            .context_ids = {0},
-                            .context_dense = {0},
-                            .poi_ids = {0},
-                            .cross_ids = {0},
-                            .poi_dense = {0},
-                            .cross_dense = {0},
-                            .user_vectors = {nullptr},
-                            .context_vectors = {nullptr},
-                            .poi_vectors = {nullptr}};
-  const auto out = scorer.Score(unknown).value();
+  request.columns = {.candidates = 1,
+                     .user_ids = {0},
+                     .context_ids = {0},
+                     .user_dense = {},
+                     .context_dense = {0},
+                     .user_vectors = {nullptr},
+                     .context_vectors = {nullptr},
+                     .cross_ids = {0},
+                     .cross_dense = {0}};
+  request.pois = {.count = 1, .ids = {0}, .dense = {0}, .vectors = {nullptr}};
+  const auto out = Score(scorer, request).value();
   REQUIRE(out.ctr[0] > 0);
   REQUIRE(out.ctr[0] < 1);
 }
@@ -87,10 +97,10 @@ TEST_CASE("a model without texts or orders takes no vectors and gives 0") {
   REQUIRE(SaveCtrModel(folder.path(), description, *model).ok());
   const auto scorer = Scorer::Open(folder.path(), 1).value();
   Request request;
-  request.input.user_vectors.clear();
-  request.input.context_vectors.clear();
-  request.input.poi_vectors.clear();
-  const auto out = scorer.Score(request.input).value();
+  request.columns.user_vectors.clear();
+  request.columns.context_vectors.clear();
+  request.pois.vectors.clear();
+  const auto out = Score(scorer, request).value();
   REQUIRE(out.ctr.size() == 3);
   REQUIRE(out.ctcvr == std::vector<float>(3, 0.0F));
 }
@@ -100,26 +110,26 @@ TEST_CASE("inputs that do not fit are refused by field") {
   Request request;
   std::string field;
   SECTION("user_ids") {
-    request.input.user_ids.push_back(1);
+    request.columns.user_ids.push_back(1);
     field = "user_ids";
   }
   SECTION("cross_dense") {
-    request.input.cross_dense.pop_back();
+    request.columns.cross_dense.pop_back();
     field = "cross_dense";
   }
   SECTION("poi_vectors") {
-    request.input.poi_vectors.pop_back();
+    request.pois.vectors.pop_back();
     field = "poi_vectors";
   }
   SECTION("an id beyond its table") {
-    request.input.poi_ids[2] = 5;
+    request.pois.ids[2] = 5;
     field = "poi_ids[2] is 5";
   }
   SECTION("a negative id") {
-    request.input.context_ids[0] = -1;
+    request.columns.context_ids[0] = -1;
     field = "context_ids[0] is -1";
   }
-  const auto status = scorer.Score(request.input).status();
+  const auto status = Score(scorer, request).status();
   REQUIRE(status.code() == absl::StatusCode::kInvalidArgument);
   REQUIRE_THAT(std::string(status.message()), Catch::Contains(field));
 }

@@ -21,7 +21,8 @@ TEST_CASE("Calls are counted by code, inputs by side", "[scoring]") {
   metrics.CountCall(absl::StatusCode::kOk, 0.002);
   metrics.CountCall(absl::StatusCode::kInvalidArgument, 0.001);
   metrics.CountScored(
-      200, {.users = 1, .pois = 2, .context_texts = 3, .poi_texts = 4});
+      200, {.users = 1, .pois = 2, .texts = {{"weather", 3}, {"menu", 4}}});
+  metrics.CountPois(150, 30);
   const std::string text = Text(registry);
   for (const char* line :
        {"larr_scoring_request_duration_seconds_count{code=\"OK\",method="
@@ -31,9 +32,10 @@ TEST_CASE("Calls are counted by code, inputs by side", "[scoring]") {
         "larr_scoring_request_candidates_sum 200",
         "larr_scoring_entity_misses_total{side=\"user\"} 1",
         "larr_scoring_entity_misses_total{side=\"poi\"} 2",
-        "larr_scoring_embedding_misses_total{side=\"user\"} 0",
-        "larr_scoring_embedding_misses_total{side=\"context\"} 3",
-        "larr_scoring_embedding_misses_total{side=\"poi\"} 4"}) {
+        "larr_scoring_embedding_misses_total{feature=\"weather\"} 3",
+        "larr_scoring_embedding_misses_total{feature=\"menu\"} 4",
+        "larr_scoring_pois_total{result=\"ready\"} 120",
+        "larr_scoring_pois_total{result=\"prepared\"} 30"}) {
     CHECK_THAT(text, Catch::Contains(line));
   }
 }

@@ -189,6 +189,13 @@ void CheckSameTraining(const StageConfig& one, const StageConfig& several) {
   CHECK(RelativeNorm(projection(one), projection(several)) < 1e-4);
 }
 
+void CheckRanksTrainAsOne(int ranks, const StageConfig& one,
+                          const StageConfig& several) {
+  World::Start(1, one).Finish();
+  World::Start(ranks, several).Finish();
+  CheckSameTraining(one, several);
+}
+
 TEST_CASE("Two processes pretrain as one does") {
   const World world;
   const auto stage = [&](const char* name, const auto& change) {
@@ -197,10 +204,7 @@ TEST_CASE("Two processes pretrain as one does") {
     return config;
   };
   const auto compare = [&](int ranks, const auto& change) {
-    const auto one = stage("one", change), several = stage("several", change);
-    World::Start(1, one).Finish();
-    World::Start(ranks, several).Finish();
-    CheckSameTraining(one, several);
+    CheckRanksTrainAsOne(ranks, stage("one", change), stage("several", change));
   };
   SECTION("in passes of few tokens") {
     compare(2, [](auto& pretrain) {
@@ -232,10 +236,7 @@ TEST_CASE("Two processes learn from pairs as one does") {
     return config;
   };
   const auto compare = [&](int ranks, const auto& change) {
-    const auto one = stage("one", change), several = stage("several", change);
-    World::Start(1, one).Finish();
-    World::Start(ranks, several).Finish();
-    CheckSameTraining(one, several);
+    CheckRanksTrainAsOne(ranks, stage("one", change), stage("several", change));
   };
   SECTION("in chunks of few tokens") {
     compare(2, [](auto& contrast) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Sixteen numbers at once, for the sources of kernels.h and attention_kernels.h
-// alone: all of it is inlined into functions that LARR_CLONES compiles for
-// AVX-512, AVX2 and plain x86-64.
+// Sixteen numbers at once, for the sources of kernels alone: all of it is
+// inlined into functions that LARR_CLONES compiles for AVX-512, AVX2 and plain
+// x86-64, chosen at start.
 //
 // Threads: pure functions of their arguments.
 #pragma once
@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <cstring>
 
-#include "common/llm/kernels.h"
+#include "common/simd/bf16.h"
 
 #if defined(__x86_64__)
 #define LARR_CLONES \
