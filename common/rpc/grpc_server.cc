@@ -10,15 +10,17 @@
 #include <spdlog/spdlog.h>
 
 #include <mutex>
+#include <thread>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/rpc/server_limits.h"
 #include "common/rpc/shutdown_signal.h"
 
 namespace larr {
 namespace {
 
-constexpr int kDefaultMaxMessageBytes = 4 << 20;
+constexpr int kLongestPauseMs = 600'000;
 
 // The address that a client of this machine dials.
 std::string Bound(const std::string& listen, int port) {
@@ -51,14 +53,15 @@ class ServiceNames : public grpc::ServerBuilderPlugin,
 // Builds one server; `address` receives where it listens.
 absl::StatusOr<std::unique_ptr<grpc::Server>> Listen(
     const std::string& listen, const std::vector<grpc::Service*>& services,
-    int max_message_bytes, Readiness* readiness, std::string& address) {
+    const config::v1::ServerConfig& config, Readiness* readiness,
+    std::string& address) {
   int port = 0;
   std::vector<std::string> names;
   grpc::ServerBuilder builder;
   // Without this option a second server could silently share the port.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &port);
-  builder.SetMaxReceiveMessageSize(max_message_bytes);
+  LARR_RETURN_IF_ERROR(ApplyLimits(config, builder));
   builder.SetOption(std::make_unique<ServiceNames>(names));
   for (grpc::Service* service : services) builder.RegisterService(service);
   auto server = builder.BuildAndStart();
@@ -72,6 +75,15 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> Listen(
   if (readiness != nullptr) readiness->Attach(health);
   health->SetServingStatus(kLivenessName, true);
   return server;
+}
+
+absl::Status CheckNumbers(const config::v1::ServerConfig& config) {
+  const int pause = config.shutdown_pause_ms();
+  if (pause < 0 || pause > kLongestPauseMs) {
+    return absl::InvalidArgumentError(fmt::format(
+        "server.shutdown_pause_ms is {}; set 0 to {}", pause, kLongestPauseMs));
+  }
+  return absl::OkStatus();
 }
 
 void EnablePlugins() {
@@ -90,13 +102,11 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
     return absl::InvalidArgumentError(
         "server.listen is empty; set it to host:port, e.g. 127.0.0.1:7010");
   EnablePlugins();
-  const int max_bytes = config.max_message_bytes() > 0
-                            ? config.max_message_bytes()
-                            : kDefaultMaxMessageBytes;
+  LARR_RETURN_IF_ERROR(CheckNumbers(config));
   std::unique_ptr<GrpcServer> self(new GrpcServer);
   self->options_ = std::move(options);
-  if (config.drain_seconds() > 0)
-    self->drain_time_ = std::chrono::seconds(config.drain_seconds());
+  self->drain_time_ = DrainTime(config);
+  self->pause_ = std::chrono::milliseconds(config.shutdown_pause_ms());
   if (!config.metrics_listen().empty()) {
     if (self->options_.metrics == nullptr)
       self->options_.metrics = std::make_shared<prometheus::Registry>();
@@ -104,15 +114,15 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
         self->exposer_,
         MetricsExposer::Start(config.metrics_listen(), self->options_.metrics));
   }
-  LARR_ASSIGN_OR_RETURN(
-      self->server_, Listen(config.listen(), self->options_.services, max_bytes,
-                            self->options_.readiness, self->address_));
+  LARR_ASSIGN_OR_RETURN(self->server_,
+                        Listen(config.listen(), self->options_.services, config,
+                               self->options_.readiness, self->address_));
   std::string addresses = self->address_ + "\n";
   if (!self->options_.admin_listen.empty()) {
     LARR_ASSIGN_OR_RETURN(
         self->admin_server_,
         Listen(self->options_.admin_listen, self->options_.admin_services,
-               max_bytes, nullptr, self->admin_address_));
+               config, nullptr, self->admin_address_));
     addresses += self->admin_address_ + "\n";
   }
   if (!config.port_file().empty())
@@ -128,6 +138,7 @@ void GrpcServer::Drain() {
   if (server_ == nullptr) return;
   for (grpc::Server* server : {server_.get(), admin_server_.get()})
     if (server != nullptr) server->GetHealthCheckService()->Shutdown();
+  std::this_thread::sleep_for(pause_);
   if (options_.on_drain) options_.on_drain();
   const auto deadline = std::chrono::system_clock::now() + drain_time_;
   server_->Shutdown(deadline);

@@ -40,8 +40,8 @@ struct GrpcServerOptions {
   std::string admin_listen;
   // Exposed at the config's `metrics_listen`. Shared with the services.
   std::shared_ptr<prometheus::Registry> metrics;
-  // Called once when a drain begins, after health says NOT_SERVING: ends
-  // streams that would last for ever. May be empty.
+  // Called once when a drain begins, after the pause: ends streams that would
+  // last for ever. May be empty.
   std::function<void()> on_drain;
 };
 
@@ -49,7 +49,7 @@ class GrpcServer {
  public:
   // Binds the ports and serves. Writes `port_file`, if set, once it does: the
   // bound address, and on a second line that of the admin port if there is one.
-  // Errors: kInvalidArgument  `listen` is empty
+  // Errors: kInvalidArgument  `listen` is empty, or a number is out of range
   //         kUnavailable      a port cannot be bound
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const config::v1::ServerConfig& config, GrpcServerOptions options);
@@ -61,15 +61,17 @@ class GrpcServer {
   const std::string& address() const { return address_; }
   const std::string& admin_address() const { return admin_address_; }
 
-  // Health says NOT_SERVING, new calls are refused, and calls in flight have
-  // the config's `drain_seconds` to end; the rest is cancelled.
+  // Health says NOT_SERVING; after the config's `shutdown_pause_ms` new calls
+  // are refused, and calls in flight have `drain_seconds` to end; the rest is
+  // cancelled.
   void Drain();
 
  private:
   GrpcServer() = default;
 
   GrpcServerOptions options_;
-  std::chrono::seconds drain_time_{10};
+  std::chrono::seconds drain_time_{0};
+  std::chrono::milliseconds pause_{0};
   std::string address_, admin_address_;
   std::unique_ptr<MetricsExposer> exposer_;
   std::unique_ptr<grpc::Server> server_, admin_server_;

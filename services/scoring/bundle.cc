@@ -16,7 +16,7 @@ namespace larr {
 namespace {
 
 constexpr char kModelKind[] = "ctr_model";
-constexpr int kThreadsOfACall = 1;  // calls run side by side, see WorkerPool
+constexpr int kThreadsOfACall = 1;  // calls run side by side, see WorkQueue
 // Requests of up to so many candidates are tried: what is slow the first time
 // with some number of rows is over before the bundle goes live.
 constexpr size_t kMostTried = 128;

@@ -2,65 +2,185 @@
 #include "services/scoring/scoring_service.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/arena.h>
 
-#include <chrono>
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <utility>
 
 #include "common/base/status_macros.h"
 #include "common/rpc/grpc_status.h"
+#include "common/rpc/raw_message.h"
+#include "services/scoring/priority.h"
 #include "services/scoring/request_scorer.h"
 
 namespace larr {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr char kRetryAfterKey[] = "grpc-retry-pushback-ms";
+constexpr char kRequestIdKey[] = "larr-request-id";
+constexpr char kArmKey[] = "larr-arm";
+constexpr std::chrono::hours kLongest(1);  // deadline that is told apart
+constexpr size_t kArenaBlockBytes = size_t{64} << 10;
+
+std::string Why(RejectReason reason) {
+  switch (reason) {
+    case RejectReason::kQueueFull:
+      return "the queue is full";
+    case RejectReason::kOverload:
+      return "the server is overloaded";
+    case RejectReason::kDeadline:
+      return "it would not be answered before its deadline";
+  }
+  return "";
+}
+
+// Of the caller's metadata; empty if it is not there.
+std::string_view Metadata(const grpc::CallbackServerContext& context,
+                          const char* key) {
+  const auto it = context.client_metadata().find(key);
+  if (it == context.client_metadata().end()) return {};
+  return {it->second.data(), it->second.size()};
+}
+
+}  // namespace
+
+// One call of Score: gRPC keeps what it refers to until it is finished.
+class ScoringService::Call final : public Work {
+ public:
+  Call(ScoringService& service, grpc::CallbackServerContext& context,
+       const grpc::ByteBuffer& request, grpc::ByteBuffer& response)
+      : service_(service),
+        context_(context),
+        request_(request),
+        response_(response),
+        reactor_(context.DefaultReactor()) {}
+
+  bool IsCancelled() const override { return context_.IsCancelled(); }
+
+  void Run() override {
+    google::protobuf::ArenaOptions options;
+    options.start_block_size = kArenaBlockBytes;
+    google::protobuf::Arena arena(options);
+    using scoring::v1::ScoreRequest;
+    using scoring::v1::ScoreResponse;
+    auto* request =
+        google::protobuf::Arena::CreateMessage<ScoreRequest>(&arena);
+    auto* response =
+        google::protobuf::Arena::CreateMessage<ScoreResponse>(&arena);
+    absl::Status status = ParseMessage(request_, *request);
+    if (status.ok()) status = {
+      status = service_.ScoreNow(context_, *request, *response);
+    }
+    if (status.ok()) status = SerializeMessage(*response, response_);
+    Finish(status);
+  }
+
+  void Drop(DropReason reason) override {
+    Finish(reason == DropReason::kExpired
+               ? absl::DeadlineExceededError("the deadline passed in the queue")
+               : absl::CancelledError("the caller left"));
+  }
+
+  void Refuse(const Rejection& rejection) override {
+    context_.AddTrailingMetadata(kRetryAfterKey,
+                                 std::to_string(rejection.retry_after.count()));
+    Finish(absl::ResourceExhaustedError(
+        fmt::format("{}; try again after {} ms or elsewhere",
+                    Why(rejection.reason), rejection.retry_after.count())));
+  }
+
+  // The context, the request and the response are gone after this.
+  void Finish(const absl::Status& status) {
+    const std::chrono::duration<double> seconds = Clock::now() - arrival_;
+    service_.metrics_.CountCall(status.code(), seconds.count());
+    reactor_->Finish(ToGrpc(status));
+  }
+
+  grpc::ServerUnaryReactor* reactor() const { return reactor_; }
+
+ private:
+  ScoringService& service_;
+  grpc::CallbackServerContext& context_;
+  const grpc::ByteBuffer& request_;
+  grpc::ByteBuffer& response_;
+  grpc::ServerUnaryReactor* const reactor_;
+  const Clock::time_point arrival_ = Clock::now();
+};
 
 ScoringService::ScoringService(const ScoringOptions& options,
-                               const BundleManager& bundles,
-                               ScoringMetrics& metrics)
+                               const BundleRouter& router,
+                               std::vector<ScoreObserver*> observers,
+                               ScoringMetrics& metrics,
+                               AdmissionMetrics& admission_metrics)
     : options_(options),
-      bundles_(bundles),
+      router_(router),
+      observers_(std::move(observers)),
       metrics_(metrics),
-      workers_(options.threads, options.queue_capacity) {}
+      queue_(options.admission, admission_metrics) {}
 
 grpc::ServerUnaryReactor* ScoringService::Score(
-    grpc::CallbackServerContext* context,
-    const scoring::v1::ScoreRequest* request,
-    scoring::v1::ScoreResponse* response) {
-  using Clock = std::chrono::steady_clock;
-  const Clock::time_point arrival = Clock::now();
-  grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const auto finish = [this, reactor, arrival](const absl::Status& status) {
-    const std::chrono::duration<double> seconds = Clock::now() - arrival;
-    metrics_.CountCall(status.code(), seconds.count());
-    reactor->Finish(ToGrpc(status));  // the request is gone after this
-  };
-  const bool taken = workers_.Submit(
-      [=, this] { finish(ScoreNow(*context, *request, *response)); });
-  if (!taken) {
-    finish(absl::ResourceExhaustedError(
-        fmt::format("{} requests wait already; try again later or elsewhere",
-                    options_.queue_capacity)));
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  auto call = std::make_unique<Call>(*this, *context, *request, *response);
+  grpc::ServerUnaryReactor* const reactor = call->reactor();
+  const auto terms = Terms(*context, request->Length());
+  if (terms.ok()) {
+    queue_.Submit(*terms, std::move(call));
+  } else {
+    call->Finish(terms.status());
   }
   return reactor;
+}
+
+absl::StatusOr<Admission::Request> ScoringService::Terms(
+    const grpc::CallbackServerContext& context, size_t bytes) const {
+  if (bytes > options_.max_request_bytes) {
+    return absl::InvalidArgumentError(
+        fmt::format("the request has {} bytes, more than max_request_bytes, "
+                    "{}; divide its candidates",
+                    bytes, options_.max_request_bytes));
+  }
+  Admission::Request terms;
+  terms.bytes = bytes;
+  const auto& metadata = context.client_metadata();
+  if (const auto it = metadata.find(kPriorityKey); it != metadata.end()) {
+    LARR_ASSIGN_OR_RETURN(
+        terms.priority, ParsePriority({it->second.data(), it->second.size()}));
+  }
+  using std::chrono::system_clock;
+  const system_clock::time_point deadline = context.deadline();
+  const bool has_deadline = deadline != system_clock::time_point::max();
+  const Clock::duration time =
+      has_deadline ? deadline - system_clock::now() : options_.default_deadline;
+  terms.deadline = Clock::now() + std::min<Clock::duration>(time, kLongest);
+  return terms;
 }
 
 absl::Status ScoringService::ScoreNow(
     const grpc::CallbackServerContext& context,
     const scoring::v1::ScoreRequest& request,
     scoring::v1::ScoreResponse& response) {
-  if (context.IsCancelled()) return absl::CancelledError("the caller left");
-  if (context.deadline() < std::chrono::system_clock::now()) {
-    return absl::DeadlineExceededError("the deadline passed in the queue");
-  }
+  const auto arrival = std::chrono::system_clock::now();
+  const std::string_view id = Metadata(context, kRequestIdKey);
   // Shared with the manager until this request is done: a switch meanwhile
   // must not take the bundle away.
-  const std::shared_ptr<const Bundle> bundle = bundles_.current();
-  if (bundle == nullptr) {
-    return absl::UnavailableError(bundles_.WhyNothingIsServed());
-  }
+  LARR_ASSIGN_OR_RETURN(
+      const RoutedBundle routed,
+      router_.Pick(request.user_id(), id, Metadata(context, kArmKey)));
   LARR_RETURN_IF_ERROR(
-      bundle->checker().Check(request, options_.max_candidates));
+      routed.bundle->checker().Check(request, options_.max_candidates));
   LARR_ASSIGN_OR_RETURN(const RequestCounts counts,
-                        ScoreRequest(*bundle, request, response));
+                        ScoreRequest(*routed.bundle, request, response));
+  response.set_arm(routed.arm);
   metrics_.CountScored(request.candidates_size(), counts.missing);
   metrics_.CountPois(counts.pois, counts.prepared_pois);
+  for (ScoreObserver* const observer : observers_) {
+    observer->OnScored({request, response, id, arrival});
+  }
   return absl::OkStatus();
 }
 
@@ -69,15 +189,7 @@ grpc::ServerUnaryReactor* ScoringService::GetServingState(
     const scoring::v1::GetServingStateRequest* /*request*/,
     scoring::v1::ServingState* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const std::shared_ptr<const Bundle> bundle = bundles_.current();
-  if (bundle == nullptr) {
-    reactor->Finish(
-        ToGrpc(absl::UnavailableError(bundles_.WhyNothingIsServed())));
-  } else {
-    *response = bundle->state();
-    response->set_refusal(bundles_.refusal());
-    reactor->Finish(grpc::Status::OK);
-  }
+  reactor->Finish(ToGrpc(Fill(router_.State(), response)));
   return reactor;
 }
 

@@ -13,6 +13,7 @@
 
 #include "common/base/files.h"
 #include "common/rpc/grpc_status.h"
+#include "common/rpc/health_client.h"
 #include "common/rpc/shutdown_signal.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tests/testing/program.h"
@@ -117,6 +118,27 @@ TEST_CASE("A drain lets the call in flight end and refuses new ones", "[rpc]") {
   drain.join();
   CHECK(in_flight.ok());
   CHECK(told);
+}
+
+TEST_CASE("Calls go on for a pause after health says NOT_SERVING", "[rpc]") {
+  SomeService service;
+  auto config = AnyPort();
+  config.set_shutdown_pause_ms(1'000);
+  auto server = GrpcServer::Start(config, {.services = {&service}});
+  REQUIRE(server.ok());
+  const std::string address = (*server)->address();
+  CHECK(CheckHealth(address, std::chrono::seconds(10)).ok());
+  std::jthread drain([&] { (*server)->Drain(); });
+  CHECK(testing::Eventually([&] {
+    return absl::IsUnavailable(CheckHealth(address, std::chrono::seconds(10)));
+  }));
+  CHECK(Call(address).ok());
+  drain.join();
+  CHECK(absl::IsUnavailable(Call(address)));
+
+  config.set_shutdown_pause_ms(-1);
+  CHECK(absl::IsInvalidArgument(
+      GrpcServer::Start(config, {.services = {&service}}).status()));
 }
 
 TEST_CASE("SIGTERM ends ServeUntilSignal in order", "[rpc]") {

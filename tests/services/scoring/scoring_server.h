@@ -21,7 +21,8 @@ namespace larr::testing {
 
 struct Server {
   explicit Server(const ScoringOptions& options = {})
-      : service(options, bundles, metrics), admin(bundles, router) {
+      : service(options, router, {}, metrics, admission_metrics),
+        admin(bundles, router) {
     config::v1::ServerConfig config;
     config.set_listen("127.0.0.1:0");
     GrpcServerOptions server_options;
@@ -58,6 +59,7 @@ struct Server {
 
   prometheus::Registry registry;
   ScoringMetrics metrics{registry};
+  AdmissionMetrics admission_metrics{registry};
   BundleManager bundles{"", metrics};
   BundleRouter router{{}, bundles, registry};
   ScoringService service;

@@ -3,13 +3,18 @@
 // The service over a real socket, with a real model and snapshot.
 #include "services/scoring/scoring_service.h"
 
+#include <grpcpp/generic/generic_stub.h>
+
+#include <atomic>
 #include <catch2/catch.hpp>
-#include <chrono>
+#include <map>
+#include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "tests/services/scoring/sample_request.h"
 #include "tests/services/scoring/scoring_server.h"
-#include "tests/testing/program.h"
 
 namespace larr {
 namespace {
@@ -78,7 +83,7 @@ TEST_CASE("A bad request is INVALID_ARGUMENT with its path", "[scoring]") {
 
 TEST_CASE("Switching under load fails no request", "[scoring]") {
   const Artifacts& a = testing::SharedArtifacts();
-  const Server server({.threads = 2});
+  const Server server({.admission = {.threads = 2}});
   ServingState state;
   REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
   // What each bundle answers; every answer must be one of them, whole.
@@ -129,42 +134,62 @@ TEST_CASE("Switching under load fails no request", "[scoring]") {
   CHECK(calls > 50);
 }
 
-TEST_CASE("What waits too long is dropped, what is too much refused",
-          "[scoring]") {
+// Calls Score with these bytes and metadata.
+grpc::Status ScoreRaw(const Server& server, const std::string& bytes,
+                      const std::map<std::string, std::string>& metadata = {}) {
+  grpc::GenericStub stub(Server::Channel(server.server->address()));
+  grpc::ClientContext context;
+  for (const auto& [key, value] : metadata) context.AddMetadata(key, value);
+  const grpc::Slice slice(bytes);
+  const grpc::ByteBuffer request(&slice, 1);
+  grpc::ByteBuffer response;
+  grpc::CompletionQueue queue;
+  grpc::Status status;
+  const auto call = stub.PrepareUnaryCall(
+      &context, "/larr.scoring.v1.ScoringService/Score", request, &queue);
+  call->StartCall();
+  call->Finish(&response, &status, nullptr);
+  void* tag = nullptr;
+  bool ok = false;
+  queue.Next(&tag, &ok);
+  return status;
+}
+
+TEST_CASE("Bytes that are no request are INVALID_ARGUMENT", "[scoring]") {
   const Artifacts& a = testing::SharedArtifacts();
-  const Server server({.threads = 1, .queue_capacity = 1});
+  const Server server({.max_request_bytes = 2000});
   ServingState state;
   REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
-  const ScoreRequest request = testing::SampleRequest(1000);
-  // Eight clients on one thread; the first is in too much of a hurry.
-  std::atomic<int> ok = 0, refused = 0, late = 0, other = 0;
-  const auto call = [&](const std::stop_token& stop, bool hurried) {
-    ScoreResponse response;
-    while (!stop.stop_requested()) {
-      const auto status = server.Score(
-          request, response, std::chrono::milliseconds(hurried ? 1 : 20000));
-      switch (status.error_code()) {
-        case grpc::StatusCode::OK:
-          ++ok;
-          break;
-        case grpc::StatusCode::RESOURCE_EXHAUSTED:
-          ++refused;
-          break;
-        case grpc::StatusCode::DEADLINE_EXCEEDED:
-          ++late;
-          break;
-        default:
-          ++other;
-      }
-    }
-  };
-  {
-    std::vector<std::jthread> clients;
-    for (int c = 0; c < 8; ++c) clients.emplace_back(call, c == 0);
-    CHECK(
-        testing::Eventually([&] { return ok > 0 && refused > 0 && late > 0; }));
+  const std::string good = testing::SampleRequest(3).SerializeAsString();
+  CHECK(ScoreRaw(server, good).ok());
+  const std::pair<std::string, const char*> cases[] = {
+      {"\xff\xff\xff", "3 bytes are not a larr.scoring.v1.ScoreRequest"},
+      {good.substr(0, good.size() - 1), "are not a"},
+      {"\x0a\x02\xc3\x28", "UTF-8"},
+      {std::string(2001, '\x00'),
+       "2001 bytes, more than max_request_bytes, 2000"},
+      {"", "candidates"}};
+  for (const auto& [bytes, why] : cases) {
+    const grpc::Status status = ScoreRaw(server, bytes);
+    CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+    CHECK_THAT(status.error_message(), Catch::Contains(why));
   }
-  CHECK(other == 0);
+  CHECK(ScoreRaw(server, good).ok());
+}
+
+TEST_CASE("The priority is read from the metadata", "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  const Server server;
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  const std::string request = testing::SampleRequest(3).SerializeAsString();
+  for (const char* name : {"low", "normal", "high"}) {
+    CHECK(ScoreRaw(server, request, {{"larr-priority", name}}).ok());
+  }
+  const grpc::Status status =
+      ScoreRaw(server, request, {{"larr-priority", "urgent"}});
+  CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK_THAT(status.error_message(), Catch::Contains("larr-priority"));
 }
 
 }  // namespace

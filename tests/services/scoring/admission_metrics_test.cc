@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/scoring/admission_metrics.h"
+
+#include <prometheus/text_serializer.h>
+
+#include <catch2/catch.hpp>
+#include <sstream>
+
+namespace larr {
+namespace {
+
+TEST_CASE("The door is counted by reason", "[scoring]") {
+  prometheus::Registry registry;
+  AdmissionMetrics metrics(registry);
+  metrics.CountAdmitted();
+  metrics.CountAdmitted();
+  metrics.CountRejected(RejectReason::kOverload);
+  metrics.CountRejected(RejectReason::kQueueFull);
+  metrics.CountRejected(RejectReason::kDeadline);
+  metrics.CountRejected(RejectReason::kDeadline);
+  metrics.CountDropped(DropReason::kExpired);
+  metrics.CountBegun(0.004);
+  metrics.SetQueueLength(5);
+  std::ostringstream out;
+  prometheus::TextSerializer().Serialize(out, registry.Collect());
+  for (const char* line :
+       {"larr_scoring_admitted_total 2",
+        "larr_scoring_rejected_total{reason=\"overload\"} 1",
+        "larr_scoring_rejected_total{reason=\"queue_full\"} 1",
+        "larr_scoring_rejected_total{reason=\"deadline\"} 2",
+        "larr_scoring_dropped_total{reason=\"expired\"} 1",
+        "larr_scoring_dropped_total{reason=\"cancelled\"} 0",
+        "larr_scoring_queue_delay_seconds_count 1",
+        "larr_scoring_queue_length 5"}) {
+    CHECK_THAT(out.str(), Catch::Contains(line));
+  }
+}
+
+}  // namespace
+}  // namespace larr
