@@ -108,8 +108,7 @@ absl::Status Check(const Arms& arms) {
     return Invalid(
         "the weights sum to {}, not to {} (ten-thousandths of the users): {} "
         "{} {} arm `{}`, whose users are the rest",
-        sum, ArmTable::kBuckets,
-        sum < ArmTable::kBuckets ? "give" : "take",
+        sum, ArmTable::kBuckets, sum < ArmTable::kBuckets ? "give" : "take",
         std::abs(sum - ArmTable::kBuckets),
         sum < ArmTable::kBuckets ? "more to" : "from", arms.arms(0).name());
   }
@@ -128,9 +127,8 @@ std::vector<uint32_t> Preferences(const std::string& name) {
   }
   std::vector<uint32_t> order(keys.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return keys[a] < keys[b];
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](uint32_t a, uint32_t b) { return keys[a] < keys[b]; });
   return order;
 }
 

@@ -296,18 +296,16 @@ absl::StatusOr<BundleRouter::Member> BundleRouter::Load(const Arm& arm) {
   if (!HasBundle(arm)) return member;
   member.own = FindLoaded(arm);
   if (member.own != nullptr) return member;
-  const auto manager =
-      std::make_shared<BundleManager>(arm.alias_file(), metrics_,
-                                      std::function<void()>(),
-                                      options_.bundle);
+  const auto manager = std::make_shared<BundleManager>(
+      arm.alias_file(), metrics_, std::function<void()>(), options_.bundle);
   const absl::Status status =
       arm.alias_file().empty()
           ? manager->Switch(arm.model_path(), arm.snapshot_path()).status()
           : WaitForAlias(*manager);
   if (!status.ok()) {
-    return absl::Status(status.code(),
-                        fmt::format("`{}`: {}", arm.name(),
-                                    std::string(status.message())));
+    return absl::Status(
+        status.code(),
+        fmt::format("`{}`: {}", arm.name(), std::string(status.message())));
   }
   spare_.emplace_back(arm, manager);
   member.own = manager;

@@ -100,7 +100,8 @@ absl::Status CallFileWriter::DeleteOldest() {
 absl::Status CallFileWriter::BeginFile() {
   LARR_ASSIGN_OR_RETURN(const auto files, ListCallFiles(options_.folder));
   // Also a clock that goes back, or two files in one millisecond, sort by age.
-  std::string name = fmt::format("{}{:015}{}", kPrefix, Milliseconds(), kSuffix);
+  std::string name =
+      fmt::format("{}{:015}{}", kPrefix, Milliseconds(), kSuffix);
   if (!files.empty() && files.back().filename() >= name) {
     const std::string newest = files.back().filename();
     const int64_t time = std::atoll(newest.c_str() + sizeof(kPrefix) - 1);
@@ -183,8 +184,8 @@ absl::StatusOr<std::optional<LoggedCall>> CallFileReader::Next() {
   std::string message(length, '\0');
   if (!file_.read(message.data(), length)) return Damaged(size_);
   std::optional<LoggedCall> call(std::in_place);
-  const uint64_t checksum = GetLittleEndian(head.data() + kLengthBytes,
-                                            kHeadBytes - kLengthBytes);
+  const uint64_t checksum =
+      GetLittleEndian(head.data() + kLengthBytes, kHeadBytes - kLengthBytes);
   if (XXH3_64bits(message.data(), message.size()) != checksum ||
       !call->ParseFromString(message)) {
     return Damaged(end);

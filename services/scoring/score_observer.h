@@ -14,7 +14,7 @@ namespace larr {
 struct ScoredCall {
   const scoring::v1::ScoreRequest& request;
   const scoring::v1::ScoreResponse& response;  // Names arm and versions, too.
-  std::string_view request_id;  // From the caller; may be empty.
+  std::string_view request_id;                 // From the caller; may be empty.
   std::chrono::system_clock::time_point arrival;
 };
 

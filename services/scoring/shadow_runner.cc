@@ -105,11 +105,10 @@ absl::Status ShadowRunner::Compare(const Work& work) {
     return absl::InternalError("a request cannot be read back");
   }
   // The shadow's model may read other columns than the live one's.
-  LARR_RETURN_IF_ERROR(work.bundle->checker().Check(
-      request, std::numeric_limits<int>::max()));
-  scoring::v1::ScoreResponse response;
   LARR_RETURN_IF_ERROR(
-      ScoreRequest(*work.bundle, request, response).status());
+      work.bundle->checker().Check(request, std::numeric_limits<int>::max()));
+  scoring::v1::ScoreResponse response;
+  LARR_RETURN_IF_ERROR(ScoreRequest(*work.bundle, request, response).status());
   if (response.scores_size() != static_cast<int>(work.ctr.size())) {
     return absl::InternalError("the shadow gave another number of scores");
   }

@@ -15,10 +15,9 @@ struct LogArguments {
 };
 
 absl::Status Export(const Session& session, const LogArguments& arguments) {
-  LARR_ASSIGN_OR_RETURN(
-      const LogExportReport report,
-      ExportLog({arguments.log, arguments.dataset, arguments.labels,
-                 arguments.out}));
+  LARR_ASSIGN_OR_RETURN(const LogExportReport report,
+                        ExportLog({arguments.log, arguments.dataset,
+                                   arguments.labels, arguments.out}));
   if (session.json) {
     fmt::print(
         R"({{"files":{},"calls":{},"rows":{},"unlabelled":{},"torn_files":{}}})"
@@ -51,8 +50,9 @@ void AddLogCommands(CLI::App& app, Session& session) {
       Export);
   LogArguments& args = logs.arguments();
   command->add_option("log", args.log, "Folder of the log")->required();
-  command->add_option("--dataset", args.dataset,
-                      "DatasetSpec text proto whose columns to write")
+  command
+      ->add_option("--dataset", args.dataset,
+                   "DatasetSpec text proto whose columns to write")
       ->required();
   command->add_option("--labels", args.labels,
                       "Parquet with request key, POI key, click and order of "

@@ -65,8 +65,9 @@ absl::Status ReadLabelFile(const fs::path& path, const ImpressionTable& table,
         group.column(static_cast<int>(c)).Read(i, value);
         const std::optional<double> label = ToNumber(value);
         if (!label.has_value() || (*label != 0 && *label != 1)) {
-          return Invalid("{}: column `{}`, row {}: the label is neither 0 nor 1",
-                         path.string(), names[c], i + 1);
+          return Invalid(
+              "{}: column `{}`, row {}: the label is neither 0 nor 1",
+              path.string(), names[c], i + 1);
         }
         (c == 2 ? row.click : row.order) = static_cast<int64_t>(*label);
       }
@@ -141,8 +142,8 @@ class Exporter {
   const bool daily_;
   fs::path folder_;
   const LabelTable* labels_ = nullptr;
-  std::vector<ParquetWriter::Column> columns_;  // logged_… come last.
-  size_t own_columns_ = 0;                      // The dataset's.
+  std::vector<ParquetWriter::Column> columns_;    // logged_… come last.
+  size_t own_columns_ = 0;                        // The dataset's.
   std::map<std::string, ParquetWriter> writers_;  // By day.
 };
 
@@ -301,24 +302,24 @@ absl::StatusOr<LogExportReport> ExportLog(const LogExport& what) {
   LARR_ASSIGN_OR_RETURN(const auto files, ListCallFiles(what.log));
   std::optional<LabelTable> labels;
   if (!what.labels.empty()) {
-    LARR_ASSIGN_OR_RETURN(
-        labels, ReadLabels(what.labels, dataset.spec.impressions()));
+    LARR_ASSIGN_OR_RETURN(labels,
+                          ReadLabels(what.labels, dataset.spec.impressions()));
   }
   // Under another name until it is whole.
   const fs::path partial = what.out.string() + ".partial";
   fs::remove_all(partial, error);
   LARR_RETURN_IF_ERROR(MakeFolder(partial));
   Exporter exporter(dataset);
-  LARR_RETURN_IF_ERROR(exporter.Begin(
-      dataset, partial, labels.has_value() ? &*labels : nullptr));
+  LARR_RETURN_IF_ERROR(exporter.Begin(dataset, partial,
+                                      labels.has_value() ? &*labels : nullptr));
   for (const fs::path& file : files) {
     LARR_RETURN_IF_ERROR(AddFile(file, exporter));
   }
   LARR_RETURN_IF_ERROR(exporter.Finish());
   fs::rename(partial, what.out, error);
   if (error) {
-    return absl::UnavailableError(fmt::format(
-        "cannot rename {}: {}", partial.string(), error.message()));
+    return absl::UnavailableError(
+        fmt::format("cannot rename {}: {}", partial.string(), error.message()));
   }
   return exporter.report;
 }

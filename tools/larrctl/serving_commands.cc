@@ -110,9 +110,11 @@ void AddServingCommands(CLI::App& app, Session& session) {
   paths->require_option(1, 2);
   serving.Add("arms", "Print how users are divided, as an arms file", GetArms);
   serving
-      .Add("set-arms", "Divide users as a file says, until the server ends or its arms_file "
-           "changes",
-           SetArms)
+      .Add(
+          "set-arms",
+          "Divide users as a file says, until the server ends or its arms_file "
+          "changes",
+          SetArms)
       ->add_option("file", args.arms, "Text proto of Arms; empty: no arms")
       ->required();
 }

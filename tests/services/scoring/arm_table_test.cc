@@ -37,9 +37,8 @@ std::string User(int i) { return "user-" + std::to_string(i); }
 // moved[from][to]: users of a sample.
 std::vector<std::vector<int>> Moved(const ArmTable& before,
                                     const ArmTable& after) {
-  std::vector<std::vector<int>> moved(before.arms().arms_size(),
-                                      std::vector<int>(
-                                          after.arms().arms_size()));
+  std::vector<std::vector<int>> moved(
+      before.arms().arms_size(), std::vector<int>(after.arms().arms_size()));
   for (int i = 0; i < kUsers; ++i) {
     ++moved[before.ArmOf(User(i), "")][after.ArmOf(User(i), "")];
   }
@@ -54,18 +53,13 @@ bool IsShare(int x, int n, double p) {
 TEST_CASE("A user's arm is the same for all time", "[scoring]") {
   // Of another implementation of arm_table.h's rule; never change these.
   const ArmTable table = Table(Weights({5000, 3000, 1500, 500}, "autumn"));
-  const std::pair<const char*, int> golden[] = {{"u1", 0},
-      {"u2", 1},
-      {"u3", 0},
-      {"user-1", 2},
-      {"user-2", 0},
-      {"user-3", 2},
-      {"7", 0},
-      {"42", 3},
-      {"1000000", 1},
-      {"a3f0c2de-0000-4000-8000-000000000001", 0},
-      {"用户", 0},
-      {"é", 0},
+  const std::pair<const char*, int> golden[] = {
+      {"u1", 0},       {"u2", 1},
+      {"u3", 0},       {"user-1", 2},
+      {"user-2", 0},   {"user-3", 2},
+      {"7", 0},        {"42", 3},
+      {"1000000", 1},  {"a3f0c2de-0000-4000-8000-000000000001", 0},
+      {"用户", 0},     {"é", 0},
       {"member 53", 3}};
   for (const auto& [user, arm] : golden) {
     CAPTURE(user);

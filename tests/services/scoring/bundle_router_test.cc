@@ -62,9 +62,9 @@ struct Fixture {
 };
 
 // The users of each arm, and that its bundle has the model.
-std::map<std::string, int> Users(const BundleRouter& router,
-                                 const std::map<std::string, std::string>&
-                                     models) {
+std::map<std::string, int> Users(
+    const BundleRouter& router,
+    const std::map<std::string, std::string>& models) {
   std::map<std::string, int> users;
   for (int i = 0; i < 200; ++i) {
     const auto picked = router.Pick("user " + std::to_string(i), "", "");
@@ -286,9 +286,9 @@ TEST_CASE("Arms with bundles of their own need no other", "[scoring]") {
   only->set_model_path(f.model);
   only->set_snapshot_path(f.snapshot);
   f.Write(arms);
-  const BundleRouter router({.arms_file = f.file(),
-                             .on_ready = [&] { ++ready; }},
-                            f.main, f.registry);
+  const BundleRouter router(
+      {.arms_file = f.file(), .on_ready = [&] { ++ready; }}, f.main,
+      f.registry);
   CHECK(ready == 1);
   Users(router, {{"only", f.model}});
   const auto state = router.State();

@@ -81,9 +81,8 @@ TEST_CASE("Files are as large as they may be, and the oldest ones go",
           "[scoring]") {
   const testing::TempDir dir;
   const int64_t bytes = 12 + static_cast<int64_t>(Call(0).ByteSizeLong());
-  const CallFilesOptions options{.folder = dir.path(),
-                                 .max_file_bytes = 2 * bytes + 1,
-                                 .max_files = 3};
+  const CallFilesOptions options{
+      .folder = dir.path(), .max_file_bytes = 2 * bytes + 1, .max_files = 3};
   std::ofstream(dir.path() / "notes.txt") << "not ours";
   {
     const auto writer = Writer(options);
@@ -164,8 +163,7 @@ TEST_CASE("A damaged byte is never read as a call", "[scoring]") {
   }
 }
 
-TEST_CASE("A folder that cannot be used is refused at the start",
-          "[scoring]") {
+TEST_CASE("A folder that cannot be used is refused at the start", "[scoring]") {
   const testing::TempDir dir;
   std::ofstream(dir.path() / "file") << "x";
   CHECK_FALSE(CallFileWriter::Create({.folder = dir.path() / "file"}).ok());

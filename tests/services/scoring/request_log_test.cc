@@ -67,8 +67,8 @@ struct Fixture {
   RequestLogConfig config;
   ScoreRequest request = testing::SampleRequest(3);
   ScoreResponse response;
-  std::chrono::system_clock::time_point arrival{std::chrono::milliseconds(
-      1'700'000'000'123)};
+  std::chrono::system_clock::time_point arrival{
+      std::chrono::milliseconds(1'700'000'000'123)};
 };
 
 TEST_CASE("A call is logged as it came and was answered", "[scoring]") {

@@ -129,8 +129,7 @@ TEST_CASE("What was answered is in the export, bit by bit", "[larrctl]") {
   }
 }
 
-TEST_CASE("With labels the export is impressions of the dataset",
-          "[larrctl]") {
+TEST_CASE("With labels the export is impressions of the dataset", "[larrctl]") {
   Fixture f;
   f.WriteLabels(1);
   const LogExportReport report = f.Export();
@@ -200,15 +199,13 @@ TEST_CASE("An export that cannot be right is refused whole", "[larrctl]") {
   SECTION("a user that is no number where users are numbers") {
     LoggedCall call = Call(0);
     call.mutable_request()->set_user_id("u1");
-    REQUIRE((*CallFileWriter::Create({.folder = f.what.log}))
-                ->Append(call)
-                .ok());
+    REQUIRE(
+        (*CallFileWriter::Create({.folder = f.what.log}))->Append(call).ok());
     expected = "the value of column `user` is not of the type";
   }
   const auto report = ExportLog(f.what);
   CHECK_FALSE(report.ok());
-  CHECK_THAT(std::string(report.status().message()),
-             Catch::Contains(expected));
+  CHECK_THAT(std::string(report.status().message()), Catch::Contains(expected));
   if (expected != "is there already") CHECK_FALSE(fs::exists(f.what.out));
 }
 
