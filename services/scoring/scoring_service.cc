@@ -72,43 +72,43 @@ class ScoringService::Call final : public Work {
     auto* response =
         google::protobuf::Arena::CreateMessage<ScoreResponse>(&arena);
     absl::Status status = ParseMessage(request_, *request);
-    if (status.ok())
-      status = { status = service_.ScoreNow(context_, *request, *response);
+    if (status.ok()) {
+      status = service_.ScoreNow(context_, *request, *response);
+    }
+    if (status.ok()) status = SerializeMessage(*response, response_);
+    Finish(status);
   }
-  if (status.ok()) status = SerializeMessage(*response, response_);
-  Finish(status);
-}
 
   void Drop(DropReason reason) override {
-  Finish(reason == DropReason::kExpired
-             ? absl::DeadlineExceededError("the deadline passed in the queue")
-             : absl::CancelledError("the caller left"));
-}
+    Finish(reason == DropReason::kExpired
+               ? absl::DeadlineExceededError("the deadline passed in the queue")
+               : absl::CancelledError("the caller left"));
+  }
 
-void Refuse(const Rejection& rejection) override {
-  context_.AddTrailingMetadata(kRetryAfterKey,
-                               std::to_string(rejection.retry_after.count()));
-  Finish(absl::ResourceExhaustedError(
-      fmt::format("{}; try again after {} ms or elsewhere",
-                  Why(rejection.reason), rejection.retry_after.count())));
-}
+  void Refuse(const Rejection& rejection) override {
+    context_.AddTrailingMetadata(kRetryAfterKey,
+                                 std::to_string(rejection.retry_after.count()));
+    Finish(absl::ResourceExhaustedError(
+        fmt::format("{}; try again after {} ms or elsewhere",
+                    Why(rejection.reason), rejection.retry_after.count())));
+  }
 
-// The context, the request and the response are gone after this.
-void Finish(const absl::Status& status) {
-  const std::chrono::duration<double> seconds = Clock::now() - arrival_;
-  service_.metrics_.CountCall(status.code(), seconds.count());
-  reactor_->Finish(ToGrpc(status));
-}
+  // The context, the request and the response are gone after this.
+  void Finish(const absl::Status& status) {
+    const std::chrono::duration<double> seconds = Clock::now() - arrival_;
+    service_.metrics_.CountCall(status.code(), seconds.count());
+    reactor_->Finish(ToGrpc(status));
+  }
 
-grpc::ServerUnaryReactor* reactor() const { return reactor_; }
+  grpc::ServerUnaryReactor* reactor() const { return reactor_; }
 
-private:
-ScoringService& service_;
-grpc::CallbackServerContext& context_;
-const grpc::ByteBuffer& request_;
-grpc::ByteBuffer& response_;
-grpc::ServerUnaryReactor* const reactor_;
-const Clock::time_point arrival_ = Clock::now();
+ private:
+  ScoringService& service_;
+  grpc::CallbackServerContext& context_;
+  const grpc::ByteBuffer& request_;
+  grpc::ByteBuffer& response_;
+  grpc::ServerUnaryReactor* const reactor_;
+  const Clock::time_point arrival_ = Clock::now();
 };  // namespace larr
 
 ScoringService::ScoringService(const ScoringOptions& options,

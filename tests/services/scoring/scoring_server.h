@@ -10,6 +10,7 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/rpc/grpc_server.h"
 #include "services/scoring/bundle_router.h"
@@ -20,8 +21,10 @@
 namespace larr::testing {
 
 struct Server {
-  explicit Server(const ScoringOptions& options = {})
-      : service(options, router, {}, metrics, admission_metrics),
+  explicit Server(const ScoringOptions& options = {},
+                  std::vector<ScoreObserver*> observers = {})
+      : service(options, router, std::move(observers), metrics,
+                admission_metrics),
         admin(bundles, router) {
     config::v1::ServerConfig config;
     config.set_listen("127.0.0.1:0");
