@@ -157,7 +157,7 @@ TEST_CASE("larr_scoring waits for its alias", "[scoring]") {
   CHECK_THAT(scored.out, Catch::Contains("models/small/versions/1"));
   for (const char* name : {"", "larr.scoring.v1.ScoringService", "liveness"}) {
     CAPTURE(name);
-    CHECK(scoring.IsHealthy(name));
+    CHECK(testing::Eventually([&] { return scoring.IsHealthy(name); }));
   }
   CHECK(scoring.program().Terminate() == 0);
 }

@@ -45,7 +45,7 @@ struct Fixture {
     std::ostringstream out;
     prometheus::TextSerializer().Serialize(out, registry.Collect());
     const std::string text = out.str();
-    const size_t at = text.find("larr_scoring_shadow_" + key + " ");
+    const size_t at = text.find("\nlarr_scoring_shadow_" + key + " ");
     if (at == std::string::npos) return 0;
     return std::stod(text.substr(text.find(' ', at)));
   }

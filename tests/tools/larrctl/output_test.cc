@@ -17,7 +17,8 @@ TEST_CASE("A table's columns are as wide as their widest cell", "[larrctl]") {
 TEST_CASE("JSON has the proto's names and every plain field", "[larrctl]") {
   scoring::v1::MissingCounts missing;
   missing.set_pois(2);
-  CHECK(ToJson(missing) == R"({"users":0,"pois":2,"texts":0})");
+  CHECK(ToJson(missing) ==
+        R"({"users":0,"pois":2,"texts":0,"texts_by_feature":{}})");
 }
 
 TEST_CASE("Times and durations read like a clock", "[larrctl]") {
