@@ -11,17 +11,19 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <utility>
 
 #include "absl/status/statusor.h"
+#include "common/base/file_watch.h"
 #include "larr/config/v1/training.pb.h"
 
 namespace larr {
 
 class AliasFile {
  public:
-  explicit AliasFile(std::filesystem::path path) : path_(std::move(path)) {}
+  explicit AliasFile(std::filesystem::path path) : watch_(std::move(path)) {}
 
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return watch_.path(); }
 
   // The file's content if it changed since the last call that returned it and
   // its fencing token is higher than every one returned before; else nothing.
@@ -29,17 +31,7 @@ class AliasFile {
   absl::StatusOr<std::optional<config::v1::ServingBundle>> Poll();
 
  private:
-  // What tells one version of the file from another.
-  struct Version {
-    uint64_t inode = 0;
-    int64_t mtime_ns = 0;
-    int64_t size = 0;
-    bool operator==(const Version&) const = default;
-  };
-  absl::StatusOr<Version> Stat() const;
-
-  const std::filesystem::path path_;
-  std::optional<Version> seen_;
+  FileWatch watch_;
   int64_t token_ = 0;
 };
 

@@ -23,7 +23,7 @@ constexpr std::chrono::milliseconds kLongestWait(60'000);
 }  // namespace
 
 BundleManager::BundleManager(const std::string& alias_file,
-                             ScoringMetrics& metrics,
+                             BundleMetrics& metrics,
                              std::function<void()> on_live,
                              const BundleOptions& options)
     : metrics_(metrics),

@@ -34,7 +34,7 @@
 #include "absl/status/statusor.h"
 #include "services/scoring/alias_file.h"
 #include "services/scoring/bundle.h"
-#include "services/scoring/scoring_metrics.h"
+#include "services/scoring/bundle_metrics.h"
 
 namespace larr {
 
@@ -43,7 +43,7 @@ class BundleManager {
   // Follows `alias_file` from now on, if it is not empty. `on_live` is called
   // on the manager's thread whenever a bundle went live; it may be empty.
   // `metrics` outlives the manager.
-  BundleManager(const std::string& alias_file, ScoringMetrics& metrics,
+  BundleManager(const std::string& alias_file, BundleMetrics& metrics,
                 std::function<void()> on_live = {},
                 const BundleOptions& options = {});
   ~BundleManager();
@@ -88,7 +88,7 @@ class BundleManager {
   void SetFailure(const absl::Status& status);
 
   // Constant after construction.
-  ScoringMetrics& metrics_;
+  BundleMetrics& metrics_;
   const std::string alias_path_;
   const std::function<void()> on_live_;
   const BundleOptions options_;

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
@@ -21,8 +22,11 @@
 #include "common/telemetry/logging.h"
 #include "services/scoring/admission_metrics.h"
 #include "services/scoring/bundle_manager.h"
+#include "services/scoring/bundle_router.h"
+#include "services/scoring/request_log.h"
 #include "services/scoring/scoring_admin_service.h"
 #include "services/scoring/scoring_service.h"
+#include "services/scoring/shadow_runner.h"
 
 namespace larr {
 namespace {
@@ -40,10 +44,10 @@ absl::Status CheckConfig(const ScoringConfig& config) {
         "set either alias_file, or model_path and snapshot_path");
   }
   if (!by_path && config.alias_file().empty() &&
-      config.admin_listen().empty()) {
+      config.admin_listen().empty() && config.arms_file().empty()) {
     return absl::InvalidArgumentError(
         "nothing to serve: set alias_file, or model_path and snapshot_path, or "
-        "admin_listen to switch to a bundle later");
+        "arms_file, or admin_listen to switch to a bundle later");
   }
   if (config.max_candidates() < 0 || config.threads() < 0 ||
       config.poi_cache_bytes() < 0) {
@@ -108,15 +112,27 @@ absl::Status RunScoring(const std::string& path) {
   if (config.poi_cache_bytes() > 0) {
     bundle.poi_cache_bytes = config.poi_cache_bytes() / 2;
   }
-  BundleManager bundles(
-      config.alias_file(), metrics, [&] { readiness.Set(); }, bundle);
+  BundleManager bundles(config.alias_file(), metrics, {}, bundle);
   if (!config.model_path().empty() || !config.snapshot_path().empty()) {
     LARR_RETURN_IF_ERROR(
         bundles.Switch(config.model_path(), config.snapshot_path()).status());
   }
+  BundleRouter router({.arms_file = config.arms_file(),
+                       .bundle = bundle,
+                       .on_ready = [&] { readiness.Set(); }},
+                      bundles, *registry);
+  ShadowRunner shadows(router, *registry);
+  std::unique_ptr<RequestLog> log;
+  if (config.has_request_log()) {
+    LARR_ASSIGN_OR_RETURN(log,
+                          RequestLog::Create(config.request_log(), *registry));
+  }
+  std::vector<ScoreObserver*> observers = {&shadows};
+  if (log != nullptr) observers.push_back(log.get());
   AdmissionMetrics admission_metrics(*registry);
-  ScoringService service(Options(config), bundles, metrics, admission_metrics);
-  ScoringAdminService admin(bundles);
+  ScoringService service(Options(config), router, observers, metrics,
+                         admission_metrics);
+  ScoringAdminService admin(bundles, router);
   GrpcServerOptions server;
   server.services = {&service};
   server.readiness = &readiness;

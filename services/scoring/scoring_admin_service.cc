@@ -14,4 +14,18 @@ grpc::Status ScoringAdminService::SwitchBundle(
            response));
 }
 
+grpc::Status ScoringAdminService::SetArms(
+    grpc::ServerContext* /*context*/,
+    const scoring::v1::SetArmsRequest* request, scoring::v1::Arms* response) {
+  return ToGrpc(Fill(router_.SetArms(request->arms()), response));
+}
+
+grpc::Status ScoringAdminService::GetArms(
+    grpc::ServerContext* /*context*/,
+    const scoring::v1::GetArmsRequest* /*request*/,
+    scoring::v1::Arms* response) {
+  *response = router_.arms();
+  return grpc::Status::OK;
+}
+
 }  // namespace larr

@@ -2,27 +2,39 @@
 //
 // larr.scoring.v1.ScoringAdminService: for operators, on a port of its own.
 //
-// Ownership:  borrows the manager.
-// Threads:    safe; switches happen one after the other.
+// Ownership:  borrows manager and router.
+// Threads:    safe; switches happen one after the other, as do changes of arms.
 #pragma once
 
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "services/scoring/bundle_manager.h"
+#include "services/scoring/bundle_router.h"
 
 namespace larr {
 
 class ScoringAdminService final
     : public scoring::v1::ScoringAdminService::Service {
  public:
-  explicit ScoringAdminService(BundleManager& bundles) : bundles_(bundles) {}
+  ScoringAdminService(BundleManager& bundles, BundleRouter& router)
+      : bundles_(bundles), router_(router) {}
 
   // Returns when the bundle is live, or was refused.
   grpc::Status SwitchBundle(grpc::ServerContext* context,
                             const scoring::v1::SwitchBundleRequest* request,
                             scoring::v1::ServingState* response) override;
 
+  // Returns when the arms are live, or were refused.
+  grpc::Status SetArms(grpc::ServerContext* context,
+                       const scoring::v1::SetArmsRequest* request,
+                       scoring::v1::Arms* response) override;
+
+  grpc::Status GetArms(grpc::ServerContext* context,
+                       const scoring::v1::GetArmsRequest* request,
+                       scoring::v1::Arms* response) override;
+
  private:
   BundleManager& bundles_;
+  BundleRouter& router_;
 };
 
 }  // namespace larr

@@ -14,11 +14,12 @@
 
 #include "absl/status/status.h"
 #include "larr/scoring/v1/scoring_service.pb.h"
+#include "services/scoring/bundle_metrics.h"
 #include "services/scoring/request_encoder.h"
 
 namespace larr {
 
-class ScoringMetrics {
+class ScoringMetrics final : public BundleMetrics {
  public:
   // `registry` outlives this.
   explicit ScoringMetrics(prometheus::Registry& registry);
@@ -29,9 +30,9 @@ class ScoringMetrics {
   void CountScored(int candidates, const MissingInputs& missing);
   // It had that many distinct POIs, some of which were not ready in memory.
   void CountPois(int pois, int prepared);
-  // A bundle went live, or was refused.
-  void CountSwitch(const scoring::v1::ServingState& state);
-  void CountRefusedBundle();
+  // Of the server's own bundle.
+  void CountSwitch(const scoring::v1::ServingState& state) override;
+  void CountRefusedBundle() override;
 
  private:
   // By code; every code is there from the start.

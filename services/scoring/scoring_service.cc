@@ -21,6 +21,8 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr char kRetryAfterKey[] = "grpc-retry-pushback-ms";
+constexpr char kRequestIdKey[] = "larr-request-id";
+constexpr char kArmKey[] = "larr-arm";
 constexpr std::chrono::hours kLongest(1);  // deadline that is told apart
 constexpr size_t kArenaBlockBytes = size_t{64} << 10;
 
@@ -34,6 +36,14 @@ std::string Why(RejectReason reason) {
       return "it would not be answered before its deadline";
   }
   return "";
+}
+
+// Of the caller's metadata; empty if it is not there.
+std::string_view Metadata(const grpc::CallbackServerContext& context,
+                          const char* key) {
+  const auto it = context.client_metadata().find(key);
+  if (it == context.client_metadata().end()) return {};
+  return {it->second.data(), it->second.size()};
 }
 
 }  // namespace
@@ -62,7 +72,9 @@ class ScoringService::Call final : public Work {
     auto* response =
         google::protobuf::Arena::CreateMessage<ScoreResponse>(&arena);
     absl::Status status = ParseMessage(request_, *request);
-    if (status.ok()) status = service_.ScoreNow(*request, *response);
+    if (status.ok()) {
+      status = service_.ScoreNow(context_, *request, *response);
+    }
     if (status.ok()) status = SerializeMessage(*response, response_);
     Finish(status);
   }
@@ -99,14 +111,16 @@ class ScoringService::Call final : public Work {
   grpc::ByteBuffer& response_;
   grpc::ServerUnaryReactor* const reactor_;
   const Clock::time_point arrival_ = Clock::now();
-};
+};  // namespace larr
 
 ScoringService::ScoringService(const ScoringOptions& options,
-                               const BundleManager& bundles,
+                               const BundleRouter& router,
+                               std::vector<ScoreObserver*> observers,
                                ScoringMetrics& metrics,
                                AdmissionMetrics& admission_metrics)
     : options_(options),
-      bundles_(bundles),
+      router_(router),
+      observers_(std::move(observers)),
       metrics_(metrics),
       queue_(options.admission, admission_metrics) {}
 
@@ -148,20 +162,27 @@ absl::StatusOr<Admission::Request> ScoringService::Terms(
   return terms;
 }
 
-absl::Status ScoringService::ScoreNow(const scoring::v1::ScoreRequest& request,
-                                      scoring::v1::ScoreResponse& response) {
+absl::Status ScoringService::ScoreNow(
+    const grpc::CallbackServerContext& context,
+    const scoring::v1::ScoreRequest& request,
+    scoring::v1::ScoreResponse& response) {
+  const auto arrival = std::chrono::system_clock::now();
+  const std::string_view id = Metadata(context, kRequestIdKey);
   // Shared with the manager until this request is done: a switch meanwhile
   // must not take the bundle away.
-  const std::shared_ptr<const Bundle> bundle = bundles_.current();
-  if (bundle == nullptr) {
-    return absl::UnavailableError(bundles_.WhyNothingIsServed());
-  }
+  LARR_ASSIGN_OR_RETURN(
+      const RoutedBundle routed,
+      router_.Pick(request.user_id(), id, Metadata(context, kArmKey)));
   LARR_RETURN_IF_ERROR(
-      bundle->checker().Check(request, options_.max_candidates));
+      routed.bundle->checker().Check(request, options_.max_candidates));
   LARR_ASSIGN_OR_RETURN(const RequestCounts counts,
-                        ScoreRequest(*bundle, request, response));
+                        ScoreRequest(*routed.bundle, request, response));
+  response.set_arm(routed.arm);
   metrics_.CountScored(request.candidates_size(), counts.missing);
   metrics_.CountPois(counts.pois, counts.prepared_pois);
+  for (ScoreObserver* const observer : observers_) {
+    observer->OnScored({request, response, id, arrival});
+  }
   return absl::OkStatus();
 }
 
@@ -170,15 +191,7 @@ grpc::ServerUnaryReactor* ScoringService::GetServingState(
     const scoring::v1::GetServingStateRequest* /*request*/,
     scoring::v1::ServingState* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  const std::shared_ptr<const Bundle> bundle = bundles_.current();
-  if (bundle == nullptr) {
-    reactor->Finish(
-        ToGrpc(absl::UnavailableError(bundles_.WhyNothingIsServed())));
-  } else {
-    *response = bundle->state();
-    response->set_refusal(bundles_.refusal());
-    reactor->Finish(grpc::Status::OK);
-  }
+  reactor->Finish(ToGrpc(Fill(router_.State(), response)));
   return reactor;
 }
 

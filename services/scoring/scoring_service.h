@@ -4,7 +4,7 @@
 // on gRPC's thread a call is admitted or refused by its size, unread; on one of
 // the server's own it is read, scored and answered.
 //
-// Ownership:  borrows the manager and the metrics.
+// Ownership:  borrows the router, the observers and the metrics.
 // Threads:    safe.
 #pragma once
 
@@ -12,11 +12,14 @@
 
 #include <chrono>
 #include <cstddef>
+#include <string_view>
+#include <vector>
 
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "services/scoring/admission.h"
 #include "services/scoring/admission_metrics.h"
-#include "services/scoring/bundle_manager.h"
+#include "services/scoring/bundle_router.h"
+#include "services/scoring/score_observer.h"
 #include "services/scoring/scoring_metrics.h"
 #include "services/scoring/work_queue.h"
 
@@ -36,9 +39,13 @@ class ScoringService final
           scoring::v1::ScoringService::WithCallbackMethod_GetServingState<
               scoring::v1::ScoringService::Service>> {
  public:
-  ScoringService(const ScoringOptions& options, const BundleManager& bundles,
-                 ScoringMetrics& metrics, AdmissionMetrics& admission_metrics);
+  // `observers` see every call that was scored.
+  ScoringService(const ScoringOptions& options, const BundleRouter& router,
+                 std::vector<ScoreObserver*> observers, ScoringMetrics& metrics,
+                 AdmissionMetrics& admission_metrics);
 
+  // Of the metadata, `larr-request-id` is the caller's name for the request,
+  // and `larr-arm` the arm or shadow that a tester wants.
   // Refused calls get RESOURCE_EXHAUSTED and, in the trailing metadata
   // `grpc-retry-pushback-ms`, after which time a try is worth while.
   grpc::ServerUnaryReactor* Score(grpc::CallbackServerContext* context,
@@ -56,11 +63,13 @@ class ScoringService final
   // What the door needs to know of a call.
   absl::StatusOr<Admission::Request> Terms(
       const grpc::CallbackServerContext& context, size_t bytes) const;
-  absl::Status ScoreNow(const scoring::v1::ScoreRequest& request,
+  absl::Status ScoreNow(const grpc::CallbackServerContext& context,
+                        const scoring::v1::ScoreRequest& request,
                         scoring::v1::ScoreResponse& response);
 
   const ScoringOptions options_;
-  const BundleManager& bundles_;
+  const BundleRouter& router_;
+  const std::vector<ScoreObserver*> observers_;
   ScoringMetrics& metrics_;
   WorkQueue queue_;  // last: its threads use the rest
 };

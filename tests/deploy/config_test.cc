@@ -88,7 +88,7 @@ TEST_CASE("What is commented out is found", "[deploy]") {
   CHECK(CommentedOut("# A word: not.\n# gpus: [0]\nthreads: 1\n#gpus: 2\n") ==
         std::vector<std::string>{"gpus: [0]"});
   CHECK(CommentedOut(*ReadFile(Deploy() / "config/scoring.textproto")).size() ==
-        2);
+        4);
 }
 
 }  // namespace

@@ -58,6 +58,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddEmbedCommands(app, session);
   AddScoreCommand(app, session);
   AddServingCommands(app, session);
+  AddLogCommands(app, session);
   AddDatasetCommands(app, session);
   AddCompletionCommand(app, session);
 }

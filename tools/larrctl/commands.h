@@ -46,6 +46,7 @@ void AddModelCommands(CLI::App& app, Session& session);
 void AddEmbedCommands(CLI::App& app, Session& session);
 void AddScoreCommand(CLI::App& app, Session& session);
 void AddServingCommands(CLI::App& app, Session& session);
+void AddLogCommands(CLI::App& app, Session& session);
 void AddDatasetCommands(CLI::App& app, Session& session);
 void AddCompletionCommand(CLI::App& app, Session& session);
 

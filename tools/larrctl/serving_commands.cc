@@ -3,6 +3,8 @@
 
 #include <filesystem>
 
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tools/larrctl/command_group.h"
 #include "tools/larrctl/output.h"
@@ -16,7 +18,22 @@ using namespace scoring::v1;  // NOLINT: one service's messages
 struct ServingArguments {
   std::string model;
   std::string snapshot;
+  std::string arms;  // A file.
 };
+
+void PrintArms(const char* title,
+               const google::protobuf::RepeatedPtrField<ArmState>& arms) {
+  std::vector<std::vector<std::string>> rows;
+  for (const ArmState& arm : arms) {
+    rows.push_back({arm.name(), fmt::format("{:.2f} %", arm.weight() / 100.0),
+                    arm.model_version().empty() ? "-" : arm.model_version(),
+                    arm.snapshot().empty() ? "-" : arm.snapshot(),
+                    arm.refusal()});
+  }
+  if (rows.empty()) return;
+  fmt::print("\n{}",
+             Table({title, "SHARE", "MODEL", "SNAPSHOT", "REFUSED"}, rows));
+}
 
 void PrintState(const ServingState& state) {
   fmt::print(
@@ -30,6 +47,8 @@ void PrintState(const ServingState& state) {
   if (!state.refusal().empty()) {
     fmt::print("refused      {}\n", state.refusal());
   }
+  PrintArms("ARM", state.arms());
+  PrintArms("SHADOW", state.shadows());
 }
 
 absl::Status Status(const Session& session, const ServingArguments&) {
@@ -54,6 +73,28 @@ absl::Status Switch(const Session& session, const ServingArguments& arguments) {
               PrintState);
 }
 
+void PrintArmsFile(const Arms& arms) { fmt::print("{}", ToTextProto(arms)); }
+
+absl::Status GetArms(const Session& session, const ServingArguments&) {
+  const ServiceClient<ScoringAdminService, Server::kScoringAdmin> client(
+      session);
+  return Show(session.json,
+              client.Call(&ScoringAdminService::Stub::GetArms, {}),
+              PrintArmsFile);
+}
+
+absl::Status SetArms(const Session& session,
+                     const ServingArguments& arguments) {
+  const ServiceClient<ScoringAdminService, Server::kScoringAdmin> client(
+      session);
+  SetArmsRequest request;
+  LARR_ASSIGN_OR_RETURN(*request.mutable_arms(),
+                        LoadTextProto<Arms>(arguments.arms));
+  return Show(session.json,
+              client.Call(&ScoringAdminService::Stub::SetArms, request),
+              PrintArmsFile);
+}
+
 }  // namespace
 
 void AddServingCommands(CLI::App& app, Session& session) {
@@ -67,6 +108,15 @@ void AddServingCommands(CLI::App& app, Session& session) {
   paths->add_option("--model", args.model, "Folder of a CTR model");
   paths->add_option("--snapshot", args.snapshot, "Folder of a snapshot");
   paths->require_option(1, 2);
+  serving.Add("arms", "Print how users are divided, as an arms file", GetArms);
+  serving
+      .Add(
+          "set-arms",
+          "Divide users as a file says, until the server ends or its arms_file "
+          "changes",
+          SetArms)
+      ->add_option("file", args.arms, "Text proto of Arms; empty: no arms")
+      ->required();
 }
 
 }  // namespace larr::ctl

@@ -9,6 +9,7 @@
 
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
+#include "services/scoring/scoring_metrics.h"
 #include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"

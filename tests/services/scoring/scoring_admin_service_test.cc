@@ -38,5 +38,41 @@ TEST_CASE("Admin calls are on the admin port alone", "[scoring]") {
   CHECK(nothing.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
 }
 
+TEST_CASE("Arms are set and shown on the admin port", "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  const Server server;
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  scoring::v1::SetArmsRequest request;
+  request.mutable_arms()->set_salt("s");
+  auto& control = *request.mutable_arms()->add_arms();
+  control.set_name("control");
+  control.set_weight(9000);
+  const auto set = [&](scoring::v1::Arms* arms) {
+    grpc::ClientContext context;
+    return server.admin_stub->SetArms(&context, request, arms);
+  };
+  scoring::v1::Arms arms;
+  const grpc::Status refused = set(&arms);
+  CHECK(refused.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK_THAT(refused.error_message(), Catch::Contains("sum to 9000"));
+  control.set_weight(10'000);
+  auto& tested = *request.mutable_arms()->add_arms();
+  tested.set_name("new");
+  tested.set_model_path(a.other);
+  tested.set_snapshot_path(a.snapshot);
+  REQUIRE(set(&arms).ok());
+  grpc::ClientContext get;
+  arms.Clear();
+  REQUIRE(server.admin_stub->GetArms(&get, {}, &arms).ok());
+  CHECK(arms.SerializeAsString() == request.arms().SerializeAsString());
+  grpc::ClientContext look;
+  REQUIRE(server.stub->GetServingState(&look, {}, &state).ok());
+  REQUIRE(state.arms_size() == 2);
+  CHECK(state.arms(0).model_version() == state.model_version());
+  CHECK(state.arms(1).model_version() != state.model_version());
+  CHECK(state.refusal().empty());
+}
+
 }  // namespace
 }  // namespace larr

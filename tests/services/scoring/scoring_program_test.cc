@@ -14,6 +14,7 @@
 #include "common/config/text_proto.h"
 #include "larr/config/v1/server.pb.h"
 #include "larr/config/v1/training.pb.h"
+#include "services/scoring/call_files.h"
 #include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"
@@ -156,9 +157,62 @@ TEST_CASE("larr_scoring waits for its alias", "[scoring]") {
   CHECK_THAT(scored.out, Catch::Contains("models/small/versions/1"));
   for (const char* name : {"", "larr.scoring.v1.ScoringService", "liveness"}) {
     CAPTURE(name);
-    CHECK(scoring.IsHealthy(name));
+    CHECK(testing::Eventually([&] { return scoring.IsHealthy(name); }));
   }
   CHECK(scoring.program().Terminate() == 0);
+}
+
+TEST_CASE("larr_scoring divides users by its arms file and logs calls",
+          "[scoring]") {
+  const testing::TempDir dir;
+  const testing::ScoringWorld world;
+  config::v1::ScoringConfig config;
+  config.set_model_path(testing::MakeModel(world, dir.path(), "model"));
+  config.set_snapshot_path(world.MakeSnapshot(dir.path(), "snapshot"));
+  const std::string other =
+      testing::MakeModel(world, dir.path(), "other", {.seed = 2}).string();
+  const std::string arms_file = dir.path() / "arms.textproto";
+  config.set_arms_file(arms_file);
+  config.mutable_request_log()->set_folder(dir.path() / "log");
+  const std::string arms =
+      "salt: 's' arms { name: 'control' } arms { name: "
+      "'new' weight: 10000 model_path: '" +
+      other + "' snapshot_path: '" + config.snapshot_path() + "' }";
+  REQUIRE(WriteFileAtomically(arms_file, arms).ok());
+  Scoring scoring(dir.path(), config);
+  const std::string score = "score --user u1 --poi p1 -o json";
+  CHECK_THAT(scoring.Larrctl(score).out, Catch::Contains("\"arm\":\"new\""));
+  CHECK_THAT(scoring.Larrctl("serving status").out,
+             Catch::Contains("new      100.00 %") &&
+                 Catch::Contains("control  0.00 %"));
+  CHECK_THAT(scoring.Larrctl("serving arms").out,
+             Catch::Contains("name: \"control\""));
+
+  const auto by_hand = dir.path() / "by_hand.textproto";
+  REQUIRE(WriteFileAtomically(by_hand, "salt: 's' arms { name: 'a' }").ok());
+  const Outcome refused =
+      scoring.Larrctl("serving set-arms " + by_hand.string());
+  CHECK(refused.code == 2);
+  CHECK_THAT(refused.out, Catch::Contains("give 10000 more to arm `a`"));
+  REQUIRE(WriteFileAtomically(by_hand, "").ok());
+  CHECK(scoring.Larrctl("serving set-arms " + by_hand.string()).code == 0);
+  CHECK_THAT(scoring.Larrctl(score).out,
+             Catch::Contains("\"arm\":\"default\""));
+  CHECK(scoring.program().Terminate() == 0);
+
+  const auto files = ListCallFiles(config.request_log().folder());
+  REQUIRE(files.ok());
+  REQUIRE(files->size() == 1);
+  auto reader = CallFileReader::Open(files->front());
+  REQUIRE(reader.ok());
+  for (const char* arm : {"new", "default"}) {
+    const auto call = reader->Next();
+    REQUIRE((call.ok() && call->has_value()));
+    CHECK((*call)->arm() == arm);
+    CHECK((*call)->request().user_id() == "u1");
+    CHECK((*call)->scores_size() == 1);
+  }
+  CHECK_FALSE(reader->Next()->has_value());
 }
 
 TEST_CASE("SIGTERM during larr_scoring's start stops it in order",

@@ -10,8 +10,10 @@
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "common/rpc/grpc_server.h"
+#include "services/scoring/bundle_router.h"
 #include "services/scoring/scoring_admin_service.h"
 #include "services/scoring/scoring_service.h"
 #include "tests/services/scoring/scoring_artifacts.h"
@@ -19,8 +21,11 @@
 namespace larr::testing {
 
 struct Server {
-  explicit Server(const ScoringOptions& options = {})
-      : service(options, bundles, metrics, admission_metrics), admin(bundles) {
+  explicit Server(const ScoringOptions& options = {},
+                  std::vector<ScoreObserver*> observers = {})
+      : service(options, router, std::move(observers), metrics,
+                admission_metrics),
+        admin(bundles, router) {
     config::v1::ServerConfig config;
     config.set_listen("127.0.0.1:0");
     GrpcServerOptions server_options;
@@ -59,6 +64,7 @@ struct Server {
   ScoringMetrics metrics{registry};
   AdmissionMetrics admission_metrics{registry};
   BundleManager bundles{"", metrics};
+  BundleRouter router{{}, bundles, registry};
   ScoringService service;
   ScoringAdminService admin;
   std::unique_ptr<GrpcServer> server;

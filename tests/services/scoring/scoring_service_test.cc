@@ -205,5 +205,60 @@ TEST_CASE("The priority is read from the metadata", "[scoring]") {
   CHECK_THAT(status.error_message(), Catch::Contains("larr-priority"));
 }
 
+// What an observer was told.
+struct Recorder final : ScoreObserver {
+  void OnScored(const ScoredCall& call) override {
+    users.push_back(call.request.user_id());
+    ids.emplace_back(call.request_id);
+    arms.push_back(call.response.arm());
+    scores.push_back(call.response.scores_size());
+  }
+  std::vector<std::string> users, ids, arms;
+  std::vector<int> scores;
+};
+
+TEST_CASE("A response names its arm, and observers see it", "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  Recorder recorder;
+  Server server({}, {&recorder});
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  ScoreResponse response;
+  REQUIRE(server.Score(testing::SampleRequest(3), response).ok());
+  CHECK(response.arm() == "default");
+
+  scoring::v1::Arms arms;
+  arms.set_salt("s");
+  arms.add_arms()->set_name("control");
+  arms.mutable_arms(0)->set_weight(10'000);
+  arms.add_arms()->set_name("new");
+  arms.mutable_arms(1)->set_model_path(a.other);
+  arms.mutable_arms(1)->set_snapshot_path(a.snapshot);
+  REQUIRE(server.router.SetArms(arms).ok());
+  ScoreResponse control;
+  REQUIRE(server.Score(testing::SampleRequest(3), control).ok());
+  CHECK(control.arm() == "control");
+  CHECK(control.model_version() == response.model_version());
+
+  const auto score_as = [&](const std::string& arm) {
+    grpc::ClientContext context;
+    context.AddMetadata("larr-arm", arm);
+    context.AddMetadata("larr-request-id", "r1");
+    response.Clear();
+    return server.stub->Score(&context, testing::SampleRequest(3), &response);
+  };
+  REQUIRE(score_as("new").ok());
+  CHECK(response.arm() == "new");
+  CHECK(response.model_version() != control.model_version());
+  const grpc::Status unknown = score_as("old");
+  CHECK(unknown.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
+  CHECK_THAT(unknown.error_message(), Catch::Contains("larr-arm"));
+
+  CHECK(recorder.arms == std::vector<std::string>{"default", "control", "new"});
+  CHECK(recorder.ids == std::vector<std::string>{"", "", "r1"});
+  CHECK(recorder.users == std::vector<std::string>{"u1", "u1", "u1"});
+  CHECK(recorder.scores == std::vector<int>{3, 3, 3});
+}
+
 }  // namespace
 }  // namespace larr

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/scoring/bundle_router.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+
+namespace larr {
+namespace {
+
+using scoring::v1::Arm;
+using scoring::v1::Arms;
+using scoring::v1::ArmState;
+using scoring::v1::ServingState;
+
+constexpr std::chrono::milliseconds kPollTime(200);
+constexpr std::chrono::milliseconds kWaitTime(20);  // for an alias to load
+// Between tries of one file; each wait is twice the one before.
+constexpr std::chrono::milliseconds kFirstWait(200);
+constexpr std::chrono::milliseconds kLongestWait(60'000);
+
+bool HasBundle(const Arm& arm) {
+  return !arm.alias_file().empty() || !arm.model_path().empty();
+}
+
+bool SameBundle(const Arm& a, const Arm& b) {
+  return a.alias_file() == b.alias_file() && a.model_path() == b.model_path() &&
+         a.snapshot_path() == b.snapshot_path();
+}
+
+std::string Names(const Arms& arms) {
+  std::string names;
+  for (const auto* list : {&arms.arms(), &arms.shadows()}) {
+    for (const Arm& arm : *list) {
+      names += (names.empty() ? "" : ", ") + arm.name();
+    }
+  }
+  return names;
+}
+
+}  // namespace
+
+BundleRouter::BundleRouter(Options options, BundleManager& main,
+                           prometheus::Registry& registry)
+    : options_(std::move(options)), main_(main), metrics_(registry) {
+  const std::lock_guard change(change_mutex_);
+  Change({}).IgnoreError();  // never fails: it loads nothing
+  if (!options_.arms_file.empty()) {
+    file_.emplace(options_.arms_file);
+    PollFile();
+    TryPending();
+  }
+  Look();
+  thread_ = std::thread([this] { Run(); });
+}
+
+BundleRouter::~BundleRouter() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  stopped_.notify_all();
+  thread_.join();
+}
+
+const BundleManager& BundleRouter::ManagerOf(const Member& member) const {
+  return member.own == nullptr ? main_ : *member.own;
+}
+
+absl::StatusOr<RoutedBundle> BundleRouter::Pick(
+    std::string_view user_id, std::string_view request_id,
+    std::string_view tester_arm) const {
+  const std::shared_ptr<const Table> table = table_.load();
+  if (!tester_arm.empty()) return PickByName(*table, tester_arm);
+  const int arm = table->arms.ArmOf(user_id, request_id);
+  const Member& member = table->members[arm];
+  std::shared_ptr<const Bundle> bundle = ManagerOf(member).current();
+  if (bundle == nullptr) {
+    return absl::UnavailableError(ManagerOf(member).WhyNothingIsServed());
+  }
+  member.calls->Increment();
+  return RoutedBundle{std::move(bundle), table->arms.arms().arms(arm).name()};
+}
+
+absl::StatusOr<RoutedBundle> BundleRouter::PickByName(
+    const Table& table, std::string_view name) const {
+  const Arms& arms = table.arms.arms();
+  const auto find = [&](const auto& list, const std::vector<Member>& members) {
+    const auto it = std::find_if(list.begin(), list.end(), [&](const Arm& arm) {
+      return arm.name() == name;
+    });
+    return it == list.end() ? nullptr : &members[it - list.begin()];
+  };
+  const Member* member = find(arms.arms(), table.members);
+  if (member == nullptr) member = find(arms.shadows(), table.shadows);
+  if (member == nullptr) {
+    return absl::InvalidArgumentError(
+        fmt::format("metadata larr-arm: there is no arm `{}`; name one of {}",
+                    name, Names(arms)));
+  }
+  std::shared_ptr<const Bundle> bundle = ManagerOf(*member).current();
+  if (bundle == nullptr) {
+    return absl::UnavailableError(ManagerOf(*member).WhyNothingIsServed());
+  }
+  member->calls->Increment();
+  return RoutedBundle{std::move(bundle), std::string(name)};
+}
+
+std::vector<RoutedBundle> BundleRouter::SampledShadows(
+    std::string_view request_id, std::string_view user_id,
+    std::chrono::system_clock::time_point arrival) const {
+  std::vector<RoutedBundle> sampled;
+  const std::shared_ptr<const Table> table = table_.load();
+  const auto& shadows = table->arms.arms().shadows();
+  for (int i = 0; i < shadows.size(); ++i) {
+    const int64_t time = std::chrono::duration_cast<std::chrono::nanoseconds>(
+                             arrival.time_since_epoch())
+                             .count();
+    if (!IsSampled(shadows[i].name(), shadows[i].weight(), request_id, user_id,
+                   time)) {
+      continue;
+    }
+    auto bundle = ManagerOf(table->shadows[i]).current();
+    if (bundle != nullptr) {
+      sampled.push_back({std::move(bundle), shadows[i].name()});
+    }
+  }
+  return sampled;
+}
+
+absl::StatusOr<Arms> BundleRouter::SetArms(const Arms& arms) {
+  const std::lock_guard change(change_mutex_);
+  PollFile();  // What it says before the call is older than the call.
+  const absl::Status status = Change(arms);
+  if (!status.ok()) {
+    if (!pending_.has_value()) spare_.clear();
+    SetRefusal(status);
+    return status;
+  }
+  if (pending_.has_value()) {
+    spdlog::warn("arms_file_superseded path={}", options_.arms_file);
+    pending_.reset();
+  }
+  spare_.clear();
+  Look();
+  return this->arms();
+}
+
+absl::StatusOr<ServingState> BundleRouter::State() const {
+  const std::shared_ptr<const Table> table = table_.load();
+  const std::shared_ptr<const Bundle> bundle = main_.current();
+  ServingState state;
+  FillArms(*table, state);
+  const bool any = std::any_of(
+      state.arms().begin(), state.arms().end(),
+      [](const ArmState& arm) { return !arm.model_version().empty(); });
+  if (bundle == nullptr && !any) {
+    return absl::UnavailableError(main_.WhyNothingIsServed());
+  }
+  if (bundle != nullptr) {
+    state.MergeFrom(bundle->state());
+    state.set_refusal(main_.refusal());
+  }
+  const std::lock_guard lock(mutex_);
+  if (!refusal_.empty()) {
+    state.set_refusal(state.refusal() + (state.refusal().empty() ? "" : "; ") +
+                      "arms: " + refusal_);
+  }
+  return state;
+}
+
+void BundleRouter::FillArms(const Table& table, ServingState& state) const {
+  const auto fill = [&](const auto& list, const std::vector<Member>& members,
+                        auto& states) {
+    for (int i = 0; i < list.size(); ++i) {
+      ArmState& arm = *states.Add();
+      arm.set_name(list[i].name());
+      arm.set_weight(list[i].weight());
+      const BundleManager& manager = ManagerOf(members[i]);
+      arm.set_refusal(manager.refusal());
+      const std::shared_ptr<const Bundle> bundle = manager.current();
+      if (bundle == nullptr) continue;
+      arm.set_model_version(bundle->state().model_version());
+      arm.set_snapshot(bundle->state().snapshot());
+      *arm.mutable_switch_time() = bundle->state().switch_time();
+    }
+  };
+  const Arms& arms = table.arms.arms();
+  fill(arms.arms(), table.members, *state.mutable_arms());
+  fill(arms.shadows(), table.shadows, *state.mutable_shadows());
+}
+
+bool BundleRouter::IsReady() const {
+  const std::shared_ptr<const Table> table = table_.load();
+  for (size_t i = 0; i < table->members.size(); ++i) {
+    if (table->arms.arms().arms(static_cast<int>(i)).weight() == 0) continue;
+    if (ManagerOf(table->members[i]).current() == nullptr) return false;
+  }
+  return true;
+}
+
+void BundleRouter::Run() {
+  std::unique_lock lock(mutex_);
+  while (!stopped_.wait_for(lock, kPollTime, [this] { return stopping_; })) {
+    lock.unlock();
+    {
+      const std::lock_guard change(change_mutex_);
+      PollFile();
+      TryPending();
+      FreeRetired();
+      Look();
+    }
+    lock.lock();
+  }
+}
+
+void BundleRouter::PollFile() {
+  if (!file_.has_value()) return;
+  auto changed = file_->Changed();
+  if (changed.ok() && !*changed) return;
+  auto arms = changed.ok() ? LoadTextProto<Arms>(file_->path())
+                           : absl::StatusOr<Arms>(changed.status());
+  if (arms.ok()) {
+    pending_ = Pending{.arms = *std::move(arms), .wait = kFirstWait};
+    spare_.clear();
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    if (refusal_ == std::string(arms.status().message())) return;
+  }
+  SetRefusal(arms.status());
+}
+
+void BundleRouter::TryPending() {
+  using Clock = std::chrono::steady_clock;
+  if (!pending_.has_value() || Clock::now() < pending_->next_try) return;
+  const absl::Status status = Change(pending_->arms);
+  if (status.ok()) {
+    pending_.reset();
+    spare_.clear();
+    return;
+  }
+  if (status != pending_->refusal) SetRefusal(status);
+  pending_->refusal = status;
+  pending_->next_try = Clock::now() + pending_->wait;
+  pending_->wait = std::min(2 * pending_->wait, kLongestWait);
+}
+
+absl::Status BundleRouter::Change(const Arms& arms) {
+  auto table = std::make_shared<Table>();
+  LARR_ASSIGN_OR_RETURN(table->arms, ArmTable::Create(arms));
+  const Arms& checked = table->arms.arms();
+  for (const Arm& arm : checked.arms()) {
+    LARR_ASSIGN_OR_RETURN(table->members.emplace_back(), Load(arm));
+  }
+  for (const Arm& shadow : checked.shadows()) {
+    LARR_ASSIGN_OR_RETURN(table->shadows.emplace_back(), Load(shadow));
+  }
+  const std::string names = Names(checked);
+  auto old = table_.exchange(std::move(table));
+  if (old == nullptr) return absl::OkStatus();  // the first, of no event
+  retired_.push_back(std::move(old));
+  {
+    const std::lock_guard lock(mutex_);
+    refusal_.clear();
+  }
+  metrics_.CountChange(true);
+  spdlog::info("arms_live arms=\"{}\"", names);
+  return absl::OkStatus();
+}
+
+std::shared_ptr<BundleManager> BundleRouter::FindLoaded(const Arm& arm) const {
+  for (const auto& [of, manager] : spare_) {
+    if (SameBundle(of, arm)) return manager;
+  }
+  const std::shared_ptr<const Table> table = table_.load();
+  if (table == nullptr) return nullptr;
+  const Arms& present = table->arms.arms();
+  for (int i = 0; i < present.arms_size(); ++i) {
+    if (SameBundle(present.arms(i), arm)) return table->members[i].own;
+  }
+  for (int i = 0; i < present.shadows_size(); ++i) {
+    if (SameBundle(present.shadows(i), arm)) return table->shadows[i].own;
+  }
+  return nullptr;
+}
+
+absl::StatusOr<BundleRouter::Member> BundleRouter::Load(const Arm& arm) {
+  Member member{nullptr, &metrics_.calls(arm.name())};
+  if (!HasBundle(arm)) return member;
+  member.own = FindLoaded(arm);
+  if (member.own != nullptr) return member;
+  const auto manager = std::make_shared<BundleManager>(
+      arm.alias_file(), metrics_, std::function<void()>(), options_.bundle);
+  const absl::Status status =
+      arm.alias_file().empty()
+          ? manager->Switch(arm.model_path(), arm.snapshot_path()).status()
+          : WaitForAlias(*manager);
+  if (!status.ok()) {
+    return absl::Status(
+        status.code(),
+        fmt::format("`{}`: {}", arm.name(), std::string(status.message())));
+  }
+  spare_.emplace_back(arm, manager);
+  member.own = manager;
+  return member;
+}
+
+absl::Status BundleRouter::WaitForAlias(const BundleManager& manager) const {
+  std::unique_lock lock(mutex_);
+  while (manager.current() == nullptr) {
+    const std::string refusal = manager.refusal();
+    if (!refusal.empty()) return absl::FailedPreconditionError(refusal);
+    if (stopped_.wait_for(lock, kWaitTime, [this] { return stopping_; })) {
+      return absl::UnavailableError("the server is going down");
+    }
+  }
+  return absl::OkStatus();
+}
+
+void BundleRouter::FreeRetired() {
+  // Nobody can take new shares of a retired table, so a count of one is final.
+  std::erase_if(retired_, [this](const auto& table) {
+    if (table.use_count() > 1) return false;
+    for (const auto* members : {&table->members, &table->shadows}) {
+      for (const Member& member : *members) {
+        // Its bundle may outlive the manager in a request.
+        if (member.own.use_count() == 1) {
+          retired_bundles_.push_back(member.own->current());
+        }
+      }
+    }
+    return true;
+  });
+  std::erase_if(retired_bundles_, [](const auto& bundle) {
+    return bundle == nullptr || bundle.use_count() == 1;
+  });
+}
+
+void BundleRouter::Look() {
+  ServingState state;
+  FillArms(*table_.load(), state);
+  metrics_.Show(state);
+  if (ready_ || !IsReady()) return;
+  ready_ = true;
+  if (options_.on_ready) options_.on_ready();
+}
+
+void BundleRouter::SetRefusal(const absl::Status& status) {
+  metrics_.CountChange(false);
+  spdlog::error("arms_refused reason=\"{}\"", status.ToString());
+  const std::lock_guard lock(mutex_);
+  refusal_ = std::string(status.message());
+}
+
+}  // namespace larr
