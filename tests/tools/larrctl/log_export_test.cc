@@ -41,6 +41,7 @@ LoggedCall Call(int i) {
     candidate.set_poi_id("p" + std::to_string((i + c) % 5));
     (*candidate.mutable_values())["distance"].set_double_value(0.1 * (i + c));
     auto& score = *call.add_scores();
+    score.set_candidate(c);
     score.set_ctr(0.01F * static_cast<float>(i) + 0.1F * c);
     score.set_ctcvr(0.001F * static_cast<float>(i));
   }
@@ -207,6 +208,29 @@ TEST_CASE("An export that cannot be right is refused whole", "[larrctl]") {
   CHECK_FALSE(report.ok());
   CHECK_THAT(std::string(report.status().message()), Catch::Contains(expected));
   if (expected != "is there already") CHECK_FALSE(fs::exists(f.what.out));
+}
+
+TEST_CASE("Scores are those of the candidates that they name", "[larrctl]") {
+  const Fixture f(0);
+  LoggedCall call = Call(1);
+  call.mutable_request()->set_top_k(1);
+  call.mutable_request()->add_outputs(scoring::v1::CTR);
+  call.mutable_scores()->DeleteSubrange(0, 2);  // The last candidate's stays.
+  REQUIRE((*CallFileWriter::Create({.folder = f.what.log}))->Append(call).ok());
+  f.Export();
+  const auto file =
+      ParquetFile::Open(f.what.out / "date=2024-01-06/calls.parquet");
+  REQUIRE(file.ok());
+  const auto group = file->Read(0, {"poi", "logged_ctr", "logged_ctcvr"});
+  REQUIRE(group.ok());
+  REQUIRE(group->rows() == 1);
+  CHECK(group->column(0).String(0) == call.request().candidates(2).poi_id());
+  CHECK(static_cast<float>(group->column(1).Number(0)) == call.scores(0).ctr());
+  CHECK(group->column(2).IsNull(0));  // It was not asked for.
+  call.mutable_scores(0)->set_candidate(3);
+  REQUIRE((*CallFileWriter::Create({.folder = f.what.log}))->Append(call).ok());
+  std::filesystem::remove_all(f.what.out);
+  CHECK(absl::IsDataLoss(ExportLog(f.what).status()));
 }
 
 TEST_CASE("A torn end costs one call", "[larrctl]") {
