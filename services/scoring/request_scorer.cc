@@ -12,6 +12,7 @@
 #include "common/base/status_macros.h"
 #include "services/scoring/bundle.h"
 #include "services/scoring/explanation.h"
+#include "services/scoring/outputs.h"
 
 namespace larr {
 
@@ -19,7 +20,6 @@ namespace {
 
 using scoring::v1::CTCVR;
 using scoring::v1::CTR;
-using scoring::v1::Output;
 
 // The POIs of a request, and for each candidate which it is: distinct ones,
 // then those that have texts of their own.
@@ -82,12 +82,6 @@ std::vector<int> Choose(const scoring::v1::ScoreRequest& request,
                     });
   candidates.resize(size);
   return candidates;
-}
-
-bool Wants(const scoring::v1::ScoreRequest& request, Output output) {
-  const auto& outputs = request.outputs();
-  return outputs.empty() ||
-         std::find(outputs.begin(), outputs.end(), output) != outputs.end();
 }
 
 void FillScores(const Bundle& bundle, const scoring::v1::ScoreRequest& request,

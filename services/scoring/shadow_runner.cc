@@ -4,7 +4,6 @@
 #include <sched.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -14,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "services/scoring/arm_table.h"
 #include "services/scoring/bundle.h"
+#include "services/scoring/outputs.h"
 #include "services/scoring/request_scorer.h"
 
 namespace larr {
@@ -67,11 +67,8 @@ ShadowRunner::~ShadowRunner() {
 }
 
 void ShadowRunner::OnScored(const ScoredCall& call) {
-  const auto& outputs = call.request.outputs();
-  if (!outputs.empty() && std::find(outputs.begin(), outputs.end(),
-                                    scoring::v1::CTR) == outputs.end()) {
-    return;  // There is nothing to compare with.
-  }
+  // Else there is nothing to compare with.
+  if (!Wants(call.request, scoring::v1::CTR)) return;
   for (RoutedBundle& shadow : router_.SampledShadows(
            call.request_id, call.request.user_id(), call.arrival)) {
     const size_t size = call.request.ByteSizeLong();

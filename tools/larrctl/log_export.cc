@@ -4,7 +4,6 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <ctime>
@@ -26,6 +25,7 @@
 #include "common/dataset/parquet_writer.h"
 #include "common/features/row.h"
 #include "services/scoring/call_files.h"
+#include "services/scoring/outputs.h"
 
 namespace larr::ctl {
 namespace {
@@ -116,14 +116,6 @@ std::optional<Cell> KeyCell(const std::string& key, ColumnType type) {
   const auto parsed = std::from_chars(key.data(), end, number);
   if (parsed.ec != std::errc() || parsed.ptr != end) return std::nullopt;
   return Cell(number);
-}
-
-// Whether the request asked for an output; without any it asks for all.
-bool IsAnswered(const scoring::v1::ScoreRequest& request,
-                scoring::v1::Output output) {
-  const auto& outputs = request.outputs();
-  return outputs.empty() ||
-         std::find(outputs.begin(), outputs.end(), output) != outputs.end();
 }
 
 class Exporter {
@@ -240,7 +232,7 @@ absl::StatusOr<std::vector<Cell>> Exporter::RowOf(const LoggedCall& call,
                           CellOf(call, given.candidate(), columns_[c]));
   }
   const auto cell = [&](scoring::v1::Output output, float value) {
-    return IsAnswered(call.request(), output) ? Cell(double{value}) : Cell();
+    return Wants(call.request(), output) ? Cell(double{value}) : Cell();
   };
   row.push_back(cell(scoring::v1::CTR, given.ctr()));
   row.push_back(cell(scoring::v1::CTCVR, given.ctcvr()));

@@ -9,6 +9,7 @@
 # OUT (out/overload) receives overload.json, overload.html and the server's log.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source tools/runs/server.sh
 
 if [ $# -lt 2 ]; then
   sed -n 's/^# \{0,1\}//; 3,10p' "$0" >&2
@@ -19,23 +20,11 @@ shift 2
 out=out/overload
 if [ $# -gt 0 ] && [ "${1#--}" = "$1" ]; then out=$1; shift; fi
 mkdir -p "$out"
-rm -f "$out/port"
+out=$(realpath "$out")
 
-cat > "$out/scoring.textproto" <<CONFIG
-server { listen: "127.0.0.1:0" port_file: "$out/port" }
-model_path: "$model"
-snapshot_path: "$snapshot"
-threads: 1
-CONFIG
-taskset -c 0 build/bin/larr_scoring --config "$out/scoring.textproto" 2> "$out/scoring.log" &
-server=$!
-trap 'kill $server 2> /dev/null; wait $server || true' EXIT
-until [ -s "$out/port" ] && build/bin/larr_health "$(head -n 1 "$out/port")" 2> /dev/null; do
-  kill -0 $server || { tail -n 3 "$out/scoring.log" >&2; exit 1; }
-  sleep 0.2
-done
+start_server "$model" "$snapshot" "$out"
 
-taskset -c 1 build/bin/larr_load --server "$(head -n 1 "$out/port")" --snapshot "$snapshot" \
+taskset -c 1 build/bin/larr_load --server "$address" --snapshot "$snapshot" \
   --p99 50 --deadline 200 --steps 1,2,5,0.7 \
   --json "$out/overload.json" --html "$out/overload.html" "$@"
 

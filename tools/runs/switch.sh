@@ -11,6 +11,7 @@
 # (100), CAPACITY=R (calls/s) leaves out the search for it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source tools/runs/server.sh
 
 if [ $# -lt 2 ]; then
   sed -n 's/^# \{0,1\}//; 3,12p' "$0" >&2
@@ -23,27 +24,11 @@ if [ $# -gt 0 ] && [ "${1#--}" = "$1" ]; then out=$1; shift; fi
 switches=${SWITCHES:-100}
 mkdir -p "$out"
 out=$(realpath "$out")
-rm -rf "$out/port" "$out/other" "$out/memory.txt"
+rm -rf "$out/other" "$out/memory.txt"
 cp -r "$model" "$out/other"
 
-cat > "$out/scoring.textproto" <<CONFIG
-server { listen: "127.0.0.1:0" port_file: "$out/port" }
-admin_listen: "127.0.0.1:0"
-model_path: "$model"
-snapshot_path: "$snapshot"
-threads: 1
-CONFIG
-taskset -c 0 build/bin/larr_scoring --config "$out/scoring.textproto" 2> "$out/scoring.log" &
-server=$!
-trap 'kill $server 2> /dev/null; wait $server || true' EXIT
-until [ -s "$out/port" ] && build/bin/larr_health "$(head -n 1 "$out/port")" 2> /dev/null; do
-  kill -0 $server || { tail -n 3 "$out/scoring.log" >&2; exit 1; }
-  sleep 0.2
-done
-address=$(head -n 1 "$out/port")
-export LARR_SCORING=$address
-LARR_SCORING_ADMIN=$(sed -n 2p "$out/port")
-export LARR_SCORING_ADMIN
+start_server "$model" "$snapshot" "$out"
+export LARR_SCORING=$address LARR_SCORING_ADMIN=$admin_address
 load() { taskset -c 1 build/bin/larr_load --server "$address" --snapshot "$snapshot" --deadline 1000 "$@"; }
 
 capacity=${CAPACITY:-}

@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=bash
+# For the runs of this folder, which source it: the scoring server on processor
+# 0, one thread, until the run ends.
+
+# start_server MODEL SNAPSHOT OUT: sets `server`, its process, and `address` and
+# `admin_address`. OUT, an absolute folder, receives settings and log.
+start_server() {
+  rm -f "$3/port"
+  cat > "$3/scoring.textproto" <<CONFIG
+server { listen: "127.0.0.1:0" port_file: "$3/port" }
+admin_listen: "127.0.0.1:0"
+model_path: "$1"
+snapshot_path: "$2"
+threads: 1
+CONFIG
+  taskset -c 0 build/bin/larr_scoring --config "$3/scoring.textproto" 2> "$3/scoring.log" &
+  server=$!
+  trap 'kill $server 2> /dev/null; wait $server || true' EXIT
+  until [ -s "$3/port" ] && build/bin/larr_health "$(head -n 1 "$3/port")" 2> /dev/null; do
+    kill -0 $server || { tail -n 3 "$3/scoring.log" >&2; exit 1; }
+    sleep 0.2
+  done
+  address=$(head -n 1 "$3/port")
+  admin_address=$(sed -n 2p "$3/port")
+}
