@@ -3,6 +3,7 @@
 
 #include <sys/resource.h>
 
+#include <iterator>
 #include <utility>
 
 namespace larr {
@@ -53,6 +54,10 @@ std::optional<Rejection> WorkQueue::Enter(const Admission::Request& request,
   const TimePoint now = Clock::now();
   TakeExpired(now, dropped);
   auto rejection = admission_.Admit(request, now);
+  // What was cancelled meanwhile must not stand in its way.
+  if (rejection && TakeCancelled(now, dropped)) {
+    rejection = admission_.Admit(request, now);
+  }
   if (!rejection) {
     waiting_[static_cast<size_t>(request.priority)].emplace(
         request.deadline, Entry{request, now, std::move(work)});
@@ -69,6 +74,23 @@ void WorkQueue::TakeExpired(TimePoint now, std::vector<Dropped>& dropped) {
       dropped.push_back({DropReason::kExpired, std::move(node.mapped().work)});
     }
   }
+}
+
+bool WorkQueue::TakeCancelled(TimePoint now, std::vector<Dropped>& dropped) {
+  const size_t before = dropped.size();
+  for (auto& queue : waiting_) {
+    for (auto entry = queue.begin(); entry != queue.end();) {
+      const auto next = std::next(entry);
+      if (entry->second.work->IsCancelled()) {
+        auto node = queue.extract(entry);
+        admission_.Abandon(node.mapped().request, now);
+        dropped.push_back(
+            {DropReason::kCancelled, std::move(node.mapped().work)});
+      }
+      entry = next;
+    }
+  }
+  return dropped.size() > before;
 }
 
 std::optional<WorkQueue::Entry> WorkQueue::TakeNext(

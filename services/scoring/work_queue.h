@@ -68,6 +68,8 @@ class WorkQueue {
                                  std::vector<Dropped>& dropped);
   // These take from waiting_ and want the lock.
   void TakeExpired(TimePoint now, std::vector<Dropped>& dropped);
+  // True if there was some.
+  bool TakeCancelled(TimePoint now, std::vector<Dropped>& dropped);
   std::optional<Entry> TakeNext(TimePoint now, std::vector<Dropped>& dropped);
 
   void Drop(const std::vector<Dropped>& dropped);

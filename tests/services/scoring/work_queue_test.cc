@@ -134,14 +134,15 @@ TEST_CASE("What is late or cancelled is dropped before it runs", "[scoring]") {
     // The late one leaves room as soon as it is late.
     std::this_thread::sleep_for(milliseconds(2));
     queue.Submit(Due(kLong), std::make_unique<Task>(log, "more"));
+    // The cancelled one as soon as it stands in the way of another.
+    queue.Submit(Due(kLong), std::make_unique<Task>(log, "another"));
     queue.Submit(Due(kLong), std::make_unique<Task>(log, "too much"));
-    CHECK(log.lines ==
-          std::vector<std::string>{"late expired", "too much refused"});
+    CHECK(log.lines == std::vector<std::string>{"late expired",
+                                                "cancelled dropped",
+                                                "too much refused"});
     CHECK_THAT(Text(registry), Catch::Contains("larr_scoring_queue_length 3"));
   }
-  CHECK(log.lines.size() == 6);
-  CHECK(std::count(log.lines.begin(), log.lines.end(), "cancelled dropped") ==
-        1);
+  CHECK(log.lines.size() == 7);
   CHECK_THAT(
       Text(registry),
       Catch::Contains("larr_scoring_dropped_total{reason=\"expired\"} 1") &&
@@ -150,6 +151,17 @@ TEST_CASE("What is late or cancelled is dropped before it runs", "[scoring]") {
           Catch::Contains(
               "larr_scoring_rejected_total{reason=\"queue_full\"} 1") &&
           Catch::Contains("larr_scoring_queue_length 0"));
+}
+
+TEST_CASE("What was cancelled is dropped when it is its turn", "[scoring]") {
+  prometheus::Registry registry;
+  AdmissionMetrics metrics(registry);
+  Log log;
+  {
+    WorkQueue queue({}, metrics);
+    queue.Submit(Due(kLong), std::make_unique<Task>(log, "cancelled"));
+  }
+  CHECK(log.lines == std::vector<std::string>{"cancelled dropped"});
 }
 
 TEST_CASE("The threads yield to the rest of the process", "[scoring]") {
