@@ -76,3 +76,19 @@ function(larr_test name)
   set_tests_properties(${name} PROPERTIES TIMEOUT ${T_TIMEOUT}
     ENVIRONMENT "LARR_SOURCE_DIR=${CMAKE_SOURCE_DIR};LARR_BIN_DIR=${CMAKE_BINARY_DIR}/bin;LARR_DEPS=${LARR_DEPS}")
 endfunction()
+
+# larr_fuzz(NAME SRCS x_fuzz.cc LIBS ...): one fuzz target, larr_fuzz_NAME. By
+# clang++ with LARR_SANITIZE=fuzzer a program of libFuzzer; else one that runs
+# the target over its corpus, tests/fuzz/corpus/NAME, and a ctest entry.
+function(larr_fuzz name)
+  cmake_parse_arguments(F "" "" "SRCS;LIBS" ${ARGN})
+  add_executable(larr_fuzz_${name} ${F_SRCS})
+  target_link_libraries(larr_fuzz_${name} PRIVATE larr::options ${F_LIBS})
+  if(LARR_SANITIZE STREQUAL "fuzzer")
+    target_link_options(larr_fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    return()
+  endif()
+  target_sources(larr_fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+  add_test(NAME fuzz_${name}
+    COMMAND larr_fuzz_${name} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${name})
+endfunction()

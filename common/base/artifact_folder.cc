@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <vector>
 
 #include "common/base/code_version.h"
@@ -46,11 +47,25 @@ absl::Status SyncFoldersBelow(const fs::path& folder) {
   return SyncFolder(folder);
 }
 
-std::string Digest(const ArtifactManifest& manifest) {
-  std::string lines;
-  for (const auto& file : manifest.files())
-    lines += fmt::format("{} {}\n", file.path(), file.sha256());
-  return Sha256(lines);
+// The sizes of the files in `folder`, without the manifest. What is no file
+// (a link, a pipe) has a size of -1.
+absl::StatusOr<std::map<std::string, int64_t>> ListSizes(
+    const fs::path& folder) {
+  std::error_code error;
+  std::map<std::string, int64_t> sizes;
+  for (fs::recursive_directory_iterator it(folder, error), end;
+       !error && it != end; it.increment(error)) {
+    const fs::file_type type = it->symlink_status(error).type();
+    if (error) break;
+    if (type == fs::file_type::directory) continue;
+    sizes[it->path().lexically_relative(folder).string()] =
+        type == fs::file_type::regular
+            ? static_cast<int64_t>(it->file_size(error))
+            : -1;
+  }
+  if (error) return ToStatus("cannot list", folder, error);
+  sizes.erase(kManifestName);
+  return sizes;
 }
 
 }  // namespace
@@ -85,7 +100,7 @@ absl::StatusOr<ArtifactManifest> ArtifactWriter::Finish(
     LARR_RETURN_IF_ERROR(SyncFile(staging_ / name));
   }
   manifest.set_code_version(kCodeVersion);
-  manifest.set_digest(Digest(manifest));
+  manifest.set_digest(ManifestDigest(manifest));
   std::string text;
   google::protobuf::TextFormat::PrintToString(manifest, &text);
   LARR_RETURN_IF_ERROR(WriteFileAtomically(staging_ / kManifestName, text));
@@ -103,16 +118,8 @@ bool IsUnfinished(const fs::path& path) {
 
 absl::StatusOr<ArtifactManifest> ReadArtifact(const fs::path& path) {
   LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(path / kManifestName));
-  ArtifactManifest manifest;
-  if (!google::protobuf::TextFormat::ParseFromString(text, &manifest))
-    return absl::DataLossError(
-        fmt::format("{} is not a manifest; make the artifact again",
-                    (path / kManifestName).string()));
-  if (manifest.digest() != Digest(manifest))
-    return absl::DataLossError(fmt::format(
-        "{}: the digest does not fit the list of files; make the artifact "
-        "again",
-        (path / kManifestName).string()));
+  LARR_ASSIGN_OR_RETURN(ArtifactManifest manifest,
+                        ParseManifest(text, (path / kManifestName).string()));
   for (const auto& file : manifest.files()) {
     std::error_code error;
     const auto size = fs::file_size(path / file.path(), error);
@@ -126,6 +133,8 @@ absl::StatusOr<ArtifactManifest> ReadArtifact(const fs::path& path) {
 
 absl::StatusOr<ArtifactManifest> VerifyArtifact(const fs::path& path) {
   LARR_ASSIGN_OR_RETURN(const ArtifactManifest manifest, ReadArtifact(path));
+  LARR_ASSIGN_OR_RETURN(const auto sizes, ListSizes(path));
+  LARR_RETURN_IF_ERROR(CheckListing(manifest, sizes, path.string()));
   for (const auto& file : manifest.files()) {
     LARR_ASSIGN_OR_RETURN(const std::string sha256,
                           Sha256File(path / file.path()));

@@ -11,7 +11,8 @@
 // Threads:    a writer belongs to one thread; readers are safe.
 // Errors:     those of files.h, and
 //             kAlreadyExists  the final name is taken
-//             kDataLoss       a file is missing, too short or changed
+//             kDataLoss       a file is missing, too short or changed, or is
+//                             not listed; the manifest is damaged
 #pragma once
 
 #include <filesystem>
@@ -20,11 +21,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/artifact_manifest.h"
 #include "larr/config/v1/model.pb.h"
 
 namespace larr {
-
-inline constexpr char kManifestName[] = "manifest.textproto";
 
 // The `code_version` of the manifests that this program writes.
 std::string_view CodeVersion();
@@ -62,7 +62,8 @@ bool IsUnfinished(const std::filesystem::path& path);
 absl::StatusOr<config::v1::ArtifactManifest> ReadArtifact(
     const std::filesystem::path& path);
 
-// `ReadArtifact`, and each file's hash. Reads everything once.
+// `ReadArtifact`, each file's hash, and that nothing else is in the folder.
+// Reads everything once.
 absl::StatusOr<config::v1::ArtifactManifest> VerifyArtifact(
     const std::filesystem::path& path);
 

@@ -23,6 +23,10 @@ using config::v1::LlmOptimizer;
 using config::v1::PretrainConfig;
 using config::v1::TrainingSpec;
 
+// Of a recommender. With them no shape of its tensors overflows.
+constexpr int32_t kMaxWidth = 1 << 16;
+constexpr int32_t kMaxExperts = 1 << 10;
+
 // What is asked of one field. NaN keeps no rule.
 struct Rule {
   template <typename T>
@@ -53,6 +57,12 @@ Rule Positive(const char* field, T value) {
 template <typename T>
 Rule AtLeast(const char* field, T least, T value) {
   return {field, value, value >= least, fmt::format("at least {}", least)};
+}
+
+template <typename T>
+Rule UpTo(const char* field, T most, T value) {
+  return {field, value, value >= 1 && value <= most,
+          fmt::format("in [1, {}]", most)};
 }
 
 Rule Rate(const char* field, double value) {
@@ -262,15 +272,16 @@ absl::StatusOr<CtrArchitecture> CompleteArchitecture(
       architecture.add_expert_widths(level == 0 ? 256 : 128);
   LARR_RETURN_IF_ERROR(
       Check("architecture.",
-            {Positive("embedding_width", architecture.embedding_width()),
-             Positive("task_experts", architecture.task_experts()),
-             Positive("shared_experts", architecture.shared_experts()),
-             Positive("tower_width", architecture.tower_width()),
-             Positive("encoder_heads", architecture.encoder_heads()),
-             Positive("encoder_ffn_width", architecture.encoder_ffn_width())}));
+            {UpTo("embedding_width", kMaxWidth, architecture.embedding_width()),
+             UpTo("task_experts", kMaxExperts, architecture.task_experts()),
+             UpTo("shared_experts", kMaxExperts, architecture.shared_experts()),
+             UpTo("tower_width", kMaxWidth, architecture.tower_width()),
+             UpTo("encoder_heads", kMaxWidth, architecture.encoder_heads()),
+             UpTo("encoder_ffn_width", kMaxWidth,
+                  architecture.encoder_ffn_width())}));
   for (const int32_t width : architecture.expert_widths())
     LARR_RETURN_IF_ERROR(
-        Check("architecture.", {Positive("expert_widths", width)}));
+        Check("architecture.", {UpTo("expert_widths", kMaxWidth, width)}));
   if (architecture.expert_widths_size() != architecture.ple_levels())
     return absl::InvalidArgumentError(fmt::format(
         "`architecture.expert_widths` has {} entries for {} levels; give one "

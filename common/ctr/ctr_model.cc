@@ -9,11 +9,11 @@ namespace larr {
 using torch::Tensor;
 
 CtrModel::CtrModel(const config::v1::CtrArchitecture& architecture,
-                   CtrLayout layout)
+                   CtrLayout layout, TableStart tables)
     : layout_(std::move(layout)) {
   tables_ = register_module(
-      "tables", std::make_shared<EmbeddingTables>(layout_.table_rows,
-                                                  layout_.embedding_width));
+      "tables", std::make_shared<EmbeddingTables>(
+                    layout_.table_rows, layout_.embedding_width, tables));
   if (layout_.slot_count() > 0)
     scene_encoder_ =
         register_module("scene", std::make_shared<SceneEncoder>(

@@ -40,9 +40,11 @@ class CtrModel : public torch::nn::Module {
     torch::Tensor e_t;     // [B, E]; undefined without texts
   };
 
-  // Draws weights from LibTorch's default generator.
+  // Draws weights from LibTorch's default generator, those of the tables, which
+  // may be most of the memory, if `tables` says so.
   // REQUIRES: a completed architecture that `layout` was made from.
-  CtrModel(const config::v1::CtrArchitecture& architecture, CtrLayout layout);
+  CtrModel(const config::v1::CtrArchitecture& architecture, CtrLayout layout,
+           TableStart tables = TableStart::kDrawn);
 
   // `embedded_BFW`: the ids' embeddings, of tables().Lookup or Gather.
   Output Forward(const CtrBatch& batch, const torch::Tensor& embedded_BFW);

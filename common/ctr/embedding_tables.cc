@@ -11,17 +11,16 @@ namespace larr {
 using torch::Tensor;
 
 EmbeddingTables::EmbeddingTables(const std::vector<int64_t>& table_rows,
-                                 int64_t width) {
+                                 int64_t width, TableStart start) {
   std::vector<int64_t> offsets;
   int64_t rows = 0;
   for (const int64_t count : table_rows) {
     offsets.push_back(rows);
     rows += count;
   }
-  weight_ =
-      register_buffer("weight", torch::empty({rows, width}).normal_(0, 0.01));
+  weight_ = register_buffer("weight", torch::empty({rows, width}));
+  if (start == TableStart::kDrawn) weight_.normal_(0, 0.01);
   offsets_F_ = torch::tensor(offsets, torch::kInt64);
-  place_.assign(rows, -1);
 }
 
 Tensor EmbeddingTables::Lookup(const Tensor& ids_BF) const {
@@ -29,6 +28,7 @@ Tensor EmbeddingTables::Lookup(const Tensor& ids_BF) const {
 }
 
 EmbeddingTables::Gathered EmbeddingTables::Gather(const Tensor& ids_BF) {
+  if (place_.empty()) place_.assign(weight_.size(0), -1);
   const Tensor rows_BF = (ids_BF + offsets_F_).contiguous();
   Tensor places_BF = torch::empty_like(rows_BF);
   const int64_t* row = rows_BF.data_ptr<int64_t>();

@@ -24,10 +24,15 @@ struct AdamOptions {
   double epsilon = 1e-8;
 };
 
+// What a new matrix holds: for training values drawn from N(0, 0.01^2), for a
+// file's content nothing yet.
+enum class TableStart { kDrawn, kUnset };
+
 class EmbeddingTables : public torch::nn::Module {
  public:
-  // `table_rows[f]` rows for feature f; drawn from N(0, 0.01^2).
-  EmbeddingTables(const std::vector<int64_t>& table_rows, int64_t width);
+  // `table_rows[f]` rows for feature f.
+  EmbeddingTables(const std::vector<int64_t>& table_rows, int64_t width,
+                  TableStart start = TableStart::kDrawn);
 
   // The rows of ids [B, F], each id counted within its feature's own table:
   // [B, F, width], without gradient.
@@ -55,6 +60,7 @@ class EmbeddingTables : public torch::nn::Module {
   torch::Tensor weight_;
   torch::Tensor offsets_F_;
   // By row of the matrix: its place among the distinct ones of a batch, or -1.
+  // Made by the first Gather.
   std::vector<int32_t> place_;
 };
 

@@ -90,8 +90,10 @@ absl::StatusOr<CtrLayout> MakeCtrLayout(
   CtrLayout layout;
   layout.tasks = description.has_order_task() ? 2 : 1;
   layout.embedding_width = architecture.embedding_width();
-  for (const CategoricalColumn& column : encoder.categorical())
+  for (const CategoricalColumn& column : encoder.categorical()) {
     layout.table_rows.push_back(column.table_size);
+    layout.table_names.push_back(column.name);
+  }
   layout.dense_count = static_cast<int64_t>(encoder.dense().size());
   for (size_t i = 0; i < kBlockOrder.size(); ++i) {
     const FeatureBlock& from = encoder.block(kBlockOrder[i]);

@@ -39,9 +39,10 @@ struct CtrLayout {
   std::array<CtrBlock, 4> blocks;
   // Rows of each categorical feature's table, its default row 0 included: [F].
   std::vector<int64_t> table_rows;
-  int64_t dense_count = 0;      // D
-  int64_t embedding_width = 0;  // Columns of an id's embedding.
-  int64_t tabular_columns = 0;  // Width of the four blocks.
+  std::vector<std::string> table_names;  // Their features': [F].
+  int64_t dense_count = 0;               // D
+  int64_t embedding_width = 0;           // Columns of an id's embedding.
+  int64_t tabular_columns = 0;           // Width of the four blocks.
   // The columns of `ids` whose embeddings are e_t: user's, then POI's (eq. 24).
   std::vector<int64_t> target_ids;
   // Sides of the r scene features, in their order. Empty without texts.

@@ -4,10 +4,13 @@
 #include <fmt/format.h>
 #include <torch/utils.h>
 
+#include <utility>
+
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
+#include "common/ctr/tensor_shapes.h"
 #include "common/tensors/torch_status.h"
 
 namespace larr {
@@ -74,9 +77,15 @@ absl::StatusOr<LoadedCtrModel> LoadCtrModel(
         LARR_ASSIGN_OR_RETURN(
             *loaded.description.mutable_architecture(),
             CompleteArchitecture(loaded.description.architecture()));
-        LARR_ASSIGN_OR_RETURN(loaded.model, NewCtrModel(loaded.description, 0));
+        LARR_ASSIGN_OR_RETURN(CtrLayout layout,
+                              MakeCtrLayout(loaded.description));
+        const auto& architecture = loaded.description.architecture();
         LARR_ASSIGN_OR_RETURN(const auto file,
                               SafetensorsFile::Open(folder / kCtrWeightsFile));
+        LARR_RETURN_IF_ERROR(CheckCtrTensors(
+            file.header(), file.path().string(), architecture, layout));
+        loaded.model = std::make_unique<CtrModel>(
+            architecture, std::move(layout), TableStart::kUnset);
         const torch::NoGradGuard no_grad;
         LARR_RETURN_IF_ERROR(CopyTensors(file, NamedTensors(*loaded.model)));
         return loaded;

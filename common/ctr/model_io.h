@@ -49,6 +49,7 @@ struct LoadedCtrModel {
   config::v1::CtrModelDescription description;  // Architecture completed.
   std::unique_ptr<CtrModel> model;
 };
+// Takes memory only once the file is known to hold what the description says.
 absl::StatusOr<LoadedCtrModel> LoadCtrModel(
     const std::filesystem::path& folder);
 

@@ -30,6 +30,7 @@
 #include <vector>
 
 #include "common/tensors/mapped_file.h"
+#include "common/tensors/safetensors_header.h"
 
 namespace larr {
 
@@ -47,8 +48,9 @@ class SafetensorsFile {
   bool Contains(std::string_view name) const;
   // The header's `__metadata__`.
   const std::map<std::string, std::string>& metadata() const {
-    return metadata_;
+    return header_.metadata;
   }
+  const SafetensorsHeader& header() const { return header_; }
 
   // The tensor on the mapped bytes themselves (copied only if the file put
   // them at an address that its dtype cannot have).
@@ -62,21 +64,12 @@ class SafetensorsFile {
                                      torch::ScalarType dtype) const;
 
  private:
-  struct Entry {
-    torch::ScalarType dtype;
-    std::vector<int64_t> shape;
-    size_t begin = 0;  // Bytes from the start of the file.
-    size_t end = 0;
-  };
   SafetensorsFile() = default;
-  absl::Status ParseHeader();
-  absl::Status CheckTiling(size_t data_begin) const;
 
   std::filesystem::path path_;
   // Shared with every tensor of View().
   std::shared_ptr<const MappedFile> mapping_;
-  std::map<std::string, Entry, std::less<>> entries_;
-  std::map<std::string, std::string> metadata_;
+  SafetensorsHeader header_;
 };
 
 // Writes the tensors aside, syncs, and renames into place. Largest element

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/services/scoring/scoring_world.h"
 
-#include <catch2/catch.hpp>
 #include <set>
+#include <stdexcept>
 
 #include "common/config/text_proto.h"
 #include "common/features/text_renderer.h"
@@ -130,6 +130,10 @@ constexpr char kLearned[] = R"pb(
   has_order_task: true
 )pb";
 
+void Require(const absl::Status& status) {
+  if (!status.ok()) throw std::runtime_error(status.ToString());
+}
+
 constexpr char kUnstoredName[] = "name 7";
 
 // Renders a side's scene features into text ids; the texts go to `texts`.
@@ -210,21 +214,19 @@ std::filesystem::path ScoringWorld::MakeSnapshot(
   }
   const auto builder =
       SnapshotBuilder::Open(dir / (name + ".work"), info, nullptr);
-  REQUIRE(builder.ok());
+  Require(builder.status());
   const auto renderer = TextRenderer::Create(spec_);
-  REQUIRE(renderer.ok());
+  Require(renderer.status());
   std::set<std::string> texts;
   using config::v1::POI;
   using config::v1::USER;
   for (const auto& [id, columns] : users) {
-    REQUIRE((*builder)
-                ->AddEntity(USER, id, Entity(*renderer, USER, columns, texts))
-                .ok());
+    Require((*builder)->AddEntity(USER, id,
+                                  Entity(*renderer, USER, columns, texts)));
   }
   for (const auto& [id, columns] : pois) {
-    REQUIRE((*builder)
-                ->AddEntity(POI, id, Entity(*renderer, POI, columns, texts))
-                .ok());
+    Require(
+        (*builder)->AddEntity(POI, id, Entity(*renderer, POI, columns, texts)));
   }
   for (const int keyword : renderer->SceneFeaturesOf(config::v1::CONTEXT)) {
     for (const auto& text : renderer->ContextTexts(keyword)) texts.insert(text);
@@ -237,9 +239,9 @@ std::filesystem::path ScoringWorld::MakeSnapshot(
     vectors.insert(vectors.end(), vector.begin(), vector.end());
   }
   const std::vector<std::string_view> views(ids.begin(), ids.end());
-  REQUIRE((*builder)->AddVectors(views, vectors, 1).ok());
+  Require((*builder)->AddVectors(views, vectors, 1));
   const auto manifest = (*builder)->Publish(dir / name, {});
-  REQUIRE(manifest.ok());
+  Require(manifest.status());
   return dir / name;
 }
 
