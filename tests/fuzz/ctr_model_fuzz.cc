@@ -4,8 +4,9 @@
 // safetensors file. Goes as far as loading does without LibTorch. Holds: an
 // accepted description gives shapes that can be told; its own header fits, and
 // none that lacks a tensor; an accepted file has the bytes for all of them.
+#include <algorithm>
 #include <cstdint>
-#include <string>
+#include <string_view>
 
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Switches while requests run, on bundles without a model (fake_bundle.cc): for
+// the sanitizers. What real ones do is in bundle_manager_test.cc.
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/base/files.h"
+#include "common/config/text_proto.h"
+#include "services/scoring/bundle_manager.h"
+#include "tests/testing/temp_dir.h"
+
+namespace larr {
+namespace {
+
+struct Counts : BundleMetrics {
+  void CountSwitch(const scoring::v1::ServingState& /*state*/) override {
+    ++switches;
+  }
+  void CountRefusedBundle() override { ++refusals; }
+  std::atomic<int> switches = 0, refusals = 0;
+};
+
+TEST_CASE("Requests see whole bundles while others go live", "[scoring]") {
+  constexpr int kSwitches = 200, kReaders = 3;
+  const testing::TempDir dir;
+  const std::string alias = dir.path() / "alias";
+  Counts counts;
+  std::atomic<int> went_live = 0;
+  BundleManager manager(alias, counts, [&] { ++went_live; });
+  REQUIRE(manager.Switch("model-0", "snapshot").ok());
+
+  std::atomic<bool> done = false;
+  std::atomic<int> requests = 0, torn = 0;
+  std::vector<std::thread> readers;
+  for (int i = 0; i < kReaders; ++i) {
+    readers.emplace_back([&] {
+      while (!done) {
+        const auto bundle = manager.current();
+        scoring::v1::ScoreRequest request;
+        request.add_candidates()->set_poi_id("p1");
+        const auto encoded = bundle->encoder().EncodePois({});
+        torn += !bundle->checker().Check(request, 1).ok() || !encoded.ok() ||
+                bundle->state().snapshot_path() != "snapshot" ||
+                bundle->state().switch_time().seconds() == 0;
+        ++requests;
+        static_cast<void>(manager.refusal());
+      }
+    });
+  }
+  config::v1::ServingBundle pointed;
+  pointed.set_model_path("damaged");
+  pointed.set_snapshot_path("snapshot");
+  pointed.set_fencing_token(1);
+  CHECK(WriteFileAtomically(alias, ToTextProto(pointed)).ok());
+  for (int i = 1; i <= kSwitches; ++i) {
+    const auto state = manager.Switch("model-" + std::to_string(i), "");
+    CHECK(state.ok());
+    CHECK_FALSE(manager.Switch("damaged", "").ok());
+  }
+  done = true;
+  for (std::thread& reader : readers) reader.join();
+  CHECK(torn == 0);
+  CHECK(requests > 0);
+  CHECK(counts.switches == went_live);
+  CHECK(counts.switches >= kSwitches);
+  CHECK(counts.refusals >= kSwitches);
+}
+
+}  // namespace
+}  // namespace larr
