@@ -63,11 +63,11 @@ TEST_CASE("Requests see whole bundles while others go live", "[scoring]") {
   }
   done = true;
   for (std::thread& reader : readers) reader.join();
-  CHECK(torn == 0);
-  CHECK(requests > 0);
-  CHECK(counts.switches == went_live);
-  CHECK(counts.switches >= kSwitches);
-  CHECK(counts.refusals >= kSwitches);
+  CHECK(torn.load() == 0);
+  CHECK(requests.load() > 0);
+  CHECK(counts.switches.load() == went_live.load());
+  CHECK(counts.switches.load() == kSwitches + 1);
+  CHECK(counts.refusals.load() >= kSwitches);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/ctr/scorer.h"
 #include "google/protobuf/util/time_util.h"
 #include "services/scoring/bundle.h"
@@ -45,8 +46,12 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
   static const auto path = world.MakeSnapshot(folder.path(), "s");
   auto scorer = Scorer::Open(source.model_path, 1);
   if (!scorer.ok()) return scorer.status();
-  std::shared_ptr<const Snapshot> snapshot =
-      live != nullptr ? live->snapshot_ : Snapshot::Open(path).value();
+  std::shared_ptr<const Snapshot> snapshot;
+  if (live != nullptr) {
+    snapshot = live->snapshot_;
+  } else {
+    snapshot = Snapshot::Open(path).value();
+  }
   const auto description = world.Description({});
   auto encoder = RequestEncoder::Create(description, *snapshot).value();
   RequestChecker checker(description, encoder.tabular());
