@@ -95,8 +95,10 @@ absl::StatusOr<ScoreBins> ScoreBins::Create(
 }
 
 size_t ScoreBins::BinOf(float score) const {
-  return static_cast<size_t>(
-      std::upper_bound(edges_.begin(), edges_.end(), score) - edges_.begin());
+  // Scores come in no order: a search would mispredict at each step.
+  size_t bin = 0;
+  for (const float edge : edges_) bin += score >= edge ? 1 : 0;
+  return bin;
 }
 
 double ScoreBins::Psi(std::span<const int64_t> counts) const {

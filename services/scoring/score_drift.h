@@ -5,9 +5,8 @@
 // a request, whatever it asks for. A model without a distribution has none, and
 // neither has an arm with fewer than kLeastScores scores in the hour.
 //
-// A call is counted on the thread that scored it, in some 2 us for 200
-// candidates; the lock is held for the sums of the bins alone. An arm's window
-// begins anew with another model.
+// A call is counted on the thread that scored it; the lock is held while its
+// bins are added to the arm's. An arm's window begins anew with another model.
 //
 // Threads: safe.
 #pragma once
