@@ -6,12 +6,28 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
+#include <filesystem>
 #include <fstream>
+#include <system_error>
 
 namespace larr {
 namespace {
+
+// Of the control group, version 2 or 1, if it is below the machine's memory;
+// as a container sees them.
+double MemoryLimitBytes() {
+  auto least = static_cast<double>(sysconf(_SC_PHYS_PAGES)) *
+               static_cast<double>(sysconf(_SC_PAGESIZE));
+  for (const char* path : {"/sys/fs/cgroup/memory.max",
+                           "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream file(path);
+    if (double bytes = 0; file >> bytes) least = std::min(least, bytes);
+  }
+  return least;
+}
 
 // The process's own figures, read when Prometheus asks.
 class ProcessFigures : public prometheus::Collectable {
@@ -28,7 +44,14 @@ class ProcessFigures : public prometheus::Collectable {
             Gauge("process_cpu_seconds_total", "CPU time, user and system.",
                   seconds(usage.ru_utime) + seconds(usage.ru_stime)),
             Gauge("process_start_time_seconds", "Start, in Unix time.",
-                  start_seconds_)};
+                  start_seconds_),
+            Gauge("process_memory_limit_bytes",
+                  "What the process may have: its control group's limit, or "
+                  "the machine's memory.",
+                  memory_limit_),
+            Gauge("process_open_fds", "Open files and sockets.", OpenFiles()),
+            Gauge("process_max_fds", "As many files may be open.", MostFiles()),
+            Gauge("process_threads", "Threads.", Count("/proc/self/task"))};
   }
 
  private:
@@ -50,6 +73,26 @@ class ProcessFigures : public prometheus::Collectable {
     return pages_resident * static_cast<double>(sysconf(_SC_PAGESIZE));
   }
 
+  // Entries of a folder.
+  static double Count(const char* folder) {
+    std::error_code error;
+    double count = 0;
+    for (std::filesystem::directory_iterator it(folder, error), end;
+         !error && it != end; it.increment(error))
+      ++count;
+    return count;
+  }
+
+  // Without the one that counts them.
+  static double OpenFiles() { return Count("/proc/self/fd") - 1; }
+
+  static double MostFiles() {
+    rlimit limit{};
+    getrlimit(RLIMIT_NOFILE, &limit);
+    return static_cast<double>(limit.rlim_cur);
+  }
+
+  const double memory_limit_ = MemoryLimitBytes();
   const double start_seconds_ =
       std::chrono::duration<double>(
           std::chrono::system_clock::now().time_since_epoch())

@@ -28,8 +28,9 @@ const std::vector<double>& DurationBuckets();
 // Serves a registry at `http://<address>/metrics` for as long as it lives.
 class MetricsExposer {
  public:
-  // `address` is host:port. Adds the process's own figures (resident memory,
-  // CPU seconds, start time) to what `registry` has.
+  // `address` is host:port. Adds the process's own figures (resident memory and
+  // its limit, CPU seconds, start time, open files, threads) to what `registry`
+  // has.
   // Errors: kUnavailable  the port cannot be bound
   static absl::StatusOr<std::unique_ptr<MetricsExposer>> Start(
       const std::string& address,

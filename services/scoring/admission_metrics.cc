@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/admission_metrics.h"
 
+#include <cstdint>
+
 #include "common/telemetry/metrics.h"
 
 namespace larr {
@@ -33,6 +35,11 @@ AdmissionMetrics::AdmissionMetrics(prometheus::Registry& registry)
                   .Help("Requests that wait for a thread.")
                   .Register(registry)
                   .Add({})),
+      limit_(BuildGauge()
+                 .Name("larr_scoring_queue_limit_seconds")
+                 .Help("Requests that would wait longer are refused.")
+                 .Register(registry)
+                 .Add({})),
       delay_(BuildHistogram()
                  .Name("larr_scoring_queue_delay_seconds")
                  .Help("From a request's arrival until a thread took it up.")
@@ -57,6 +64,16 @@ void AdmissionMetrics::CountDropped(DropReason reason) {
     case DropReason::kCancelled:
       return cancelled_.Increment();
   }
+}
+
+scoring::v1::QueueState AdmissionMetrics::State() const {
+  scoring::v1::QueueState state;
+  state.set_waiting(static_cast<int>(length_.Value()));
+  state.set_limit_ms(limit_.Value() * 1e3);
+  state.set_admitted(static_cast<int64_t>(admitted_.Value()));
+  state.set_rejected(static_cast<int64_t>(full_.Value() + overload_.Value() +
+                                          deadline_.Value()));
+  return state;
 }
 
 }  // namespace larr

@@ -13,6 +13,7 @@
 
 #include <cstddef>
 
+#include "larr/scoring/v1/scoring_service.pb.h"
 #include "services/scoring/admission.h"
 
 namespace larr {
@@ -33,6 +34,11 @@ class AdmissionMetrics {
   void SetQueueLength(size_t length) {
     length_.Set(static_cast<double>(length));
   }
+  // Requests that would wait longer are refused.
+  void SetLimit(double seconds) { limit_.Set(seconds); }
+
+  // What was counted and set, as of now.
+  scoring::v1::QueueState State() const;
 
  private:
   prometheus::Counter& admitted_;
@@ -40,7 +46,7 @@ class AdmissionMetrics {
   prometheus::Counter &full_, &overload_, &deadline_;
   prometheus::Family<prometheus::Counter>& dropped_;
   prometheus::Counter &expired_, &cancelled_;
-  prometheus::Gauge& length_;
+  prometheus::Gauge &length_, &limit_;
   prometheus::Histogram& delay_;
 };
 

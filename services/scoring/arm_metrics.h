@@ -32,11 +32,20 @@ class ArmMetrics final : public BundleMetrics {
   void CountSwitch(const scoring::v1::ServingState& state) override;
   void CountRefusedBundle() override;
 
-  // Weights and versions are those of `state`'s arms and shadows from now on.
+  // Weights, versions, ages and caches are those of `state`'s arms and shadows
+  // from now on.
   void Show(const scoring::v1::ServingState& state);
 
  private:
+  // One child of each family for an arm, and the gauges of its cache.
+  struct Shown {
+    prometheus::Gauge *weight, *info, *pois, *bytes, *budget;
+    std::vector<prometheus::Gauge*> created;
+  };
+
   void ShowOne(const char* role, const scoring::v1::ArmState& arm);
+  void ShowCaches(const scoring::v1::ServingState& state);
+  void Clear();
 
   prometheus::Family<prometheus::Counter>& calls_;
   prometheus::Family<prometheus::Counter>& changes_;
@@ -45,9 +54,13 @@ class ArmMetrics final : public BundleMetrics {
   prometheus::Counter &switched_, &refused_;
   prometheus::Family<prometheus::Gauge>& weights_;
   prometheus::Family<prometheus::Gauge>& infos_;
+  prometheus::Family<prometheus::Gauge>& created_;
+  prometheus::Family<prometheus::Gauge>& cache_pois_;
+  prometheus::Family<prometheus::Gauge>& cache_bytes_;
+  prometheus::Family<prometheus::Gauge>& cache_budgets_;
 
-  std::string shown_;  // what the gauges say
-  std::vector<prometheus::Gauge*> shown_weights_, shown_infos_;
+  std::string shown_;              // what the gauges say
+  std::vector<Shown> shown_arms_;  // Arms, then shadows.
 };
 
 }  // namespace larr

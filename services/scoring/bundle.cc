@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/util/time_util.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cmath>
@@ -75,6 +76,15 @@ absl::StatusOr<std::vector<std::string>> SomeKeys(const Snapshot& snapshot,
   return keys;
 }
 
+// When an artifact was made: its manifest is written last and never changes.
+google::protobuf::Timestamp CreateTime(const std::string& artifact) {
+  using google::protobuf::util::TimeUtil;
+  const std::string manifest = artifact + "/" + kManifestName;
+  struct stat info {};
+  if (stat(manifest.c_str(), &info) != 0) return {};
+  return TimeUtil::TimeTToTimestamp(info.st_mtim.tv_sec);
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
@@ -117,9 +127,16 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
   state.set_snapshot_path(source.snapshot_path);
   state.set_embedder_fingerprint(snapshot->fingerprint());
   state.set_fencing_token(source.fencing_token);
+  *state.mutable_model_create_time() = CreateTime(source.model_path);
+  *state.mutable_snapshot_create_time() = CreateTime(source.snapshot_path);
   std::unique_ptr<Bundle> bundle(
       new Bundle(std::move(scorer), std::move(snapshot), std::move(checker),
                  std::move(encoder), std::move(state)));
+  LARR_ASSIGN_OR_RETURN(auto reference, LoadScoreReference(source.model_path));
+  if (reference.has_value()) {
+    bundle->reference_ =
+        std::make_shared<const ScoreReference>(*std::move(reference));
+  }
   LARR_ASSIGN_OR_RETURN(bundle->pois_,
                         PoiStates::Create(bundle->scorer_, bundle->encoder_,
                                           options.poi_cache_bytes));

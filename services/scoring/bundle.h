@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/ctr/score_distribution.h"
 #include "common/ctr/scorer.h"
 #include "common/store/snapshot.h"
 #include "larr/scoring/v1/scoring_service.pb.h"
@@ -55,6 +56,10 @@ class Bundle {
   const RequestEncoder& encoder() const { return encoder_; }
   PoiStates& pois() const { return *pois_; }  // Thread-safe.
   const scoring::v1::ServingState& state() const { return state_; }
+  // How the model's scores were distributed; null if it does not say.
+  const std::shared_ptr<const ScoreReference>& reference() const {
+    return reference_;
+  }
 
   // Prepares the POIs that requests of `other` used last, so that the first
   // ones of this bundle do not wait for them.
@@ -75,6 +80,7 @@ class Bundle {
   const RequestEncoder encoder_;     // reads snapshot_
   std::unique_ptr<PoiStates> pois_;  // reads scorer_ and encoder_
   scoring::v1::ServingState state_;
+  std::shared_ptr<const ScoreReference> reference_;
 };
 
 }  // namespace larr

@@ -183,11 +183,21 @@ void BundleRouter::FillArms(const Table& table, ServingState& state) const {
       arm.set_weight(list[i].weight());
       const BundleManager& manager = ManagerOf(members[i]);
       arm.set_refusal(manager.refusal());
+      arm.set_calls(static_cast<int64_t>(members[i].calls->Value()));
       const std::shared_ptr<const Bundle> bundle = manager.current();
       if (bundle == nullptr) continue;
       arm.set_model_version(bundle->state().model_version());
       arm.set_snapshot(bundle->state().snapshot());
       *arm.mutable_switch_time() = bundle->state().switch_time();
+      *arm.mutable_model_create_time() = bundle->state().model_create_time();
+      *arm.mutable_snapshot_create_time() =
+          bundle->state().snapshot_create_time();
+      arm.set_has_score_distribution(bundle->reference() != nullptr);
+      const PoiCache& cache = bundle->pois().cache();
+      arm.mutable_poi_cache()->set_pois(static_cast<int64_t>(cache.size()));
+      arm.mutable_poi_cache()->set_bytes(static_cast<int64_t>(cache.bytes()));
+      arm.mutable_poi_cache()->set_budget_bytes(
+          static_cast<int64_t>(options_.bundle.poi_cache_bytes));
     }
   };
   const Arms& arms = table.arms.arms();

@@ -24,6 +24,7 @@
 #include "services/scoring/bundle_manager.h"
 #include "services/scoring/bundle_router.h"
 #include "services/scoring/request_log.h"
+#include "services/scoring/score_drift.h"
 #include "services/scoring/scoring_admin_service.h"
 #include "services/scoring/scoring_service.h"
 #include "services/scoring/shadow_runner.h"
@@ -122,17 +123,18 @@ absl::Status RunScoring(const std::string& path) {
                        .on_ready = [&] { readiness.Set(); }},
                       bundles, *registry);
   ShadowRunner shadows(router, *registry);
+  ScoreDrift drift(*registry);
   std::unique_ptr<RequestLog> log;
   if (config.has_request_log()) {
     LARR_ASSIGN_OR_RETURN(log,
                           RequestLog::Create(config.request_log(), *registry));
   }
-  std::vector<ScoreObserver*> observers = {&shadows};
+  std::vector<ScoreObserver*> observers = {&shadows, &drift};
   if (log != nullptr) observers.push_back(log.get());
   AdmissionMetrics admission_metrics(*registry);
   ScoringService service(Options(config), router, observers, metrics,
                          admission_metrics);
-  ScoringAdminService admin(bundles, router);
+  ScoringAdminService admin(bundles, router, metrics);
   GrpcServerOptions server;
   server.services = {&service};
   server.readiness = &readiness;

@@ -128,7 +128,7 @@ absl::StatusOr<RequestCounts> ScoreRequest(
   }
   LARR_ASSIGN_OR_RETURN(EncodedRequest encoded,
                         bundle.encoder().Encode(request, pois));
-  LARR_ASSIGN_OR_RETURN(const ScorerOutput output,
+  LARR_ASSIGN_OR_RETURN(ScorerOutput output,
                         bundle.scorer().Score(encoded.columns, states));
   FillScores(bundle, request, output, response);
   FillOrigin(bundle, encoded.missing, response);
@@ -137,7 +137,7 @@ absl::StatusOr<RequestCounts> ScoreRequest(
                           Explain(bundle, request, encoded));
   }
   return RequestCounts{static_cast<int>(found.pois.size()), found.prepared,
-                       std::move(encoded.missing)};
+                       std::move(encoded.missing), std::move(output)};
 }
 
 }  // namespace larr

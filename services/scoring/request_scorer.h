@@ -6,6 +6,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "common/ctr/scorer_input.h"
 #include "larr/scoring/v1/scoring_service.pb.h"
 #include "services/scoring/request_encoder.h"
 
@@ -18,6 +19,7 @@ struct RequestCounts {
   int pois = 0;  // Distinct ones; each with texts of its own is one more.
   int prepared_pois = 0;  // Those that no request before had left ready.
   MissingInputs missing;
+  ScorerOutput scores;  // Of all candidates, by index.
 };
 
 // Fills `response`.

@@ -2,21 +2,26 @@
 //
 // larr.scoring.v1.ScoringAdminService: for operators, on a port of its own.
 //
-// Ownership:  borrows manager and router.
+// Ownership:  borrows manager, router and metrics.
 // Threads:    safe; switches happen one after the other, as do changes of arms.
 #pragma once
 
+#include <functional>
+
+#include "absl/status/status.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "services/scoring/bundle_manager.h"
 #include "services/scoring/bundle_router.h"
+#include "services/scoring/scoring_metrics.h"
 
 namespace larr {
 
 class ScoringAdminService final
     : public scoring::v1::ScoringAdminService::Service {
  public:
-  ScoringAdminService(BundleManager& bundles, BundleRouter& router)
-      : bundles_(bundles), router_(router) {}
+  ScoringAdminService(BundleManager& bundles, BundleRouter& router,
+                      ScoringMetrics& metrics)
+      : bundles_(bundles), router_(router), metrics_(metrics) {}
 
   // Returns when the bundle is live, or was refused.
   grpc::Status SwitchBundle(grpc::ServerContext* context,
@@ -33,8 +38,13 @@ class ScoringAdminService final
                        scoring::v1::Arms* response) override;
 
  private:
+  // Makes the call, and counts it.
+  grpc::Status Measured(const char* method,
+                        const std::function<absl::Status()>& call);
+
   BundleManager& bundles_;
   BundleRouter& router_;
+  ScoringMetrics& metrics_;
 };
 
 }  // namespace larr

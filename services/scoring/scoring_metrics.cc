@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/scoring_metrics.h"
 
+#include <cstdint>
+
 #include "common/telemetry/metrics.h"
 
 namespace larr {
@@ -13,7 +15,11 @@ using prometheus::BuildHistogram;
 }  // namespace
 
 ScoringMetrics::ScoringMetrics(prometheus::Registry& registry)
-    : candidates_(BuildHistogram()
+    : calls_(BuildHistogram()
+                 .Name("larr_scoring_request_duration_seconds")
+                 .Help("From a call's arrival to its answer, by code.")
+                 .Register(registry)),
+      candidates_(BuildHistogram()
                       .Name("larr_scoring_request_candidates")
                       .Help("Candidates of a scored request.")
                       .Register(registry)
@@ -58,13 +64,9 @@ ScoringMetrics::ScoringMetrics(prometheus::Registry& registry)
                 .Name("larr_scoring_bundle_info")
                 .Help("1 for the live model version and snapshot.")
                 .Register(registry)) {
-  auto& durations = BuildHistogram()
-                        .Name("larr_scoring_request_duration_seconds")
-                        .Help("From a call's arrival to its answer, by code.")
-                        .Register(registry);
   for (int code = 0; code <= 16; ++code) {
     const auto status_code = static_cast<absl::StatusCode>(code);
-    durations_[status_code] = &durations.Add(
+    durations_[status_code] = &calls_.Add(
         {{"method", "Score"}, {"code", absl::StatusCodeToString(status_code)}},
         DurationBuckets());
   }
@@ -73,6 +75,14 @@ ScoringMetrics::ScoringMetrics(prometheus::Registry& registry)
 void ScoringMetrics::CountCall(absl::StatusCode code, double seconds) {
   const auto it = durations_.find(code);
   if (it != durations_.end()) it->second->Observe(seconds);
+}
+
+void ScoringMetrics::CountCall(const char* method, absl::StatusCode code,
+                               double seconds) {
+  calls_
+      .Add({{"method", method}, {"code", absl::StatusCodeToString(code)}},
+           DurationBuckets())
+      .Observe(seconds);
 }
 
 void ScoringMetrics::CountScored(int candidates, const MissingInputs& missing) {
@@ -86,6 +96,11 @@ void ScoringMetrics::CountScored(int candidates, const MissingInputs& missing) {
 void ScoringMetrics::CountPois(int pois, int prepared) {
   ready_pois_.Increment(pois - prepared);
   prepared_pois_.Increment(prepared);
+}
+
+void ScoringMetrics::Describe(scoring::v1::ServingState& state) const {
+  state.set_ready_pois(static_cast<int64_t>(ready_pois_.Value()));
+  state.set_prepared_pois(static_cast<int64_t>(prepared_pois_.Value()));
 }
 
 void ScoringMetrics::CountSwitch(const scoring::v1::ServingState& state) {

@@ -26,16 +26,21 @@ class ScoringMetrics final : public BundleMetrics {
 
   // A call of Score ended with `code` after `seconds`.
   void CountCall(absl::StatusCode code, double seconds);
+  // One of another method.
+  void CountCall(const char* method, absl::StatusCode code, double seconds);
   // A request was scored.
   void CountScored(int candidates, const MissingInputs& missing);
   // It had that many distinct POIs, some of which were not ready in memory.
   void CountPois(int pois, int prepared);
+  // Adds what was counted of POIs.
+  void Describe(scoring::v1::ServingState& state) const;
   // Of the server's own bundle.
   void CountSwitch(const scoring::v1::ServingState& state) override;
   void CountRefusedBundle() override;
 
  private:
-  // By code; every code is there from the start.
+  prometheus::Family<prometheus::Histogram>& calls_;
+  // Of Score, by code; every code is there from the start.
   std::map<absl::StatusCode, prometheus::Histogram*> durations_;
   prometheus::Histogram& candidates_;
   prometheus::Family<prometheus::Counter>& missing_entities_;

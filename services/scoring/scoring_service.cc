@@ -122,6 +122,7 @@ ScoringService::ScoringService(const ScoringOptions& options,
       router_(router),
       observers_(std::move(observers)),
       metrics_(metrics),
+      admission_metrics_(admission_metrics),
       queue_(options.admission, admission_metrics) {}
 
 grpc::ServerUnaryReactor* ScoringService::Score(
@@ -181,7 +182,9 @@ absl::Status ScoringService::ScoreNow(
   metrics_.CountScored(request.candidates_size(), counts.missing);
   metrics_.CountPois(counts.pois, counts.prepared_pois);
   for (ScoreObserver* const observer : observers_) {
-    observer->OnScored({request, response, id, arrival});
+    observer->OnScored({request, response, id, arrival,
+                        routed.bundle->reference(), counts.scores.ctr,
+                        counts.scores.ctcvr});
   }
   return absl::OkStatus();
 }
@@ -191,7 +194,19 @@ grpc::ServerUnaryReactor* ScoringService::GetServingState(
     const scoring::v1::GetServingStateRequest* /*request*/,
     scoring::v1::ServingState* response) {
   grpc::ServerUnaryReactor* const reactor = context->DefaultReactor();
-  reactor->Finish(ToGrpc(Fill(router_.State(), response)));
+  const auto arrival = Clock::now();
+  const absl::Status status = Fill(router_.State(), response);
+  if (status.ok()) {
+    *response->mutable_queue() = admission_metrics_.State();
+    *response->mutable_start_time() = start_time_;
+    metrics_.Describe(*response);
+    for (const ScoreObserver* const observer : observers_) {
+      observer->Describe(*response);
+    }
+  }
+  const std::chrono::duration<double> seconds = Clock::now() - arrival;
+  metrics_.CountCall("GetServingState", status.code(), seconds.count());
+  reactor->Finish(ToGrpc(status));
   return reactor;
 }
 

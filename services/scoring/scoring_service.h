@@ -8,6 +8,8 @@
 // Threads:    safe.
 #pragma once
 
+#include <google/protobuf/timestamp.pb.h>
+#include <google/protobuf/util/time_util.h>
 #include <grpcpp/support/byte_buffer.h>
 
 #include <chrono>
@@ -71,6 +73,9 @@ class ScoringService final
   const BundleRouter& router_;
   const std::vector<ScoreObserver*> observers_;
   ScoringMetrics& metrics_;
+  const AdmissionMetrics& admission_metrics_;
+  const google::protobuf::Timestamp start_time_ =
+      google::protobuf::util::TimeUtil::GetCurrentTime();
   WorkQueue queue_;  // last: its threads use the rest
 };
 

@@ -20,6 +20,7 @@ void LowerOwnPriority() {
 
 WorkQueue::WorkQueue(const AdmissionOptions& options, AdmissionMetrics& metrics)
     : metrics_(metrics), admission_(options) {
+  metrics_.SetLimit(admission_.limit());
   for (int i = 0; i < options.threads; ++i) {
     threads_.emplace_back([this] { RunThread(); });
   }
@@ -63,6 +64,7 @@ std::optional<Rejection> WorkQueue::Enter(const Admission::Request& request,
         request.deadline, Entry{request, now, std::move(work)});
   }
   metrics_.SetQueueLength(admission_.waiting());
+  metrics_.SetLimit(admission_.limit());
   return rejection;
 }
 

@@ -19,6 +19,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/ctr/model_io.h"
+#include "common/ctr/score_distribution.h"
 #include "common/ctr/trainer.h"
 #include "common/dataset/impression_stream.h"
 #include "common/features/feature_learner.h"
@@ -273,8 +274,22 @@ absl::StatusOr<Trained> Train(Align& align,
 
 // --- Step 3: validation. -----------------------------------------------------
 
-absl::StatusOr<ordered_json> Validate(const Align& align, CtrModel& model,
-                                      CtrBatcher& batcher) {
+struct Validation {
+  ordered_json metrics;
+  config::v1::ScoreDistribution scores;  // Empty without rows.
+};
+
+config::v1::ScoreDistribution DistributionOf(const ModelScores& scores) {
+  config::v1::ScoreDistribution distribution;
+  if (!scores.ctr.empty())
+    *distribution.mutable_ctr() = MakeHistogram(scores.ctr);
+  if (!scores.ctcvr.empty())
+    *distribution.mutable_ctcvr() = MakeHistogram(scores.ctcvr);
+  return distribution;
+}
+
+absl::StatusOr<Validation> Validate(const Align& align, CtrModel& model,
+                                    CtrBatcher& batcher) {
   LARR_ASSIGN_OR_RETURN(
       auto stream,
       ImpressionStream::Open(align.dataset, {.part = Part::kValidation}));
@@ -291,16 +306,21 @@ absl::StatusOr<ordered_json> Validate(const Align& align, CtrModel& model,
     LARR_ASSIGN_OR_RETURN(const CtrBatch batch, batcher.Take());
     scores.Add(model.Predict(batch));
   }
-  return MetricsJson(labels, scores, /*bootstrap_samples=*/0, 0);
+  return Validation{MetricsJson(labels, scores, /*bootstrap_samples=*/0, 0),
+                    DistributionOf(scores)};
 }
 
 absl::Status Publish(const Align& align, const CtrModelDescription& description,
-                     const CtrModel& model, const ordered_json& training) {
+                     const CtrModel& model, const ordered_json& training,
+                     const config::v1::ScoreDistribution& scores) {
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(align.context.config.output()));
   LARR_RETURN_IF_ERROR(SaveCtrModel(writer.path(), description, model));
   LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
                                            training.dump(2) + "\n"));
+  if (scores.has_ctr())
+    LARR_RETURN_IF_ERROR(
+        WriteFileAtomically(writer.path() / kScoresFile, ToTextProto(scores)));
   config::v1::ArtifactManifest manifest;
   manifest.set_kind("ctr_model");
   manifest.set_config(ToTextProto(align.config));
@@ -328,7 +348,7 @@ absl::Status Run(StageContext& context) {
       CtrBatcher::Create(align.dataset, description, align.snapshot.get()));
   LARR_ASSIGN_OR_RETURN(const Trained trained,
                         Train(align, description, *model, *batcher));
-  LARR_ASSIGN_OR_RETURN(const ordered_json validation,
+  LARR_ASSIGN_OR_RETURN(const Validation validation,
                         Validate(align, *model, *batcher));
   return Publish(align, description, *model,
                  {{"name", description.name()},
@@ -341,7 +361,8 @@ absl::Status Run(StageContext& context) {
                   {"unit", "samples/s"},
                   {"loss_every", LossCurve::kEvery},
                   {"loss", trained.curve.points()},
-                  {"validation", validation}});
+                  {"validation", validation.metrics}},
+                 validation.scores);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,6 +15,7 @@
 #include "common/base/status_macros.h"
 #include "common/ctr/model_io.h"
 #include "common/ctr/row_scorer.h"
+#include "common/ctr/score_distribution.h"
 #include "common/dataset/dataset_spec.h"
 #include "common/store/snapshot.h"
 
@@ -81,6 +83,13 @@ absl::Status Write(const ConversionOptions& options,
   loaded.description.set_serve_in_bfloat16(true);
   LARR_RETURN_IF_ERROR(
       SaveCtrModel(writer.path(), loaded.description, *loaded.model));
+  // The scores hardly change, so neither does what they are compared with.
+  if (const auto scores = options.model / kScoresFile;
+      std::filesystem::exists(scores)) {
+    LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(scores));
+    LARR_RETURN_IF_ERROR(
+        WriteFileAtomically(writer.path() / kScoresFile, text));
+  }
   nlohmann::ordered_json json = ComparisonJson(comparison);
   json["most_loss"] = options.most_loss;
   LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "bfloat16.json",

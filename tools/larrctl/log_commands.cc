@@ -5,13 +5,14 @@
 
 #include "common/base/status_macros.h"
 #include "tools/larrctl/command_group.h"
+#include "tools/larrctl/log_calibration.h"
 #include "tools/larrctl/log_export.h"
 
 namespace larr::ctl {
 namespace {
 
 struct LogArguments {
-  std::string log, dataset, labels, out;
+  std::string log, dataset, labels, out, exported;
 };
 
 absl::Status Export(const Session& session, const LogArguments& arguments) {
@@ -40,6 +41,15 @@ absl::Status Export(const Session& session, const LogArguments& arguments) {
   return absl::OkStatus();
 }
 
+absl::Status ShowCalibration(const Session& session,
+                             const LogArguments& arguments) {
+  LARR_ASSIGN_OR_RETURN(const auto arms,
+                        CalibrateLog(arguments.exported, arguments.dataset));
+  fmt::print("{}", session.json ? CalibrationJson(arms) + "\n"
+                                : CalibrationText(arms));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 void AddLogCommands(CLI::App& app, Session& session) {
@@ -58,6 +68,18 @@ void AddLogCommands(CLI::App& app, Session& session) {
                       "Parquet with request key, POI key, click and order of "
                       "what was shown; without it labels are null");
   command->add_option("--out", args.out, "Folder to make")->required();
+
+  CLI::App* const calibration = logs.Add(
+      "calibration", "Judge the answered probabilities by what came, by arm",
+      ShowCalibration);
+  calibration
+      ->add_option("exported", args.exported,
+                   "What `log export --labels` wrote")
+      ->required();
+  calibration
+      ->add_option("--dataset", args.dataset,
+                   "DatasetSpec text proto that names click and order")
+      ->required();
 }
 
 }  // namespace larr::ctl

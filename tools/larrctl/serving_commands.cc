@@ -9,6 +9,7 @@
 #include "tools/larrctl/command_group.h"
 #include "tools/larrctl/output.h"
 #include "tools/larrctl/service_client.h"
+#include "tools/larrctl/serving_status.h"
 
 namespace larr::ctl {
 namespace {
@@ -21,34 +22,8 @@ struct ServingArguments {
   std::string arms;  // A file.
 };
 
-void PrintArms(const char* title,
-               const google::protobuf::RepeatedPtrField<ArmState>& arms) {
-  std::vector<std::vector<std::string>> rows;
-  for (const ArmState& arm : arms) {
-    rows.push_back({arm.name(), fmt::format("{:.2f} %", arm.weight() / 100.0),
-                    arm.model_version().empty() ? "-" : arm.model_version(),
-                    arm.snapshot().empty() ? "-" : arm.snapshot(),
-                    arm.refusal()});
-  }
-  if (rows.empty()) return;
-  fmt::print("\n{}",
-             Table({title, "SHARE", "MODEL", "SNAPSHOT", "REFUSED"}, rows));
-}
-
 void PrintState(const ServingState& state) {
-  fmt::print(
-      "model        {}\nmodel path   {}\nsnapshot     {}\nsnapshot at  {}\n"
-      "embedder     {}\nlive since   {} UTC ({} ago)\nfencing      {}\n",
-      state.model_version(), state.model_path(), state.snapshot(),
-      state.snapshot_path(), state.embedder_fingerprint(),
-      TimeText(state.switch_time()),
-      DurationText(SecondsBetween(state.switch_time(), {})),
-      state.fencing_token());
-  if (!state.refusal().empty()) {
-    fmt::print("refused      {}\n", state.refusal());
-  }
-  PrintArms("ARM", state.arms());
-  PrintArms("SHADOW", state.shadows());
+  fmt::print("{}", ServingStatusText(state));
 }
 
 absl::Status Status(const Session& session, const ServingArguments&) {

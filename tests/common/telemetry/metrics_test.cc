@@ -62,7 +62,15 @@ TEST_CASE("A counter and the process's own figures are exposed",
   REQUIRE(exposer.ok());
   const std::string page = Get(port);
   CHECK(page.find("larr_scoring_requests_total 3") != std::string::npos);
-  CHECK(page.find("process_resident_memory_bytes") != std::string::npos);
+  for (const char* name :
+       {"resident_memory_bytes", "memory_limit_bytes", "cpu_seconds_total",
+        "start_time_seconds", "open_fds", "max_fds", "threads"}) {
+    CAPTURE(name);
+    const std::string line = std::string("\nprocess_") + name + " ";
+    const size_t at = page.find(line);
+    REQUIRE(at != std::string::npos);
+    CHECK(std::stod(page.substr(at + line.size())) > 0);
+  }
 
   const auto taken = MetricsExposer::Start(address, registry).status();
   CHECK(absl::IsUnavailable(taken));

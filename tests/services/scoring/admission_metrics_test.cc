@@ -21,6 +21,7 @@ TEST_CASE("The door is counted by reason", "[scoring]") {
   metrics.CountDropped(DropReason::kExpired);
   metrics.CountBegun(0.004);
   metrics.SetQueueLength(5);
+  metrics.SetLimit(0.25);
   std::ostringstream out;
   prometheus::TextSerializer().Serialize(out, registry.Collect());
   for (const char* line :
@@ -31,9 +32,15 @@ TEST_CASE("The door is counted by reason", "[scoring]") {
         "larr_scoring_dropped_total{reason=\"expired\"} 1",
         "larr_scoring_dropped_total{reason=\"cancelled\"} 0",
         "larr_scoring_queue_delay_seconds_count 1",
+        "larr_scoring_queue_limit_seconds 0.25",
         "larr_scoring_queue_length 5"}) {
     CHECK_THAT(out.str(), Catch::Contains(line));
   }
+  const scoring::v1::QueueState state = metrics.State();
+  CHECK(state.waiting() == 5);
+  CHECK(state.limit_ms() == 250);
+  CHECK(state.admitted() == 2);
+  CHECK(state.rejected() == 4);
 }
 
 }  // namespace

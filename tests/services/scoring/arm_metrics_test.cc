@@ -28,11 +28,27 @@ TEST_CASE("What arms serve is shown until it changes", "[scoring]") {
     arm.set_name(name);
     arm.set_weight(5000);
     arm.set_model_version(std::string("of-") + name);
+    arm.mutable_model_create_time()->set_seconds(1000);
+    arm.mutable_snapshot_create_time()->set_seconds(2000);
+    arm.mutable_poi_cache()->set_pois(5);
   }
   *state.add_shadows() = state.arms(1);
   state.mutable_shadows(0)->set_name("next");
   metrics.Show(state);
+  state.mutable_arms(0)->mutable_poi_cache()->set_pois(7);
+  state.mutable_arms(0)->mutable_poi_cache()->set_bytes(70);
+  state.mutable_arms(0)->mutable_poi_cache()->set_budget_bytes(700);
   metrics.Show(state);
+  CHECK_THAT(
+      Text(registry),
+      Contains("cache_pois{arm=\"control\",role=\"arm\"} 7") &&
+          Contains("cache_pois{arm=\"new\",role=\"arm\"} 5") &&
+          Contains("cache_bytes{arm=\"control\",role=\"arm\"} 70") &&
+          Contains("cache_budget_bytes{arm=\"control\",role=\"arm\"} 700") &&
+          Contains("created_timestamp_seconds{arm=\"new\",part=\"model\",role="
+                   "\"arm\"} 1000") &&
+          Contains("created_timestamp_seconds{arm=\"next\",part=\"snapshot\","
+                   "role=\"shadow\"} 2000"));
   CHECK_THAT(Text(registry),
              Contains("arm_weight{arm=\"new\",role=\"arm\"} 5000") &&
                  Contains("arm=\"next\",model_version=\"of-new\",role="

@@ -46,6 +46,9 @@ TEST_CASE("A bundle knows what it is", "[scoring]") {
   CHECK(state.model_path() == model.string());
   CHECK(state.embedder_fingerprint() == "embedder-1");
   CHECK(state.fencing_token() == 7);
+  CHECK(state.model_create_time().seconds() > 1'600'000'000);
+  CHECK(state.snapshot_create_time().seconds() > 1'600'000'000);
+  CHECK((*bundle)->reference() == nullptr);
   CHECK_FALSE(state.has_switch_time());
   (*bundle)->SetSwitchTime();
   CHECK(state.switch_time().seconds() > 1'600'000'000);

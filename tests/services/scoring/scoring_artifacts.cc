@@ -4,7 +4,10 @@
 #include <catch2/catch.hpp>
 
 #include "common/base/artifact_folder.h"
+#include "common/base/files.h"
+#include "common/config/text_proto.h"
 #include "common/ctr/model_io.h"
+#include "common/ctr/score_distribution.h"
 
 namespace larr::testing {
 
@@ -22,6 +25,21 @@ std::filesystem::path MakeModel(const ScoringWorld& world,
   manifest.set_kind(options.kind);
   manifest.set_embedder_fingerprint(description.embedder_fingerprint());
   REQUIRE(writer->Finish(manifest).ok());
+  return dir / name;
+}
+
+std::filesystem::path WithScores(const std::filesystem::path& model,
+                                 const std::filesystem::path& dir,
+                                 const std::string& name,
+                                 const config::v1::ScoreDistribution& scores) {
+  auto writer = ArtifactWriter::Create(dir / name);
+  REQUIRE(writer.ok());
+  for (const char* file : {kCtrWeightsFile, kCtrDescriptionFile}) {
+    std::filesystem::copy_file(model / file, writer->path() / file);
+  }
+  REQUIRE(WriteFileAtomically(writer->path() / kScoresFile, ToTextProto(scores))
+              .ok());
+  REQUIRE(writer->Finish(*ReadArtifact(model)).ok());
   return dir / name;
 }
 

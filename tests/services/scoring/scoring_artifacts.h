@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <string>
 
+#include "larr/config/v1/score_distribution.pb.h"
 #include "tests/services/scoring/scoring_world.h"
 #include "tests/testing/temp_dir.h"
 
@@ -17,6 +18,12 @@ std::filesystem::path MakeModel(const ScoringWorld& world,
                                 const std::filesystem::path& dir,
                                 const std::string& name,
                                 const ModelOptions& options = {});
+
+// Writes a model that is `model`, and says how its scores are distributed.
+std::filesystem::path WithScores(const std::filesystem::path& model,
+                                 const std::filesystem::path& dir,
+                                 const std::string& name,
+                                 const config::v1::ScoreDistribution& scores);
 
 // Artifacts that tests only read, made once a process: two LARR models, two
 // snapshots of the same texts with other vectors, and one of another embedder.

@@ -20,6 +20,7 @@ TEST_CASE("Calls are counted by code, inputs by side", "[scoring]") {
   ScoringMetrics metrics(registry);
   metrics.CountCall(absl::StatusCode::kOk, 0.002);
   metrics.CountCall(absl::StatusCode::kInvalidArgument, 0.001);
+  metrics.CountCall("SetArms", absl::StatusCode::kOk, 0.001);
   metrics.CountScored(
       200, {.users = 1, .pois = 2, .texts = {{"weather", 3}, {"menu", 4}}});
   metrics.CountPois(150, 30);
@@ -29,6 +30,8 @@ TEST_CASE("Calls are counted by code, inputs by side", "[scoring]") {
         "\"Score\"} 1",
         "larr_scoring_request_duration_seconds_count{code=\"INVALID_"
         "ARGUMENT\",method=\"Score\"} 1",
+        "larr_scoring_request_duration_seconds_count{code=\"OK\",method="
+        "\"SetArms\"} 1",
         "larr_scoring_request_candidates_sum 200",
         "larr_scoring_entity_misses_total{side=\"user\"} 1",
         "larr_scoring_entity_misses_total{side=\"poi\"} 2",

@@ -25,7 +25,7 @@ struct Server {
                   std::vector<ScoreObserver*> observers = {})
       : service(options, router, std::move(observers), metrics,
                 admission_metrics),
-        admin(bundles, router) {
+        admin(bundles, router, metrics) {
     config::v1::ServerConfig config;
     config.set_listen("127.0.0.1:0");
     GrpcServerOptions server_options;

@@ -14,8 +14,11 @@
 #include <utility>
 #include <vector>
 
+#include "common/ctr/score_distribution.h"
+#include "services/scoring/score_drift.h"
 #include "tests/services/scoring/sample_request.h"
 #include "tests/services/scoring/scoring_server.h"
+#include "tests/testing/temp_dir.h"
 
 namespace larr {
 namespace {
@@ -258,6 +261,94 @@ TEST_CASE("A response names its arm, and observers see it", "[scoring]") {
   CHECK(recorder.ids == std::vector<std::string>{"", "", "r1"});
   CHECK(recorder.users == std::vector<std::string>{"u1", "u1", "u1"});
   CHECK(recorder.scores == std::vector<int>{3, 3, 3});
+}
+
+// Traffic of many users, POIs and distances; all scores of P(click).
+std::vector<double> ScoreMany(const Server& server, int requests) {
+  std::vector<double> scores;
+  for (int r = 0; r < requests; ++r) {
+    ScoreRequest request = testing::SampleRequest(200);
+    request.set_user_id("u" + std::to_string(r % 3));
+    (*request.mutable_context())["hour"].set_int_value(r % 24);
+    request.set_top_k(3);  // What is not sent back counts, too.
+    ScoreResponse response;
+    REQUIRE(server.Score(request, response).ok());
+    request.clear_top_k();
+    REQUIRE(server.Score(request, response).ok());
+    for (const auto& score : response.scores()) scores.push_back(score.ctr());
+  }
+  return scores;
+}
+
+ServingState StateOf(const Server& server) {
+  grpc::ClientContext context;
+  ServingState state;
+  REQUIRE(server.stub->GetServingState(&context, {}, &state).ok());
+  return state;
+}
+
+TEST_CASE("Drifted traffic shows, that of training does not", "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  const testing::TempDir dir;
+  prometheus::Registry registry;
+  ScoreDrift drift(registry);
+  const Server server({}, {&drift});
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  const std::vector<double> scores = ScoreMany(server, 24);
+  state = StateOf(server);
+  CHECK_FALSE(state.arms(0).has_score_distribution());
+  CHECK(state.arms(0).drift().empty());
+
+  config::v1::ScoreDistribution distribution;
+  *distribution.mutable_ctr() = MakeHistogram(scores);
+  REQUIRE(distribution.ctr().rows_size() > 5);
+  const auto model =
+      testing::WithScores(a.model, dir.path(), "m", distribution);
+  REQUIRE(server.Switch(model, "", &state).ok());
+  ScoreMany(server, 24);
+  state = StateOf(server);
+  CHECK(state.arms(0).has_score_distribution());
+  REQUIRE(state.arms(0).drift_size() == 1);
+  CHECK(state.arms(0).drift(0).psi() < 0.01);
+  CHECK(state.arms(0).drift(0).scores() == 2 * 24 * 200);
+
+  ScoreRequest odd = testing::SampleRequest(1000);
+  for (auto& candidate : *odd.mutable_candidates()) {
+    candidate.set_poi_id("p1");
+    (*candidate.mutable_values())["distance"].set_double_value(3);
+  }
+  ScoreResponse response;
+  for (int i = 0; i < 20; ++i) REQUIRE(server.Score(odd, response).ok());
+  state = StateOf(server);
+  REQUIRE(state.arms(0).drift_size() == 1);
+  CHECK(state.arms(0).drift(0).psi() > 0.25);
+}
+
+TEST_CASE("The state tells ages, calls, queue and cache", "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  const Server server;
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  ScoreResponse response;
+  REQUIRE(server.Score(testing::SampleRequest(4), response).ok());
+  REQUIRE(server.Score(testing::SampleRequest(4), response).ok());
+  state = StateOf(server);
+  CHECK(state.model_create_time().seconds() > 1'600'000'000);
+  CHECK(state.snapshot_create_time().seconds() > 1'600'000'000);
+  CHECK(state.start_time().seconds() >= state.model_create_time().seconds());
+  CHECK(state.queue().admitted() == 2);
+  CHECK(state.queue().rejected() == 0);
+  CHECK(state.queue().limit_ms() > 0);
+  CHECK(state.ready_pois() + state.prepared_pois() == 8);
+  CHECK(state.ready_pois() >= 3);
+  REQUIRE(state.arms_size() == 1);
+  CHECK(state.arms(0).calls() == 2);
+  CHECK(state.arms(0).model_create_time().seconds() ==
+        state.model_create_time().seconds());
+  CHECK(state.arms(0).poi_cache().pois() >= 3);
+  CHECK(state.arms(0).poi_cache().bytes() > 0);
+  CHECK(state.arms(0).poi_cache().budget_bytes() == int64_t{1} << 30);
 }
 
 }  // namespace

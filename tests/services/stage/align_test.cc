@@ -2,9 +2,13 @@
 #include "services/stage/align.h"
 
 #include <catch2/catch.hpp>
+#include <cstdint>
+#include <numeric>
 
 #include "common/base/artifact_folder.h"
+#include "common/config/text_proto.h"
 #include "common/ctr/model_io.h"
+#include "larr/config/v1/score_distribution.pb.h"
 #include "tests/services/stage/ctr_fixture.h"
 
 namespace larr::stage {
@@ -49,6 +53,16 @@ TEST_CASE("a LARR is trained, validated and written whole") {
   REQUIRE(training["validation"]["rows"] == 60);
   // Clicks alternate with the weather: there is something to learn.
   REQUIRE(training["validation"]["ctr_auc"] > 0.8);
+
+  // How the 60 scores of validation are distributed goes with the model.
+  const auto scores = LoadTextProto<config::v1::ScoreDistribution>(
+      fixture.path() / "out/scores.textproto");
+  REQUIRE(scores.ok());
+  for (const auto* histogram : {&scores->ctr(), &scores->ctcvr()}) {
+    REQUIRE(histogram->rows_size() > 1);
+    REQUIRE(std::accumulate(histogram->rows().begin(), histogram->rows().end(),
+                            int64_t{0}) == 60);
+  }
 }
 
 TEST_CASE("a PLE reads no snapshot") {

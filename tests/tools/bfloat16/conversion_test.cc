@@ -109,6 +109,8 @@ TEST_CASE("a converted model is served in bfloat16, with the figures told") {
         ReadArtifact(fixture.path() / "larr")->digest());
   CHECK(ReadFile(fixture.path() / "converted/model.safetensors").value() ==
         ReadFile(fixture.path() / "larr/model.safetensors").value());
+  CHECK(ReadFile(fixture.path() / "converted/scores.textproto").value() ==
+        ReadFile(fixture.path() / "larr/scores.textproto").value());
 
   const Judged before = Judge(fixture, "larr");
   const Judged after = Judge(fixture, "converted");
