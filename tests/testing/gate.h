@@ -2,13 +2,12 @@
 //
 // Holds up threads that the tested object owns, until the test lets them go.
 // It opens when it is destroyed, so that a failed REQUIRE does not leave the
-// object waiting for its own thread: declare it after the object.
+// object waiting for its own thread: declare it after the object. Of the
+// standard library, which TSan understands.
 #pragma once
 
 #include <functional>
-#include <memory>
-
-#include "absl/synchronization/notification.h"
+#include <future>
 
 namespace larr::testing {
 
@@ -20,16 +19,18 @@ class Gate {
   Gate& operator=(const Gate&) = delete;
 
   void Open() {
-    if (!open_->HasBeenNotified()) open_->Notify();
+    if (!opened_) open_.set_value();
+    opened_ = true;
   }
   // Returns once the gate is open. The function may outlive the gate.
   std::function<void()> waiter() const {
-    return [open = open_] { open->WaitForNotification(); };
+    return [opening = opening_] { opening.wait(); };
   }
 
  private:
-  const std::shared_ptr<absl::Notification> open_ =
-      std::make_shared<absl::Notification>();
+  bool opened_ = false;
+  std::promise<void> open_;
+  const std::shared_future<void> opening_ = open_.get_future().share();
 };
 
 }  // namespace larr::testing

@@ -71,7 +71,7 @@ TEST_CASE("ids are those that are kept, each once", "[scoring]") {
   CHECK(std::unique(ids.begin(), ids.end()) == ids.end());
 }
 
-#ifdef __SANITIZE_ADDRESS__
+#if defined(__SANITIZE_ADDRESS__) || defined(_GLIBCXX_TSAN)
 constexpr bool kOwnMalloc = false;
 #else
 constexpr bool kOwnMalloc = true;
