@@ -14,6 +14,8 @@
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/rpc/address.h"
+#include "common/rpc/server_credentials.h"
 #include "common/rpc/server_limits.h"
 #include "common/rpc/shutdown_signal.h"
 
@@ -51,8 +53,10 @@ class ServiceNames : public grpc::ServerBuilderPlugin,
 };
 
 // Builds one server; `address` receives where it listens.
-absl::StatusOr<std::unique_ptr<grpc::Server>> Listen(
-    const std::string& listen, const std::vector<grpc::Service*>& services,
+absl::StatusOr<std::unique_ptr<grpc::Server>> Build(
+    const std::string& listen,
+    const std::shared_ptr<grpc::ServerCredentials>& credentials,
+    const std::vector<grpc::Service*>& services,
     const config::v1::ServerConfig& config, Readiness* readiness,
     std::string& address) {
   int port = 0;
@@ -60,7 +64,7 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> Listen(
   grpc::ServerBuilder builder;
   // Without this option a second server could silently share the port.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
-  builder.AddListeningPort(listen, grpc::InsecureServerCredentials(), &port);
+  builder.AddListeningPort(listen, credentials, &port);
   LARR_RETURN_IF_ERROR(ApplyLimits(config, builder));
   builder.SetOption(std::make_unique<ServiceNames>(names));
   for (grpc::Service* service : services) builder.RegisterService(service);
@@ -86,6 +90,25 @@ absl::Status CheckNumbers(const config::v1::ServerConfig& config) {
   return absl::OkStatus();
 }
 
+absl::Status CheckNetwork(const config::v1::ServerConfig& config,
+                          const std::string& admin_listen) {
+  if (!admin_listen.empty() && !IsLoopback(admin_listen) &&
+      !config.access().has_admin()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "admin_listen is {}, where others than this machine may decide what is "
+        "served; set it to 127.0.0.1:PORT, or say by server.access.admin who "
+        "may use it",
+        admin_listen));
+  }
+  if (IsLoopback(config.listen())) return absl::OkStatus();
+  if (!config.has_access())
+    spdlog::warn("open_to_all address={} missing=server.access",
+                 config.listen());
+  if (!config.has_tls())
+    spdlog::warn("plain_text address={} missing=server.tls", config.listen());
+  return absl::OkStatus();
+}
+
 void EnablePlugins() {
   static std::once_flag once;
   std::call_once(once, [] {
@@ -107,29 +130,51 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
   self->options_ = std::move(options);
   self->drain_time_ = DrainTime(config);
   self->pause_ = std::chrono::milliseconds(config.shutdown_pause_ms());
-  if (!config.metrics_listen().empty()) {
-    if (self->options_.metrics == nullptr)
-      self->options_.metrics = std::make_shared<prometheus::Registry>();
-    LARR_ASSIGN_OR_RETURN(
-        self->exposer_,
-        MetricsExposer::Start(config.metrics_listen(), self->options_.metrics));
+  LARR_RETURN_IF_ERROR(CheckNetwork(config, self->options_.admin_listen));
+  if (config.has_access()) {
+    LARR_ASSIGN_OR_RETURN(self->access_,
+                          Access::Create(config, self->options_.score_methods));
   }
-  LARR_ASSIGN_OR_RETURN(self->server_,
-                        Listen(config.listen(), self->options_.services, config,
-                               self->options_.readiness, self->address_));
+  LARR_RETURN_IF_ERROR(self->Expose(config));
+  LARR_RETURN_IF_ERROR(self->Listen(config));
   std::string addresses = self->address_ + "\n";
-  if (!self->options_.admin_listen.empty()) {
-    LARR_ASSIGN_OR_RETURN(
-        self->admin_server_,
-        Listen(self->options_.admin_listen, self->options_.admin_services,
-               config, nullptr, self->admin_address_));
-    addresses += self->admin_address_ + "\n";
-  }
+  if (self->admin_server_ != nullptr) addresses += self->admin_address_ + "\n";
   if (!config.port_file().empty())
     LARR_RETURN_IF_ERROR(WriteFileAtomically(config.port_file(), addresses));
   spdlog::info("serving address={} admin={} metrics={}", self->address_,
                self->admin_address_, config.metrics_listen());
   return self;
+}
+
+absl::Status GrpcServer::Expose(const config::v1::ServerConfig& config) {
+  if (config.metrics_listen().empty()) return absl::OkStatus();
+  if (options_.metrics == nullptr)
+    options_.metrics = std::make_shared<prometheus::Registry>();
+  MetricsExposer::TokenCheck check;
+  if (access_ != nullptr && !access_->MayReadMetrics(""))
+    check = [this](const std::string& token) {
+      return access_->MayReadMetrics(token);
+    };
+  LARR_ASSIGN_OR_RETURN(
+      exposer_,
+      MetricsExposer::Start(config.metrics_listen(), options_.metrics, check));
+  return absl::OkStatus();
+}
+
+absl::Status GrpcServer::Listen(const config::v1::ServerConfig& config) {
+  LARR_ASSIGN_OR_RETURN(credentials_,
+                        MakeServerCredentials(config, access_.get()));
+  LARR_ASSIGN_OR_RETURN(
+      server_, Build(config.listen(), credentials_, options_.services, config,
+                     options_.readiness, address_));
+  if (options_.admin_listen.empty()) return absl::OkStatus();
+  LARR_ASSIGN_OR_RETURN(admin_credentials_,
+                        MakeServerCredentials(config, access_.get()));
+  LARR_ASSIGN_OR_RETURN(
+      admin_server_,
+      Build(options_.admin_listen, admin_credentials_, options_.admin_services,
+            config, nullptr, admin_address_));
+  return absl::OkStatus();
 }
 
 GrpcServer::~GrpcServer() { Drain(); }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A gRPC server as every program of ours runs it: health service, reflection,
-// size limits, metrics on a port of their own, and a drain on SIGTERM.
+// size limits, metrics on a port of their own, a drain on SIGTERM, and, as the
+// settings say, TLS and roles.
 //
 // Health:     the empty name and each service's own say whether calls are
 //             taken; kLivenessName says SERVING from start to drain.
@@ -9,6 +10,7 @@
 // Threads:    Start and the destructor from one thread; the rest is safe.
 #pragma once
 
+#include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 #include <prometheus/registry.h>
@@ -21,6 +23,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/rpc/access.h"
 #include "common/rpc/readiness.h"
 #include "common/telemetry/metrics.h"
 #include "larr/config/v1/server.pb.h"
@@ -38,6 +41,8 @@ struct GrpcServerOptions {
   // Served on a port of their own, where `admin_listen` is not empty.
   std::vector<grpc::Service*> admin_services;
   std::string admin_listen;
+  // What callers of the role `score` may call; see common/rpc/access.h.
+  std::vector<std::string> score_methods;
   // Exposed at the config's `metrics_listen`. Shared with the services.
   std::shared_ptr<prometheus::Registry> metrics;
   // Called once when a drain begins, after the pause: ends streams that would
@@ -49,8 +54,11 @@ class GrpcServer {
  public:
   // Binds the ports and serves. Writes `port_file`, if set, once it does: the
   // bound address, and on a second line that of the admin port if there is one.
-  // Errors: kInvalidArgument  `listen` is empty, or a number is out of range
+  // Errors: kInvalidArgument  `listen` is empty, a number is out of range, or
+  //                           others than this machine reach an admin port for
+  //                           which `access.admin` names nobody
   //         kUnavailable      a port cannot be bound
+  //         others            of files of TLS and tokens
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(
       const config::v1::ServerConfig& config, GrpcServerOptions options);
 
@@ -68,11 +76,15 @@ class GrpcServer {
 
  private:
   GrpcServer() = default;
+  absl::Status Listen(const config::v1::ServerConfig& config);
+  absl::Status Expose(const config::v1::ServerConfig& config);
 
   GrpcServerOptions options_;
   std::chrono::seconds drain_time_{0};
   std::chrono::milliseconds pause_{0};
   std::string address_, admin_address_;
+  std::unique_ptr<Access> access_;  // null: whoever reaches a port may use it
+  std::shared_ptr<grpc::ServerCredentials> credentials_, admin_credentials_;
   std::unique_ptr<MetricsExposer> exposer_;
   std::unique_ptr<grpc::Server> server_, admin_server_;
 };

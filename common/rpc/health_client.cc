@@ -2,7 +2,6 @@
 #include "common/rpc/health_client.h"
 
 #include <fmt/format.h>
-#include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 
 #include <vector>
@@ -25,9 +24,10 @@ std::string RequestFor(std::string_view name) {
 
 absl::StatusOr<std::string> Call(const std::string& address,
                                  std::chrono::milliseconds timeout,
-                                 std::string_view name) {
-  grpc::GenericStub stub(
-      grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+                                 std::string_view name,
+                                 const ClientSecurity& security) {
+  LARR_ASSIGN_OR_RETURN(const auto channel, Dial(address, security));
+  grpc::GenericStub stub(channel);
   grpc::ClientContext context;
   context.set_deadline(std::chrono::system_clock::now() + timeout);
   grpc::CompletionQueue queue;
@@ -55,8 +55,10 @@ absl::StatusOr<std::string> Call(const std::string& address,
 
 absl::Status CheckHealth(const std::string& address,
                          std::chrono::milliseconds timeout,
-                         std::string_view name) {
-  LARR_ASSIGN_OR_RETURN(const std::string answer, Call(address, timeout, name));
+                         std::string_view name,
+                         const ClientSecurity& security) {
+  LARR_ASSIGN_OR_RETURN(const std::string answer,
+                        Call(address, timeout, name, security));
   if (answer == kServing) return absl::OkStatus();
   return absl::UnavailableError(
       fmt::format("{} is up but takes no calls now", address));

@@ -14,6 +14,7 @@
 #include <string_view>
 
 #include "absl/status/status.h"
+#include "common/rpc/client_security.h"
 
 namespace larr {
 
@@ -21,6 +22,7 @@ namespace larr {
 // whole. REQUIRES: name.size() < 128
 absl::Status CheckHealth(const std::string& address,
                          std::chrono::milliseconds timeout,
-                         std::string_view name = "");
+                         std::string_view name = "",
+                         const ClientSecurity& security = {});
 
 }  // namespace larr

@@ -102,10 +102,18 @@ class ProcessFigures : public prometheus::Collectable {
 class PrometheusExposer : public MetricsExposer {
  public:
   PrometheusExposer(const std::string& address,
-                    std::shared_ptr<prometheus::Registry> registry)
+                    std::shared_ptr<prometheus::Registry> registry,
+                    const MetricsExposer::TokenCheck& check)
       : registry_(std::move(registry)),
         process_(std::make_shared<ProcessFigures>()),
         exposer_(address, /*num_threads=*/1) {
+    if (check) {
+      exposer_.RegisterAuth(
+          [check](const std::string&, const std::string& password) {
+            return check(password);
+          },
+          "metrics");
+    }
     exposer_.RegisterCollectable(registry_);
     exposer_.RegisterCollectable(process_);
   }
@@ -127,10 +135,11 @@ const std::vector<double>& DurationBuckets() {
 }
 
 absl::StatusOr<std::unique_ptr<MetricsExposer>> MetricsExposer::Start(
-    const std::string& address,
-    std::shared_ptr<prometheus::Registry> registry) {
+    const std::string& address, std::shared_ptr<prometheus::Registry> registry,
+    const TokenCheck& check) {
   try {  // prometheus-cpp reports a port in use by an exception
-    return std::make_unique<PrometheusExposer>(address, std::move(registry));
+    return std::make_unique<PrometheusExposer>(address, std::move(registry),
+                                               check);
   } catch (const std::exception& error) {
     return absl::UnavailableError(
         fmt::format("cannot serve metrics on {}: {}; choose a free port as "

@@ -13,6 +13,7 @@
 
 #include <prometheus/registry.h>
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -28,13 +29,18 @@ const std::vector<double>& DurationBuckets();
 // Serves a registry at `http://<address>/metrics` for as long as it lives.
 class MetricsExposer {
  public:
-  // `address` is host:port. Adds the process's own figures (resident memory and
-  // its limit, CPU seconds, start time, open files, threads) to what `registry`
-  // has.
+  // Whether a token may read the page.
+  using TokenCheck = std::function<bool(const std::string& token)>;
+
+  // `address` is host:port. With a `check`, readers send their token as the
+  // password of HTTP basic authentication, under any user's name. Adds the
+  // process's own figures (resident memory and its limit, CPU seconds, start
+  // time, open files, threads) to what `registry` has.
   // Errors: kUnavailable  the port cannot be bound
   static absl::StatusOr<std::unique_ptr<MetricsExposer>> Start(
       const std::string& address,
-      std::shared_ptr<prometheus::Registry> registry);  // shared with services
+      std::shared_ptr<prometheus::Registry> registry,  // shared with services
+      const TokenCheck& check = {});
   virtual ~MetricsExposer() = default;
 };
 

@@ -2,6 +2,7 @@
 //
 // The embedding server: texts to vectors, and a dataset's texts to a snapshot.
 // Settings: larr.config.v1.EmbeddingConfig.
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
@@ -34,6 +35,9 @@ absl::Status RunEmbedding(const std::string& path) {
   GrpcServerOptions options;
   options.services = {&service};
   options.metrics = metrics;
+  for (const char* method : {"EmbedTexts", "BatchGetEmbeddings", "SearchPois"})
+    options.score_methods.push_back(
+        fmt::format("/larr.embedding.v1.EmbeddingService/{}", method));
   options.on_drain = [&] { runner->Stop(); };
   return ServeUntilSignal(config.server(), std::move(options));
 }

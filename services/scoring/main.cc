@@ -140,6 +140,7 @@ absl::Status RunScoring(const std::string& path) {
   server.readiness = &readiness;
   server.admin_services = {&admin};
   server.admin_listen = config.admin_listen();
+  server.score_methods = {"/larr.scoring.v1.ScoringService/"};
   server.metrics = registry;
   return ServeUntilSignal(config.server(), std::move(server));
 }

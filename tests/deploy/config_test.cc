@@ -84,6 +84,23 @@ TEST_CASE("The examples can be read, and name each other's folders",
   }
 }
 
+TEST_CASE("Each example shows TLS and roles", "[deploy]") {
+  static const std::regex guard("  # ((tls|access) \\{.*\\})");
+  for (const auto& entry : fs::directory_iterator(Deploy() / "config")) {
+    CAPTURE(entry.path().string());
+    std::istringstream lines(*ReadFile(entry.path()));
+    int found = 0;
+    for (std::string line; std::getline(lines, line);) {
+      std::smatch match;
+      if (!std::regex_match(line, match, guard)) continue;
+      ++found;
+      INFO(line);
+      CHECK(ParseTextProto<config::v1::ServerConfig>(match[1].str()).ok());
+    }
+    CHECK(found == 2);
+  }
+}
+
 TEST_CASE("What is commented out is found", "[deploy]") {
   CHECK(CommentedOut("# A word: not.\n# gpus: [0]\nthreads: 1\n#gpus: 2\n") ==
         std::vector<std::string>{"gpus: [0]"});

@@ -2,7 +2,8 @@
 //
 // larr_health ADDRESS [NAME]: exits 0 if the server takes calls; with the name
 // `liveness`, if it is alive. For container health checks, where a bigger
-// program would be in the way.
+// program would be in the way. Of TLS the environment tells: see
+// common/rpc/client_security.h.
 #include <fmt/format.h>
 
 #include <cstdlib>
@@ -15,7 +16,8 @@ int main(int argc, char** argv) {
     return 2;
   }
   const absl::Status status = larr::CheckHealth(
-      argv[1], std::chrono::seconds(3), argc == 3 ? argv[2] : "");
+      argv[1], std::chrono::seconds(3), argc == 3 ? argv[2] : "",
+      larr::ClientSecurity::FromEnvironment());
   if (status.ok()) return EXIT_SUCCESS;
   fmt::print(stderr, "larr_health: {}\n", status.ToString());
   return EXIT_FAILURE;

@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <thread>
 
+#include "common/base/status_macros.h"
+#include "common/rpc/client_security.h"
 #include "common/rpc/grpc_status.h"
 
 namespace larr::ctl {
@@ -50,11 +52,16 @@ const std::string& Address(const Session& session, Server server) {
   return session.coordinator;
 }
 
-std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> Connect(
+    const std::string& address, const ClientSecurity& security) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                   arguments);
+  return Dial(address, security, arguments);
+}
+
+// On which no call is made.
+std::shared_ptr<grpc::Channel> LameChannel() {
+  return grpc::CreateChannel("", grpc::InsecureChannelCredentials());
 }
 
 void SetDeadline(double seconds, grpc::ClientContext& context) {
@@ -69,10 +76,12 @@ Client::Client(const Session& session, Server server)
     : server_(server),
       address_(Address(session, server)),
       deadline_seconds_(session.deadline_seconds),
-      channel_(Connect(address_)) {}
+      dialled_(Connect(address_, session.security)),
+      channel_(dialled_.ok() ? *dialled_ : LameChannel()) {}
 
 absl::Status Client::Call(
     const std::function<grpc::Status(grpc::ClientContext*)>& call) const {
+  LARR_RETURN_IF_ERROR(dialled_.status());
   grpc::ClientContext context;
   SetDeadline(deadline_seconds_ > 0 ? deadline_seconds_ : kCallSeconds,
               context);
@@ -82,6 +91,7 @@ absl::Status Client::Call(
 absl::Status Client::Stream(
     const std::function<grpc::Status(grpc::ClientContext*, bool&)>& stream)
     const {
+  LARR_RETURN_IF_ERROR(dialled_.status());
   bool ever_reached = false;
   for (int attempt = 0;; ++attempt) {
     grpc::ClientContext context;
@@ -126,7 +136,14 @@ absl::Status Client::Explain(const grpc::Status& status) const {
         "SECONDS",
         words.name, address_));
   }
-  return FromGrpc(status);
+  const absl::Status answer = FromGrpc(status);
+  if (absl::IsUnauthenticated(answer)) {
+    return absl::UnauthenticatedError(fmt::format(
+        "{} (name the file of a token with --token-file, or your certificate "
+        "with --tls-cert and --tls-key)",
+        status.error_message()));
+  }
+  return answer;
 }
 
 }  // namespace larr::ctl

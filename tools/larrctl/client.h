@@ -13,6 +13,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "tools/larrctl/commands.h"
 
 namespace larr::ctl {
@@ -28,7 +29,8 @@ class Client {
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
   // Makes `call` with the deadline of a single call.
-  // Errors: the server's, or one that tells how to start the server.
+  // Errors: the server's, one that tells how to start the server, or what is
+  // wrong with the TLS files or the token.
   absl::Status Call(
       const std::function<grpc::Status(grpc::ClientContext*)>& call) const;
 
@@ -46,6 +48,7 @@ class Client {
   const Server server_;
   const std::string address_;
   const double deadline_seconds_;
+  const absl::StatusOr<std::shared_ptr<grpc::Channel>> dialled_;
   const std::shared_ptr<grpc::Channel> channel_;
 };
 

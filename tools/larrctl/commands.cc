@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/larrctl/commands.h"
 
+#include "tools/larrctl/security_options.h"
+
 namespace larr::ctl {
 
 ExitCode ToExitCode(const absl::Status& status) {
@@ -43,6 +45,7 @@ void AddCommands(CLI::App& app, Session& session) {
                  "Address of the scoring service's admin port")
       ->envname("LARR_SCORING_ADMIN")
       ->capture_default_str();
+  AddSecurityOptions(app, session.security);
   app.add_option("--deadline", session.deadline_seconds,
                  "Seconds to wait for an answer; default: 30 for a call, "
                  "no limit for watch and logs")

@@ -14,6 +14,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "common/rpc/client_security.h"
 
 namespace larr::ctl {
 
@@ -23,6 +24,7 @@ struct Session {
   std::string embedding = "127.0.0.1:7020";
   std::string scoring = "127.0.0.1:7030";
   std::string scoring_admin = "127.0.0.1:7031";
+  ClientSecurity security;
   bool json = false;            // --output=json
   double deadline_seconds = 0;  // 0: 30 s for a call, none for a stream
   std::function<absl::Status()> action;

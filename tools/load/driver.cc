@@ -4,8 +4,6 @@
 #include <fmt/format.h>
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 #include <grpcpp/support/channel_arguments.h>
 #include <sys/prctl.h>
 
@@ -13,18 +11,20 @@
 #include <thread>
 #include <utility>
 
+#include "common/base/status_macros.h"
+
 namespace larr::load {
 namespace {
 
 using scoring::v1::ScoringService;
 
 // A connection of its own, on which a call is one call.
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& server) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(
+    const std::string& server, const ClientSecurity& security) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(),
-                                   arguments);
+  return Dial(server, security, arguments);
 }
 
 }  // namespace
@@ -49,7 +49,8 @@ absl::StatusOr<std::unique_ptr<LoadDriver>> LoadDriver::Connect(
       new LoadDriver(std::move(options), requests));
   const DriverOptions& o = driver->options_;
   for (int i = 0; i < o.connections; ++i) {
-    const auto channel = OpenChannel(o.server);
+    LARR_ASSIGN_OR_RETURN(const auto channel,
+                          OpenChannel(o.server, o.security));
     if (!channel->WaitForConnected(std::chrono::system_clock::now() +
                                    o.connect_time)) {
       return absl::UnavailableError(fmt::format(

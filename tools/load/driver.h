@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/rpc/client_security.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tools/load/arrivals.h"
 #include "tools/load/step_result.h"
@@ -34,7 +35,8 @@
 namespace larr::load {
 
 struct DriverOptions {
-  std::string server;   // host:port
+  std::string server;  // host:port
+  ClientSecurity security;
   int connections = 4;  // Calls take turns.
   // Of each call, from when it was due.
   std::chrono::milliseconds deadline{1000};
@@ -51,6 +53,7 @@ class LoadDriver {
  public:
   // REQUIRES: there are requests; positive options
   // Errors: kUnavailable  a connection cannot be made
+  //         others        those of common/rpc/client_security.h
   static absl::StatusOr<std::unique_ptr<LoadDriver>> Connect(
       DriverOptions options,
       std::span<const scoring::v1::ScoreRequest> requests);

@@ -144,6 +144,7 @@ absl::Status RunLoad(const LoadOptions& options) {
       const auto driver,
       LoadDriver::Connect(
           {.server = options.server,
+           .security = options.security,
            .connections = options.connections,
            .deadline =
                FromMilliseconds<std::chrono::milliseconds>(options.deadline_ms),

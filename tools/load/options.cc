@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "common/base/status_macros.h"
+#include "tools/larrctl/security_options.h"
 
 namespace larr::load {
 namespace {
@@ -75,6 +76,7 @@ absl::Status CheckRequests(const LoadOptions& o) {
 void AddOptions(CLI::App& app, LoadOptions& o) {
   app.add_option("--server", o.server, "HOST:PORT of the scoring server")
       ->capture_default_str();
+  ctl::AddSecurityOptions(app, o.security);
   app.add_option("--rate", o.rate, "Mode: so many calls a second");
   app.add_flag("--find-rate", o.find_rate,
                "Mode: the highest rate at which 99 % of all calls are answered "

@@ -9,12 +9,14 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "common/rpc/client_security.h"
 
 namespace larr::load {
 
 // Times are as on the command line; 0 and empty: not given.
 struct LoadOptions {
   std::string server = "127.0.0.1:7030";
+  ClientSecurity security;
 
   // One of three modes; or none, if requests are only written.
   double rate = 0;

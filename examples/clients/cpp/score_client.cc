@@ -12,9 +12,13 @@
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <ctime>
+#include <fstream>
 #include <iostream>
+#include <iterator>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -48,6 +52,29 @@ constexpr char kServiceConfig[] = R"({
   "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.5}
 })";
 
+std::string ReadAll(const char* path) {
+  std::ifstream file(path);
+  if (!file) throw std::runtime_error(std::string("cannot read ") + path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// What a file holds that a variable of the environment names; empty without.
+std::string FileOf(const char* variable) {
+  const char* path = std::getenv(variable);
+  return path == nullptr ? "" : ReadAll(path);
+}
+
+// TLS where LARR_TLS_CA is set; with LARR_TLS_CERT and LARR_TLS_KEY the server
+// learns who calls.
+std::shared_ptr<grpc::ChannelCredentials> Credentials() {
+  if (std::getenv("LARR_TLS_CA") == nullptr) {
+    return grpc::InsecureChannelCredentials();
+  }
+  return grpc::SslCredentials({.pem_root_certs = FileOf("LARR_TLS_CA"),
+                               .pem_private_key = FileOf("LARR_TLS_KEY"),
+                               .pem_cert_chain = FileOf("LARR_TLS_CERT")});
+}
+
 // One for a process: safe for all threads, and costly to make.
 std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
   grpc::ChannelArguments arguments;
@@ -56,8 +83,7 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& address) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 30'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 5'000);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(),
-                                   arguments);
+  return grpc::CreateCustomChannel(address, Credentials(), arguments);
 }
 
 ScoreRequest MakeRequest(const std::string& user,
@@ -88,6 +114,11 @@ void PrintViolations(const grpc::Status& status) {
 
 int Rank(ScoringService::Stub& stub, const ScoreRequest& request) {
   grpc::ClientContext context;  // a new one for each call
+  const std::string token = FileOf("LARR_TOKEN_FILE");
+  if (!token.empty()) {  // only over TLS, or on a network that is trusted
+    context.AddMetadata("authorization",
+                        "Bearer " + token.substr(0, token.find('\n')));
+  }
   context.set_deadline(std::chrono::system_clock::now() + kDeadline);
   ScoreResponse response;
   const grpc::Status status = stub.Score(&context, request, &response);

@@ -11,8 +11,10 @@ Exits with 2 if the request was wrong, with 3 if there were no scores: then the
 candidates are printed as they came, the order that a page falls back to.
 """
 import json
+import os
 import sys
 import time
+from pathlib import Path
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -40,15 +42,34 @@ SERVICE_CONFIG = {
 }
 
 
+def file_of(variable):
+    """What a file holds that a variable of the environment names; None without."""
+    path = os.environ.get(variable)
+    return Path(path).read_bytes() if path else None
+
+
 def connect(address):
-    """One for a process: safe for all threads, and costly to make."""
-    return grpc.insecure_channel(address, options=[
+    """One for a process: safe for all threads, and costly to make. TLS where
+    LARR_TLS_CA is set; with LARR_TLS_CERT and LARR_TLS_KEY the server learns
+    who calls."""
+    options = [
         ("grpc.service_config", json.dumps(SERVICE_CONFIG)),
         # Finds a server that is gone without a word, also between calls.
         ("grpc.keepalive_time_ms", 30_000),
         ("grpc.keepalive_timeout_ms", 5_000),
         ("grpc.keepalive_permit_without_calls", 1),
-    ])
+    ]
+    ca = file_of("LARR_TLS_CA")
+    if ca is None:
+        return grpc.insecure_channel(address, options)
+    credentials = grpc.ssl_channel_credentials(ca, file_of("LARR_TLS_KEY"), file_of("LARR_TLS_CERT"))
+    return grpc.secure_channel(address, credentials, options)
+
+
+def metadata():
+    """The token, if there is one: only over TLS, or on a network that is trusted."""
+    token = file_of("LARR_TOKEN_FILE")
+    return [("authorization", "Bearer " + token.decode().split("\n")[0])] if token else []
 
 
 def make_request(user, pois):
@@ -72,7 +93,7 @@ def violations(error):
 
 def rank(stub, request):
     try:
-        response = stub.Score(request, timeout=DEADLINE_S)
+        response = stub.Score(request, timeout=DEADLINE_S, metadata=metadata())
     except grpc.RpcError as error:
         if error.code() == grpc.StatusCode.INVALID_ARGUMENT:
             # A bug of the caller: never to be tried again.

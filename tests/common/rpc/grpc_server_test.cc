@@ -99,6 +99,26 @@ TEST_CASE("A taken port and an empty address are refused with a reason",
   CHECK(absl::IsInvalidArgument(GrpcServer::Start({}, {}).status()));
 }
 
+TEST_CASE("An admin port for others than this machine says for whom it is",
+          "[rpc]") {
+  SomeService service, admin;
+  const auto start = [&](const std::string& listen, bool named) {
+    auto config = AnyPort();
+    if (named) config.mutable_access()->mutable_admin()->set_anyone(true);
+    return GrpcServer::Start(config, {.services = {&service},
+                                      .admin_services = {&admin},
+                                      .admin_listen = listen})
+        .status();
+  };
+  CHECK(start("127.0.0.1:0", false).ok());
+  CHECK(start("0.0.0.0:0", true).ok());
+  const absl::Status refused = start("0.0.0.0:0", false);
+  CHECK(absl::IsInvalidArgument(refused));
+  CHECK_THAT(std::string(refused.message()),
+             Catch::Contains("admin_listen is 0.0.0.0:0") &&
+                 Catch::Contains("server.access.admin"));
+}
+
 TEST_CASE("A drain lets the call in flight end and refuses new ones", "[rpc]") {
   HeldService service;
   bool told = false;

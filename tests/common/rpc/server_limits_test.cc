@@ -4,6 +4,7 @@
 #include "common/rpc/server_limits.h"
 
 #include <arpa/inet.h>
+#include <google/protobuf/unknown_field_set.h>
 #include <grpcpp/create_channel.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -224,6 +225,26 @@ TEST_CASE("Headers beyond the limit fail the call", "[rpc]") {
   CHECK(large.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED);
   // It may have taken its connection along.
   CHECK(testing::Eventually([&] { return Call(*stub).ok(); }));
+}
+
+TEST_CASE("Messages beyond the limit fail the call", "[rpc]") {
+  ServerConfig config;
+  config.set_max_message_bytes(10'000);
+  SomeService service;
+  const auto server = Serve(service, config);
+  const auto stub = ScoringService::NewStub(Dial(*server));
+  const auto call = [&](size_t bytes) {
+    grpc::ClientContext context;
+    // A field that the service does not know is of the message, too.
+    GetServingStateRequest request;
+    request.GetReflection()->MutableUnknownFields(&request)->AddLengthDelimited(
+        1000, std::string(bytes, 'x'));
+    ServingState state;
+    return stub->GetServingState(&context, request, &state).error_code();
+  };
+  CHECK(call(9'000) == grpc::StatusCode::OK);
+  CHECK(call(11'000) == grpc::StatusCode::RESOURCE_EXHAUSTED);
+  CHECK(call(9'000) == grpc::StatusCode::OK);
 }
 
 TEST_CASE("Many idle connections cost little and disturb nobody", "[rpc]") {

@@ -26,7 +26,7 @@ int FreePort() {
   return ntohs(address.sin_port);
 }
 
-std::string Get(int port) {
+std::string Get(int port, const std::string& headers = "") {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
@@ -34,7 +34,7 @@ std::string Get(int port) {
   address.sin_port = htons(static_cast<uint16_t>(port));
   REQUIRE(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) ==
           0);
-  const std::string request = "GET /metrics HTTP/1.0\r\n\r\n";
+  const std::string request = "GET /metrics HTTP/1.0\r\n" + headers + "\r\n";
   REQUIRE(write(fd, request.data(), request.size()) ==
           static_cast<ssize_t>(request.size()));
   std::string page(1 << 16, '\0');
@@ -75,6 +75,22 @@ TEST_CASE("A counter and the process's own figures are exposed",
   const auto taken = MetricsExposer::Start(address, registry).status();
   CHECK(absl::IsUnavailable(taken));
   CHECK(std::string(taken.message()).find(address) != std::string::npos);
+}
+
+TEST_CASE("A page with a check is for those who send a token", "[telemetry]") {
+  const int port = FreePort();
+  const auto exposer = MetricsExposer::Start(
+      "127.0.0.1:" + std::to_string(port),
+      std::make_shared<prometheus::Registry>(),
+      [](const std::string& token) { return token == "right"; });
+  REQUIRE(exposer.ok());
+  const auto get = [port](const std::string& base64) {
+    return Get(port, "Authorization: Basic " + base64 + "\r\n");
+  };
+  CHECK(Get(port).find(" 401 ") != std::string::npos);
+  CHECK(get("YW55OndyaXRl").find(" 401 ") != std::string::npos);  // any:write
+  CHECK(get("YW55OnJpZ2h0").find("process_resident_memory_bytes") !=
+        std::string::npos);  // any:right
 }
 
 TEST_CASE("Duration buckets ascend", "[telemetry]") {

@@ -128,6 +128,35 @@ TEST_CASE("larr_scoring serves, switches and stops", "[scoring]") {
   CHECK(scoring.program().Terminate() == 0);
 }
 
+TEST_CASE("The log has nothing of what requests hold", "[scoring]") {
+  const testing::TempDir dir;
+  const testing::ScoringWorld world;
+  config::v1::ScoringConfig config;
+  config.set_model_path(testing::MakeModel(world, dir.path(), "model"));
+  config.set_snapshot_path(world.MakeSnapshot(dir.path(), "snapshot"));
+  setenv("SPDLOG_LEVEL", "trace", 1);
+  Scoring scoring(dir.path(), config);
+  unsetenv("SPDLOG_LEVEL");
+  const char* const calls[] = {
+      "score --user key-of-a-user --context rain=dry --poi "
+      "key-of-a-poi,distance=1",
+      "score --user key-of-a-user --poi p1 --context rain=value-of-a-context",
+      "score --user key-of-a-user --poi p1 --context key-of-nothing=1",
+      "score --user key-of-a-user --poi p1,distance=value-of-a-poi",
+      "score --user key-of-a-user --poi p1 --poi ''"};
+  for (const char* call : calls) {
+    const Outcome outcome = scoring.Larrctl(call);
+    CAPTURE(call, outcome.out);
+    CHECK((outcome.code == 0 || outcome.code == 2));
+  }
+  CHECK(scoring.program().Terminate() == 0);
+  const std::string log = *ReadFile(dir.path() / "scoring.log");
+  CHECK_THAT(log, Catch::Contains(" I scoring serving address="));
+  for (const char* word : {"key-of", "value-of"}) {
+    CHECK_THAT(log, !Catch::Contains(word));
+  }
+}
+
 TEST_CASE("larr_scoring waits for its alias", "[scoring]") {
   const testing::TempDir dir;
   const testing::ScoringWorld world;
