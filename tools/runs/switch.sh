@@ -43,7 +43,7 @@ switch_all() {
   for ((i = 1; i <= switches; ++i)); do
     sleep 1
     if ((i % 2)); then to=$out/other; else to=$model; fi
-    build/bin/larrctl serving switch --model "$to" > "$out/switch.log" || return 1
+    taskset -c 1 build/bin/larrctl serving switch --model "$to" > "$out/switch.log" || return 1
     awk '/^VmRSS/ {print $2}' "/proc/$server/status" >> "$out/memory.txt"
   done
 }
