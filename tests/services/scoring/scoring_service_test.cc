@@ -14,6 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "common/rpc/grpc_status.h"
+#include "google/rpc/error_details.pb.h"
 #include "tests/services/scoring/sample_request.h"
 #include "tests/services/scoring/scoring_server.h"
 
@@ -174,6 +176,11 @@ TEST_CASE("Bytes that are no request are INVALID_ARGUMENT", "[scoring]") {
     const grpc::Status status = ScoreRaw(server, bytes);
     CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
     CHECK_THAT(status.error_message(), Catch::Contains(why));
+    const auto bad = DetailOf<google::rpc::BadRequest>(FromGrpc(status));
+    REQUIRE(bad.has_value());
+    REQUIRE(bad->field_violations_size() == 1);
+    CHECK(bad->field_violations(0).field() ==
+          (bytes.empty() ? "candidates" : kWholeRequest));
   }
   CHECK(ScoreRaw(server, good).ok());
 }
