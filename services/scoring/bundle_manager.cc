@@ -74,7 +74,7 @@ absl::StatusOr<scoring::v1::ServingState> BundleManager::Switch(
 }
 
 void BundleManager::Run() {
-  RunWhenIdle();
+  RunInBackground();
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (jobs_.empty()) {

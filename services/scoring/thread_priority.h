@@ -11,9 +11,13 @@ namespace larr {
 // `levels` nice levels below what it is, or as low as there is.
 void RunNicer(int levels);
 
-// Only where no other thread wants to, and stopped at once when one does (the
-// scheduler's idle class). The thread may stand still for long: it holds no
-// lock that others wait for, or only for moments.
+// At the lowest nice level, and in the shortest slices: a thread that wakes up
+// waits for the end of the slice of the one that runs, however nice that is.
+// Goes on, slowly, where others never rest.
+void RunInBackground();
+
+// Only where no other thread wants to (the scheduler's idle class); else it may
+// stand still for minutes. Without privileges there is no way back.
 void RunWhenIdle();
 
 }  // namespace larr

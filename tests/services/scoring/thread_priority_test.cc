@@ -13,18 +13,23 @@ namespace larr {
 TEST_CASE("Priority is that of the calling thread alone", "[scoring]") {
   const int nice = getpriority(PRIO_PROCESS, 0);
   const int policy = sched_getscheduler(0);
-  int nicer = -100, lowest = -100, background = -1;
+  int nicer = -100, lowest = -100, background = -100, idle = -1;
   std::thread([&] {
     RunNicer(3);
     nicer = getpriority(PRIO_PROCESS, 0);
     RunNicer(100);
     lowest = getpriority(PRIO_PROCESS, 0);
     RunWhenIdle();
-    background = sched_getscheduler(0);
+    idle = sched_getscheduler(0);
+  }).join();
+  std::thread([&] {
+    RunInBackground();
+    background = getpriority(PRIO_PROCESS, 0);
   }).join();
   CHECK(nicer == std::min(nice + 3, 19));
   CHECK(lowest == 19);
-  CHECK(background == SCHED_IDLE);
+  CHECK(background == 19);
+  CHECK(idle == SCHED_IDLE);
   CHECK(getpriority(PRIO_PROCESS, 0) == nice);
   CHECK(sched_getscheduler(0) == policy);
 }
