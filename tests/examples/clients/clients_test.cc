@@ -60,9 +60,8 @@ TEST_CASE("Both clients rank candidates", "[clients]") {
   config.set_admin_listen("127.0.0.1:0");
   const auto path = dir.path() / "scoring.textproto";
   REQUIRE(WriteFileAtomically(path, ToTextProto(config)).ok());
-  testing::Program server(
-      {Bin("larr_scoring"), "--config", path},
-      dir.path() / "scoring.log");
+  testing::Program server({Bin("larr_scoring"), "--config", path},
+                          dir.path() / "scoring.log");
   const std::string address = testing::WaitForAddress(server, port_file);
   REQUIRE_FALSE(address.empty());
 

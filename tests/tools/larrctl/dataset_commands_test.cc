@@ -48,7 +48,7 @@ TEST_CASE("larrctl dataset validate", "[larrctl]") {
     const auto result = validate();
     CHECK(result.code == 2);
     CHECK_THAT(result.out, Catch::Contains("gauc_group_column reads column "
-                                              "`who`, which does not exist"));
+                                           "`who`, which does not exist"));
   }
   SECTION("files that are missing or damaged are no leak") {
     const auto data = testing::TinyFile(dir.path(), "users", "2024-01-04");
