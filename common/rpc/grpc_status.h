@@ -32,6 +32,9 @@ absl::Status FromGrpc(const grpc::Status& status);
 // `path`: of a field of the request, e.g. `candidates[3].values["distance"]`.
 absl::Status InvalidField(std::string_view path, std::string_view description);
 
+// The path that stands for all of a request, e.g. one that is too large.
+inline constexpr char kWholeRequest[] = "request";
+
 // Adds a google.rpc.RetryInfo: the call may succeed after `delay`.
 absl::Status WithRetryDelay(absl::Status status,
                             std::chrono::nanoseconds delay);

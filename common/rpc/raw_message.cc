@@ -16,9 +16,12 @@ absl::Status ParseMessage(const grpc::ByteBuffer& bytes,
   grpc::ProtoBufferReader reader(&shared);
   if (!reader.status().ok()) return FromGrpc(reader.status());
   if (message.ParseFromZeroCopyStream(&reader)) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "the {} bytes are not a {} with UTF-8 strings; encode them by its .proto",
-      bytes.Length(), message.GetTypeName()));
+  return InvalidField(
+      kWholeRequest,
+      fmt::format(
+          "the {} bytes are not a {} with UTF-8 strings; encode them by its "
+          ".proto",
+          bytes.Length(), message.GetTypeName()));
 }
 
 absl::Status SerializeMessage(const google::protobuf::Message& message,

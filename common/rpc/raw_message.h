@@ -13,8 +13,8 @@
 
 namespace larr {
 
-// Errors: kInvalidArgument  the bytes are no such message, or a string of them
-//         is not UTF-8
+// Errors: those of InvalidField, about kWholeRequest: the bytes are no such
+//         message, or a string of them is not UTF-8
 absl::Status ParseMessage(const grpc::ByteBuffer& bytes,
                           google::protobuf::Message& message);
 

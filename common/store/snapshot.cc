@@ -123,19 +123,33 @@ absl::StatusOr<int64_t> Snapshot::ReadVectors(
   return found;
 }
 
+absl::StatusOr<std::vector<std::optional<storage::v1::EntityRow>>>
+Snapshot::ReadEntities(config::v1::Side side,
+                       std::span<const std::string_view> ids) const {
+  std::vector<std::string> keys;
+  for (const std::string_view id : ids) keys.push_back(EntityKey(side, id));
+  const std::vector<rocksdb::Slice> slices(keys.begin(), keys.end());
+  std::vector<rocksdb::PinnableSlice> values(ids.size());
+  std::vector<rocksdb::Status> statuses(ids.size());
+  db_->db->MultiGet({}, db_->families[kEntity], ids.size(), slices.data(),
+                    values.data(), statuses.data());
+  std::vector<std::optional<storage::v1::EntityRow>> rows(ids.size());
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (statuses[i].IsNotFound()) continue;
+    LARR_RETURN_IF_ERROR(
+        FromRocks(statuses[i], "reading entities of " + folder_.string()));
+    if (!rows[i].emplace().ParseFromArray(values[i].data(),
+                                          static_cast<int>(values[i].size()))) {
+      return Damaged(folder_, fmt::format("the row of entity '{}'", ids[i]));
+    }
+  }
+  return rows;
+}
+
 absl::StatusOr<std::optional<storage::v1::EntityRow>> Snapshot::ReadEntity(
     config::v1::Side side, std::string_view id) const {
-  rocksdb::PinnableSlice value;
-  const auto status =
-      db_->db->Get({}, db_->families[kEntity], EntityKey(side, id), &value);
-  if (status.IsNotFound()) return std::nullopt;
-  LARR_RETURN_IF_ERROR(
-      FromRocks(status, "reading an entity of " + folder_.string()));
-  storage::v1::EntityRow row;
-  if (!row.ParseFromArray(value.data(), static_cast<int>(value.size()))) {
-    return Damaged(folder_, fmt::format("the row of entity '{}'", id));
-  }
-  return row;
+  LARR_ASSIGN_OR_RETURN(auto rows, ReadEntities(side, {&id, 1}));
+  return std::move(rows[0]);
 }
 
 absl::Status Snapshot::ForEachEntity(

@@ -27,6 +27,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -72,8 +73,13 @@ class Snapshot {
                                       std::span<float> out,
                                       std::span<uint8_t> present) const;
 
-  // The row of a user or POI as of `info().as_of_date()`.
+  // The rows of users or POIs as of `info().as_of_date()`, in the order of
+  // `ids`.
   // REQUIRES: side is USER or POI
+  absl::StatusOr<std::vector<std::optional<storage::v1::EntityRow>>>
+  ReadEntities(config::v1::Side side,
+               std::span<const std::string_view> ids) const;
+  // The row of one.
   absl::StatusOr<std::optional<storage::v1::EntityRow>> ReadEntity(
       config::v1::Side side, std::string_view id) const;
 

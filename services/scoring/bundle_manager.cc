@@ -3,19 +3,17 @@
 
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "services/scoring/thread_priority.h"
 
 namespace larr {
 namespace {
 
 constexpr std::chrono::milliseconds kPollTime(200);
-constexpr int kLowPriority = 19;  // Requests hardly notice a load.
 // Between tries of one bundle; each wait is twice the one before.
 constexpr std::chrono::milliseconds kFirstWait(200);
 constexpr std::chrono::milliseconds kLongestWait(60'000);
@@ -76,7 +74,7 @@ absl::StatusOr<scoring::v1::ServingState> BundleManager::Switch(
 }
 
 void BundleManager::Run() {
-  setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kLowPriority);
+  RunInBackground();
   std::unique_lock lock(mutex_);
   while (!stopping_) {
     if (jobs_.empty()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Decides which bundle is live. A new one is loaded, verified and warmed aside
-// on one thread of low priority: the POIs that requests used last are prepared
+// on one thread in the background: the POIs that requests used last are prepared
 // for it, too. It then goes live by the swap of one pointer;
 // the old one is freed by the same thread once its last request is done. A
 // bundle that fails any check leaves the old one live.

@@ -7,12 +7,14 @@ namespace larr {
 namespace {
 
 constexpr double kMemory = 64;  // Requests that count.
+constexpr double kFirst = 16;   // Of which so many may be cold.
 // Sizes that differ by less (relative, squared) do not tell a from b.
 constexpr double kLeastSpread = 1e-3;
 
 }  // namespace
 
 void RequestCost::Learn(size_t bytes, double seconds) {
+  if (weight_ < kFirst && seconds < 0.5 * Seconds(1, bytes)) *this = {};
   weight_ = std::min(weight_ + 1, kMemory);
   const double rate = 1 / weight_;
   const double off_bytes = static_cast<double>(bytes) - mean_bytes_;

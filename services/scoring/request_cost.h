@@ -2,6 +2,8 @@
 //
 // What a request will cost, told by its size before it is read: a + b * bytes
 // seconds. Both are learned from what requests took, the newest counting most.
+// The first ones may find everything cold: they are forgotten when one takes
+// less than half of what they did.
 //
 // Units:   seconds on one thread.
 // Threads: none of its own; the caller locks.

@@ -2,6 +2,7 @@
 #include "services/scoring/request_encoder.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -130,20 +131,21 @@ absl::StatusOr<std::vector<SideBlock>> RequestEncoder::EncodeEntities(
   const bool has_table = side == USER ? has_users_ : has_pois_;
   std::vector<SideBlock> blocks(ids.size());
   std::vector<std::string> text_ids(ids.size() * keywords.size());
+  std::vector<std::optional<storage::v1::EntityRow>> rows(ids.size());
+  if (has_table) {
+    LARR_ASSIGN_OR_RETURN(rows, snapshot_->ReadEntities(side, ids));
+  }
   for (size_t i = 0; i < ids.size(); ++i) {
     SideBlock& block = blocks[i];
     block.row.resize(schema.size());
-    if (has_table) {
-      LARR_ASSIGN_OR_RETURN(auto row, snapshot_->ReadEntity(side, ids[i]));
-      if (row.has_value()) {
-        block.known = true;
-        FillRow(schema, row->columns(), block.row);
-        const size_t stored =
-            std::min<size_t>(keywords.size(), row->text_ids_size());
-        for (size_t t = 0; t < stored; ++t) {
-          text_ids[i * keywords.size() + t] =
-              std::move(*row->mutable_text_ids(static_cast<int>(t)));
-        }
+    if (auto& row = rows[i]; row.has_value()) {
+      block.known = true;
+      FillRow(schema, row->columns(), block.row);
+      const size_t stored =
+          std::min<size_t>(keywords.size(), row->text_ids_size());
+      for (size_t t = 0; t < stored; ++t) {
+        text_ids[i * keywords.size() + t] =
+            std::move(*row->mutable_text_ids(static_cast<int>(t)));
       }
     }
     if (!texts.empty()) {

@@ -142,9 +142,10 @@ grpc::ServerUnaryReactor* ScoringService::Score(
 absl::StatusOr<Admission::Request> ScoringService::Terms(
     const grpc::CallbackServerContext& context, size_t bytes) const {
   if (bytes > options_.max_request_bytes) {
-    return absl::InvalidArgumentError(
-        fmt::format("the request has {} bytes, more than max_request_bytes, "
-                    "{}; divide its candidates",
+    return InvalidField(
+        kWholeRequest,
+        fmt::format("has {} bytes, more than max_request_bytes, {}; divide its "
+                    "candidates",
                     bytes, options_.max_request_bytes));
   }
   Admission::Request terms;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/shadow_runner.h"
 
-#include <sched.h>
 #include <spdlog/spdlog.h>
 
 #include <cmath>
@@ -15,6 +14,7 @@
 #include "services/scoring/bundle.h"
 #include "services/scoring/outputs.h"
 #include "services/scoring/request_scorer.h"
+#include "services/scoring/thread_priority.h"
 
 namespace larr {
 namespace {
@@ -25,14 +25,6 @@ const prometheus::Histogram::BucketBoundaries& DifferenceBuckets() {
   static const prometheus::Histogram::BucketBoundaries bounds = {
       1e-6, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1};
   return bounds;
-}
-
-// So that the thread runs only where no other wants to.
-void BecomeIdle() {
-  const sched_param parameter{};
-  if (sched_setscheduler(0, SCHED_IDLE, &parameter) != 0) {
-    spdlog::warn("shadow_priority the thread of shadows has normal priority");
-  }
 }
 
 }  // namespace
@@ -88,7 +80,7 @@ void ShadowRunner::OnScored(const ScoredCall& call) {
 }
 
 void ShadowRunner::Run() {
-  BecomeIdle();
+  RunWhenIdle();
   while (const auto work = queue_.Pop()) {
     if (stopping_) return;
     const std::string& shadow = (*work)->shadow;

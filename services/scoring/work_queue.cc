@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/work_queue.h"
 
-#include <sys/resource.h>
-
 #include <iterator>
 #include <utility>
+
+#include "services/scoring/thread_priority.h"
 
 namespace larr {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// Of the calling thread alone, as Linux has it.
-void LowerOwnPriority() {
-  setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kNicer);
-}
 
 }  // namespace
 
@@ -121,7 +116,7 @@ void WorkQueue::Drop(const std::vector<Dropped>& dropped) {
 }
 
 void WorkQueue::RunThread() {
-  LowerOwnPriority();
+  RunNicer(kNicer);
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock,

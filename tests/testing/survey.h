@@ -3,10 +3,6 @@
 // A small table of the coupon survey's shape, and its import as a dataset.
 #pragma once
 
-#include <sys/wait.h>
-
-#include <catch2/catch.hpp>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -14,6 +10,8 @@
 #include <random>
 #include <string>
 #include <utility>
+
+#include "tests/testing/shell.h"
 
 namespace larr::testing {
 
@@ -28,13 +26,9 @@ inline std::pair<int, std::string> ImportSurvey(
   const std::string command = "PYTHONPATH=" + Env("LARR_DEPS") +
                               "/arrow python3 " + Env("LARR_SOURCE_DIR") +
                               "/examples/coupon/import.py '" + csv.string() +
-                              "' '" + out.string() + "' 2>&1";
-  FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  std::string printed;
-  char buffer[1024];
-  while (fgets(buffer, sizeof(buffer), pipe)) printed += buffer;
-  return {WEXITSTATUS(pclose(pipe)), printed};
+                              "' '" + out.string() + "'";
+  const Outcome outcome = Shell(command);
+  return {outcome.code, outcome.out};
 }
 
 // Where the real survey may be; it need not be there.

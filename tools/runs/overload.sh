@@ -24,7 +24,7 @@ out=$(realpath "$out")
 
 start_server "$model" "$snapshot" "$out"
 
-taskset -c 1 build/bin/larr_load --server "$address" --snapshot "$snapshot" \
+"${client_core[@]}" "$bin/larr_load" --server "$address" --snapshot "$snapshot" \
   --p99 50 --deadline 200 --steps 1,2,5,0.7 \
   --json "$out/overload.json" --html "$out/overload.html" "$@"
 

@@ -3,6 +3,14 @@
 # For the runs of this folder, which source it: the scoring server on processor
 # 0, one thread, until the run ends.
 
+# The folder of our programs.
+bin=${LARR_BIN_DIR:-build/bin}
+
+# Before a command: where the server runs, and where its clients do. Anywhere
+# if there is but one processor.
+server_core=(taskset -c 0) client_core=(taskset -c 1)
+taskset -c 1 true 2> /dev/null || server_core=() client_core=()
+
 # start_server MODEL SNAPSHOT OUT: sets `server`, its process, and `address` and
 # `admin_address`. OUT, an absolute folder, receives settings and log.
 start_server() {
@@ -14,10 +22,10 @@ model_path: "$1"
 snapshot_path: "$2"
 threads: 1
 CONFIG
-  taskset -c 0 build/bin/larr_scoring --config "$3/scoring.textproto" 2> "$3/scoring.log" &
+  "${server_core[@]}" "$bin/larr_scoring" --config "$3/scoring.textproto" 2> "$3/scoring.log" &
   server=$!
   trap 'kill $server 2> /dev/null; wait $server || true' EXIT
-  until [ -s "$3/port" ] && build/bin/larr_health "$(head -n 1 "$3/port")" 2> /dev/null; do
+  until [ -s "$3/port" ] && "$bin/larr_health" "$(head -n 1 "$3/port")" 2> /dev/null; do
     kill -0 $server || { tail -n 3 "$3/scoring.log" >&2; exit 1; }
     sleep 0.2
   done

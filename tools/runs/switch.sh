@@ -29,7 +29,7 @@ cp -r "$model" "$out/other"
 
 start_server "$model" "$snapshot" "$out"
 export LARR_SCORING=$address LARR_SCORING_ADMIN=$admin_address
-load() { taskset -c 1 build/bin/larr_load --server "$address" --snapshot "$snapshot" --deadline 1000 "$@"; }
+load() { "${client_core[@]}" "$bin/larr_load" --server "$address" --snapshot "$snapshot" "$@"; }
 
 capacity=${CAPACITY:-}
 if [ -z "$capacity" ]; then
@@ -38,12 +38,12 @@ if [ -z "$capacity" ]; then
 fi
 rate=$(python3 -c 'import sys; print(0.7 * float(sys.argv[1]))' "$capacity")
 
-# One a second.
+# One a second. What asks for them takes no time from the load.
 switch_all() {
   for ((i = 1; i <= switches; ++i)); do
     sleep 1
     if ((i % 2)); then to=$out/other; else to=$model; fi
-    build/bin/larrctl serving switch --model "$to" > "$out/switch.log" || return 1
+    "${client_core[@]}" chrt --idle 0 "$bin/larrctl" serving switch --model "$to" > "$out/switch.log" || return 1
     awk '/^VmRSS/ {print $2}' "/proc/$server/status" >> "$out/memory.txt"
   done
 }

@@ -7,6 +7,7 @@
 
 #include "common/ctr/row_scorer.h"
 #include "tests/common/ctr/golden.h"
+#include "tests/common/ctr/tiny_request.h"
 
 namespace larr {
 namespace {
@@ -19,27 +20,18 @@ TEST_CASE("readout MEAN cannot be split and is the model's own forward pass") {
       LoadedCtrModel{description, NewCtrModel(description, 3).value()});
   REQUIRE_FALSE(CanSplit(description.architecture()));
   const auto scorer = MakePlainScorer(loaded);
-  const std::vector<float> user(8, 0.5F), menu(8, -1.0F);
-  const RequestColumns request{.candidates = 3,
-                               .user_ids = {2},
-                               .context_ids = {1},
-                               .user_dense = {},
-                               .context_dense = {0.5F},
-                               .user_vectors = {user.data()},
-                               .context_vectors = {nullptr},
-                               .cross_ids = {2, 1, 0},
-                               .cross_dense = {0.1F, 0.2F, 0.3F}};
+  const testing::TinyRequest request;
   const PoiColumns pois{.count = 2,
                         .ids = {1, 4},
                         .dense = {-1, 1},
-                        .vectors = {menu.data(), nullptr}};
+                        .vectors = {request.menu.data(), nullptr}};
   const size_t bytes = scorer->poi_state_bytes();
   std::vector<std::byte> states(2 * bytes);
   scorer->MakePoiStates(pois, states.data());
   ScorerOutput output{std::vector<float>(3), std::vector<float>(3)};
   const std::vector<const std::byte*> of = {
       states.data(), states.data() + bytes, states.data()};
-  scorer->Score(request, of, output);
+  scorer->Score(request.columns, of, output);
 
   // Columns: user_id, hour, poi_id, far; temperature, price, distance.
   const CtrBatch batch{

@@ -5,35 +5,17 @@
 
 #include "common/base/status_macros.h"
 #include "tests/common/ctr/golden.h"
+#include "tests/common/ctr/tiny_request.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
 namespace {
 
 using testing::GoldenFolder;
-
-// Three candidates of the tiny model: blocks USER (1 id), CONTEXT (1 id, 1
-// number), POI (1 id, 1 number), CROSS (1 id, 1 number).
-struct Request {
-  std::vector<float> user = std::vector<float>(8, 0.5F);
-  std::vector<float> menu = std::vector<float>(8, -1.0F);
-  RequestColumns columns{.candidates = 3,
-                         .user_ids = {2},
-                         .context_ids = {1},
-                         .user_dense = {},
-                         .context_dense = {0.5F},
-                         .user_vectors = {user.data()},
-                         .context_vectors = {nullptr},
-                         .cross_ids = {2, 1, 0},
-                         .cross_dense = {0.1F, 0.2F, 0.3F}};
-  PoiColumns pois{.count = 3,
-                  .ids = {1, 0, 4},
-                  .dense = {-1, 0, 1},
-                  .vectors = {menu.data(), nullptr, menu.data()}};
-};
+using testing::TinyRequest;
 
 absl::StatusOr<ScorerOutput> Score(const Scorer& scorer,
-                                   const Request& request) {
+                                   const TinyRequest& request) {
   const size_t bytes = scorer.poi_state_bytes();
   std::vector<std::byte> made(request.pois.count * bytes);
   LARR_RETURN_IF_ERROR(scorer.MakePoiStates(request.pois, made));
@@ -45,7 +27,7 @@ absl::StatusOr<ScorerOutput> Score(const Scorer& scorer,
 
 TEST_CASE("scores equal the plain forward pass of the same rows") {
   const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
-  const Request request;
+  const TinyRequest request;
   const auto out = Score(scorer, request).value();
   const auto loaded = LoadCtrModel(GoldenFolder() / "larr").value();
   // Columns: user_id, hour, poi_id, far; temperature, price, distance.
@@ -67,7 +49,7 @@ TEST_CASE("scores equal the plain forward pass of the same rows") {
 
 TEST_CASE("an explanation's first score is the score") {
   const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
-  Request request;
+  TinyRequest request;
   request.columns.candidates = 1;
   request.columns.cross_ids.resize(1);
   request.columns.cross_dense.resize(1);
@@ -85,7 +67,7 @@ TEST_CASE("an explanation's first score is the score") {
 
 TEST_CASE("no candidates, and nothing known") {
   const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
-  Request request;
+  TinyRequest request;
   request.columns.candidates = 0;
   request.columns.cross_ids.clear();
   request.columns.cross_dense.clear();
@@ -114,7 +96,7 @@ TEST_CASE("a model without texts or orders takes no vectors and gives 0") {
   const auto model = NewCtrModel(description, 1).value();
   REQUIRE(SaveCtrModel(folder.path(), description, *model).ok());
   const auto scorer = Scorer::Open(folder.path(), 1).value();
-  Request request;
+  TinyRequest request;
   request.columns.user_vectors.clear();
   request.columns.context_vectors.clear();
   request.pois.vectors.clear();
@@ -125,7 +107,7 @@ TEST_CASE("a model without texts or orders takes no vectors and gives 0") {
 
 TEST_CASE("inputs that do not fit are refused by field") {
   const auto scorer = Scorer::Open(GoldenFolder() / "larr", 1).value();
-  Request request;
+  TinyRequest request;
   std::string field;
   SECTION("user_ids") {
     request.columns.user_ids.push_back(1);

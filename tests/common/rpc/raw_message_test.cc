@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "common/rpc/grpc_status.h"
+#include "google/rpc/error_details.pb.h"
 #include "larr/scoring/v1/scoring_service.pb.h"
 
 namespace larr {
@@ -68,6 +70,10 @@ TEST_CASE("Bytes that are no message are refused", "[rpc]") {
     CHECK(absl::IsInvalidArgument(status));
     CHECK_THAT(std::string(status.message()),
                Catch::Contains("larr.scoring.v1.ScoreRequest"));
+    const auto details = DetailOf<google::rpc::BadRequest>(status);
+    REQUIRE(details.has_value());
+    REQUIRE(details->field_violations_size() == 1);
+    CHECK(details->field_violations(0).field() == kWholeRequest);
   }
 }
 

@@ -132,6 +132,31 @@ grpc::Status Call(ScoringService::Stub& stub, const std::string& header = "") {
   return stub.GetServingState(&context, {}, &state);
 }
 
+// A frame that begins a call of GetServingState on a stream, and, in another,
+// its empty request. Without Huffman codes.
+std::string CallFrame(char stream) {
+  std::string block;
+  const auto add = [&block](std::string_view name, std::string_view value) {
+    block += '\0';
+    block += static_cast<char>(name.size());
+    block += name;
+    block += static_cast<char>(value.size());
+    block += value;
+  };
+  add(":method", "POST");
+  add(":scheme", "http");
+  add(":path", "/larr.scoring.v1.ScoringService/GetServingState");
+  add(":authority", "x");
+  add("content-type", "application/grpc");
+  add("te", "trailers");
+  REQUIRE(block.size() < 256);
+  const char size = static_cast<char>(block.size());
+  return std::string({0, 0, size, 1, 4, 0, 0, 0, stream}) + block;
+}
+std::string RequestFrame(char stream) {
+  return {0, 0, 5, 0, 1, 0, 0, 0, stream, 0, 0, 0, 0, 0};
+}
+
 // Bytes of this process that are in memory.
 size_t ResidentBytes() {
   std::ifstream file("/proc/self/statm");
@@ -161,8 +186,19 @@ TEST_CASE("A client that is gone without a word is found out", "[rpc]") {
   const Connection gone(server->address());  // began, then never answers
   gone.Send(kPreface);
   gone.Send(kSettings);
-  CHECK(mute.IsClosedWithin(kSoon));
-  CHECK(gone.IsClosedWithin(kSoon));
+  const Connection half(server->address());  // amid the first words
+  half.Send(kPreface.substr(0, 10));
+  const Connection cut(server->address());  // amid the headers of a call
+  cut.Send(kPreface);
+  cut.Send(kSettings);
+  cut.Send(CallFrame(1).substr(0, 50));
+  const Connection unasked(server->address());  // before the request
+  unasked.Send(kPreface);
+  unasked.Send(kSettings);
+  unasked.Send(CallFrame(1));
+  for (const Connection* one : {&mute, &gone, &half, &cut, &unasked}) {
+    CHECK(one->IsClosedWithin(kSoon));
+  }
   // One that answers is asked many times and stays.
   const auto channel = Dial(*server);
   const auto stub = ScoringService::NewStub(channel);
@@ -278,28 +314,10 @@ TEST_CASE("A client that does not read what it asked for is closed", "[rpc]") {
   slow.Send(kPreface);
   slow.Send(kSettings);
   const size_t before = ResidentBytes();
-  // Sent in one frame: POST /larr.scoring.v1.ScoringService/GetServingState,
-  // without Huffman codes.
-  std::string block;
-  const auto add = [&block](std::string_view name, std::string_view value) {
-    block += '\0';
-    block += static_cast<char>(name.size());
-    block += name;
-    block += static_cast<char>(value.size());
-    block += value;
-  };
-  add(":method", "POST");
-  add(":scheme", "http");
-  add(":path", "/larr.scoring.v1.ScoringService/GetServingState");
-  add(":authority", "x");
-  add("content-type", "application/grpc");
-  add("te", "trailers");
   for (int i = 0; i < 50; ++i) {
     const char id = static_cast<char>(2 * i + 1);
-    const char size = static_cast<char>(block.size());
-    REQUIRE(block.size() < 256);
-    slow.Send(std::string({0, 0, size, 1, 4, 0, 0, 0, id}) + block);
-    slow.Send(std::string({0, 0, 5, 0, 1, 0, 0, 0, id, 0, 0, 0, 0, 0}));
+    slow.Send(CallFrame(id));
+    slow.Send(RequestFrame(id));
   }
   // Others are served meanwhile, and what was kept for it goes.
   const auto stub = ScoringService::NewStub(Dial(*server));
@@ -307,6 +325,32 @@ TEST_CASE("A client that does not read what it asked for is closed", "[rpc]") {
   CHECK(slow.IsClosedWithin(kSoon));
   CHECK(Call(*stub).ok());
   CHECK(ResidentBytes() < before + (size_t{200} << 20));
+}
+
+TEST_CASE("A client that begins calls and sends no request holds up nobody",
+          "[rpc]") {
+  SomeService service;
+  const auto server = Serve(service, {});
+  const size_t before = ResidentBytes();
+  std::vector<std::unique_ptr<Connection>> slow;
+  for (int i = 0; i < 20; ++i) {
+    slow.push_back(std::make_unique<Connection>(server->address()));
+    slow.back()->Send(kPreface);
+    slow.back()->Send(kSettings);
+    for (int call = 0; call < 50; ++call) {
+      slow.back()->Send(CallFrame(static_cast<char>(2 * call + 1)));
+      // Some have begun with it.
+      if (call % 2) {
+        slow.back()->Send(
+            RequestFrame(static_cast<char>(2 * call + 1)).substr(0, 11));
+      }
+    }
+  }
+  const auto stub = ScoringService::NewStub(Dial(*server));
+  for (int i = 0; i < 100; ++i) REQUIRE(Call(*stub).ok());
+  CHECK(ResidentBytes() < before + (size_t{200} << 20));
+  slow.clear();
+  CHECK(Call(*stub).ok());
 }
 
 TEST_CASE("Limits below zero are refused by name", "[rpc]") {

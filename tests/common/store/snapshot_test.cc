@@ -98,6 +98,14 @@ TEST_CASE("Snapshot gives back what was stored, and says what is missing",
     const auto poi = (*snapshot)->ReadEntity(config::v1::POI, "u1");
     CHECK((*poi)->columns().at("age").int_value() == 9);
     CHECK_FALSE((*snapshot)->ReadEntity(config::v1::POI, "u2")->has_value());
+    const std::vector<std::string_view> ids = {"u2", "nobody", "u1", "", "u2"};
+    const auto users = (*snapshot)->ReadEntities(config::v1::USER, ids);
+    REQUIRE(users.ok());
+    std::vector<int64_t> ages_of;
+    for (const auto& row : *users)
+      ages_of.push_back(row ? row->columns().at("age").int_value() : -1);
+    CHECK(ages_of == std::vector<int64_t>{2, -1, 1, -1, 2});
+    CHECK((*snapshot)->ReadEntities(config::v1::USER, {})->empty());
 
     std::map<std::string, int64_t> ages;
     REQUIRE((*snapshot)

@@ -3,7 +3,6 @@
 // The clients that a backend starts from, against larr_scoring itself, and
 // against a server that fails at first.
 #include <grpcpp/grpcpp.h>
-#include <sys/wait.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -22,30 +21,17 @@
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/program.h"
+#include "tests/testing/shell.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
 namespace {
 
-struct Outcome {
-  int code = -1;
-  std::string out;  // and what was said on stderr
-};
+using testing::Bin;
+using testing::Outcome;
+using testing::Shell;
 
-Outcome Shell(const std::string& command) {
-  Outcome outcome;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  char buffer[4096];
-  while (const size_t n = fread(buffer, 1, sizeof(buffer), pipe)) {
-    outcome.out.append(buffer, n);
-  }
-  outcome.code = WEXITSTATUS(pclose(pipe));
-  return outcome;
-}
-
-std::string Cpp() {
-  return std::string(std::getenv("LARR_BIN_DIR")) + "/larr_score_client";
-}
+std::string Cpp() { return Bin("larr_score_client"); }
 
 // The command of the Python client, with stubs that are made once a process.
 std::string Python() {
@@ -74,10 +60,8 @@ TEST_CASE("Both clients rank candidates", "[clients]") {
   config.set_admin_listen("127.0.0.1:0");
   const auto path = dir.path() / "scoring.textproto";
   REQUIRE(WriteFileAtomically(path, ToTextProto(config)).ok());
-  testing::Program server(
-      {std::string(std::getenv("LARR_BIN_DIR")) + "/larr_scoring", "--config",
-       path},
-      dir.path() / "scoring.log");
+  testing::Program server({Bin("larr_scoring"), "--config", path},
+                          dir.path() / "scoring.log");
   const std::string address = testing::WaitForAddress(server, port_file);
   REQUIRE_FALSE(address.empty());
 

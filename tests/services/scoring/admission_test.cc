@@ -175,6 +175,46 @@ TEST_CASE("What is late makes the door more careful, for its priority",
   CHECK(takes(Priority::kNormal));
 }
 
+TEST_CASE("A first request that was cold does not close the door",
+          "[scoring]") {
+  Admission admission({});
+  TimePoint now = kStart;
+  const auto request = [&] {
+    return Request{1000, Priority::kNormal, now + milliseconds(200)};
+  };
+  const auto serve = [&](milliseconds time) {
+    const Request next = request();
+    admission.Start(next);
+    now += time;
+    admission.Finish(next, now - time, now);
+  };
+  for (int i = 0; i < 11; ++i) REQUIRE_FALSE(admission.Admit(request(), now));
+  serve(milliseconds(100));
+  CHECK(admission.Admit(request(), now));  // a second of work waits, it seems
+  serve(milliseconds(5));
+  CHECK_FALSE(admission.Admit(request(), now));  // 45 ms do
+}
+
+TEST_CASE("Requests that cost more than their size tells do no harm",
+          "[scoring]") {
+  const double dear = GENERATE(0.02, 0.1);
+  OpenLoop server({}, 2);
+  const double capacity = 1 / (1 + dear * (OpenLoop::kDear - 1));
+  const auto run = [&](double load) {
+    return server.Run({.load = load * capacity, .deadline = 0.2, .dear = dear})
+        .at(Priority::kNormal);
+  };
+  const OpenLoop::Outcome quiet = run(0.7), twice = run(2), five = run(5);
+  CAPTURE(dear, quiet.refused, quiet.offered, twice.goodput, five.goodput);
+  CHECK(quiet.refused <= 0.03 * quiet.offered);
+  for (const OpenLoop::Outcome& outcome : {quiet, twice, five}) {
+    const int taken = outcome.offered - outcome.refused;
+    CHECK(outcome.late + outcome.dropped <= 0.01 * taken);
+  }
+  CHECK(twice.goodput >= 0.9 * capacity * server.Capacity());
+  CHECK(five.goodput >= 0.9 * capacity * server.Capacity());
+}
+
 TEST_CASE("A wrong estimate heals", "[scoring]") {
   Door door;
   const Request request = door.Of(Priority::kNormal);

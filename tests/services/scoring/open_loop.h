@@ -35,12 +35,17 @@ struct OpenLoop {
     }
   };
 
+  static constexpr double kDear = 4;
+
   struct Traffic {
     double load = 1;  // of the capacity
     double seconds = 10;
     double deadline = 0.05;
     // Shares of the priorities; the rest is normal.
     double low = 0, high = 0;
+    // Share of the requests that cost kDear times what their size tells, such
+    // as those that ask for an explanation or meet POIs that are not prepared.
+    double dear = 0;
   };
 
   explicit OpenLoop(const AdmissionOptions& options, double slowness = 1)
@@ -52,6 +57,7 @@ struct OpenLoop {
     const double candidates = static_cast<double>(bytes) / 48;
     return slowness_ * (3e-4 + 12e-6 * candidates) * Uniform(0.8, 1.2);
   }
+  // Without dear ones.
   double Capacity() const { return threads_ / (slowness_ * 2.7e-3); }
 
   // Outcomes by priority.
@@ -70,7 +76,7 @@ struct OpenLoop {
         Arrive(traffic, arrival - begin, outcomes);
         arrival += Gap(traffic);
       }
-      Begin(outcomes);
+      Begin(traffic, outcomes);
     }
     for (auto& [priority, outcome] : outcomes) {
       outcome.goodput = outcome.in_time / traffic.seconds;
@@ -118,7 +124,7 @@ struct OpenLoop {
   }
 
   // Gives free threads what waits.
-  void Begin(Outcomes& outcomes) {
+  void Begin(const Traffic& traffic, Outcomes& outcomes) {
     while (static_cast<int>(running_.size()) < threads_ && !waiting_.empty()) {
       const auto [request, arrival] = waiting_.begin()->second;
       waiting_.erase(waiting_.begin());
@@ -130,7 +136,10 @@ struct OpenLoop {
       }
       admission.Start(request);
       outcome.waits.push_back(now_ - arrival);
-      running_.emplace(now_ + Cost(request.bytes), Running{request, now_});
+      const double factor =
+          traffic.dear > 0 && Uniform(0, 1) < traffic.dear ? kDear : 1;
+      running_.emplace(now_ + factor * Cost(request.bytes),
+                       Running{request, now_});
     }
   }
 

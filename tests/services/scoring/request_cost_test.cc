@@ -53,6 +53,19 @@ TEST_CASE("A change of cost is followed", "[scoring]") {
   CHECK(cost.Seconds(1, 1000) == Approx(0.004).epsilon(0.1));
 }
 
+TEST_CASE("The first requests are forgotten when they were cold", "[scoring]") {
+  RequestCost cost;
+  cost.Learn(1000, 0.100);
+  cost.Learn(1000, 0.060);
+  CHECK(cost.Seconds(1, 1000) == Approx(0.080));
+  cost.Learn(1000, 0.005);
+  CHECK(cost.Seconds(1, 1000) == Approx(0.005));
+  // Later a cheap one is one of many.
+  for (int i = 0; i < 20; ++i) cost.Learn(1000, 0.005);
+  cost.Learn(1000, 0.001);
+  CHECK(cost.Seconds(1, 1000) == Approx(0.0048).epsilon(0.02));
+}
+
 TEST_CASE("Requests without bytes cost their average", "[scoring]") {
   RequestCost cost;
   cost.Learn(0, 0.001);

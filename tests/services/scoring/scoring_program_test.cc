@@ -2,8 +2,6 @@
 //
 // The program larr_scoring itself: started, asked by larrctl, stopped; and
 // what it is linked from.
-#include <sys/wait.h>
-
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdlib>
@@ -17,30 +15,15 @@
 #include "services/scoring/call_files.h"
 #include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/program.h"
+#include "tests/testing/shell.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
 namespace {
 
-std::string Bin(const std::string& program) {
-  return std::string(std::getenv("LARR_BIN_DIR")) + "/" + program;
-}
-
-struct Outcome {
-  int code = -1;
-  std::string out;  // and what was said on stderr
-};
-
-Outcome Shell(const std::string& command) {
-  Outcome outcome;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  char buffer[4096];
-  while (const size_t n = fread(buffer, 1, sizeof(buffer), pipe)) {
-    outcome.out.append(buffer, n);
-  }
-  outcome.code = WEXITSTATUS(pclose(pipe));
-  return outcome;
-}
+using testing::Bin;
+using testing::Outcome;
+using testing::Shell;
 
 // A running larr_scoring with ports of its own.
 class Scoring {

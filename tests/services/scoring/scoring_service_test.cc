@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "common/ctr/score_distribution.h"
+#include "common/rpc/grpc_status.h"
+#include "google/rpc/error_details.pb.h"
 #include "services/scoring/score_drift.h"
 #include "tests/services/scoring/sample_request.h"
 #include "tests/services/scoring/scoring_server.h"
@@ -177,6 +179,11 @@ TEST_CASE("Bytes that are no request are INVALID_ARGUMENT", "[scoring]") {
     const grpc::Status status = ScoreRaw(server, bytes);
     CHECK(status.error_code() == grpc::StatusCode::INVALID_ARGUMENT);
     CHECK_THAT(status.error_message(), Catch::Contains(why));
+    const auto bad = DetailOf<google::rpc::BadRequest>(FromGrpc(status));
+    REQUIRE(bad.has_value());
+    REQUIRE(bad->field_violations_size() == 1);
+    CHECK(bad->field_violations(0).field() ==
+          (bytes.empty() ? "candidates" : kWholeRequest));
   }
   CHECK(ScoreRaw(server, good).ok());
 }

@@ -1,35 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <sys/wait.h>
-
 #include <catch2/catch.hpp>
-#include <cstdio>
-#include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "tests/testing/shell.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
 
 namespace larr::ctl {
 namespace {
 
-struct Result {
-  int exit_code;
-  std::string output;  // stdout, then stderr
-};
-
-Result Larrctl(const std::string& arguments) {
-  const std::string command = std::string(std::getenv("LARR_BIN_DIR")) +
-                              "/larrctl " + arguments + " 2>&1";
-  FILE* pipe = popen(command.c_str(), "r");
-  REQUIRE(pipe != nullptr);
-  Result result;
-  char buffer[4096];
-  while (const size_t n = fread(buffer, 1, sizeof(buffer), pipe)) {
-    result.output.append(buffer, n);
-  }
-  result.exit_code = WEXITSTATUS(pclose(pipe));
-  return result;
+testing::Outcome Larrctl(const std::string& arguments) {
+  return testing::Shell(testing::Bin("larrctl") + " " + arguments);
 }
 
 TEST_CASE("larrctl dataset validate", "[larrctl]") {
@@ -44,8 +26,8 @@ TEST_CASE("larrctl dataset validate", "[larrctl]") {
 
   SECTION("a leak is told, and the exit code says so") {
     const auto result = validate();
-    CHECK(result.exit_code == 1);
-    CHECK_THAT(result.output, Catch::Contains("LEAK?: keyword sky"));
+    CHECK(result.code == 1);
+    CHECK_THAT(result.out, Catch::Contains("LEAK?: keyword sky"));
   }
   SECTION("a sound dataset is printed as JSON, too") {
     // Clicks follow the user's number; what does not read it knows nothing.
@@ -57,16 +39,16 @@ TEST_CASE("larrctl dataset validate", "[larrctl]") {
     *spec.add_tabular_features() = all[2];  // poi_id
     *spec.add_tabular_features() = all[3];  // hour
     const auto result = validate(" -o json");
-    INFO(result.output);
-    CHECK(result.exit_code == 0);
-    CHECK(nlohmann::json::parse(result.output)["rows"] == 720);
+    INFO(result.out);
+    CHECK(result.code == 0);
+    CHECK(nlohmann::json::parse(result.out)["rows"] == 720);
   }
   SECTION("a wrong spec is wrong usage") {
     spec.set_gauc_group_column("who");
     const auto result = validate();
-    CHECK(result.exit_code == 2);
-    CHECK_THAT(result.output, Catch::Contains("gauc_group_column reads column "
-                                              "`who`, which does not exist"));
+    CHECK(result.code == 2);
+    CHECK_THAT(result.out, Catch::Contains("gauc_group_column reads column "
+                                           "`who`, which does not exist"));
   }
   SECTION("files that are missing or damaged are no leak") {
     const auto data = testing::TinyFile(dir.path(), "users", "2024-01-04");
@@ -75,14 +57,14 @@ TEST_CASE("larrctl dataset validate", "[larrctl]") {
       std::filesystem::remove_all(dir.path() / "users");
     }
     const auto result = validate();
-    INFO(result.output);
-    CHECK(result.exit_code == 2);
-    CHECK_THAT(result.output, Catch::Contains("users"));
+    INFO(result.out);
+    CHECK(result.code == 2);
+    CHECK_THAT(result.out, Catch::Contains("users"));
   }
   SECTION("a spec that is missing is no leak") {
     const auto result = Larrctl("dataset validate " + path);
-    CHECK(result.exit_code == 2);
-    CHECK_THAT(result.output, Catch::Contains(path));
+    CHECK(result.code == 2);
+    CHECK_THAT(result.out, Catch::Contains(path));
   }
 }
 
