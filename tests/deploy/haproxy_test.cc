@@ -211,6 +211,18 @@ void CheckDeployment(const Deployment& deployment) {
       Shell(known + "LARR_COORDINATOR=" + deployment.address() + " " + larrctl +
             "run list");
   CHECK(denied.code == 1);
+  CHECK_THAT(denied.out, Catch::Contains("403"));
+  // Every call of the load generator is answered.
+  const std::string load = known + Bin("larr_load") + " --server " +
+                           deployment.address() + " --snapshot " +
+                           testing::SharedArtifacts().snapshot +
+                           " --candidates 2 --rate 50 --seconds 0.5 --json " +
+                           (stubs.path() / "load.json").string();
+  const Outcome loaded = Shell(load);
+  CAPTURE(loaded.out);
+  REQUIRE(loaded.code == 0);
+  CHECK_THAT(*ReadFile(stubs.path() / "load.json"),
+             Catch::Contains("\"OK\"") && !Catch::Contains("UNAUTHENTICATED"));
 }
 
 TEST_CASE("Clients score through haproxy, with plain text behind it",
