@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // A queue to one thread that does not matter as much as those that fill it:
-// what does not fit is dropped, and nobody waits, not even for the lock while
-// the other thread is held up by the scheduler.
+// what does not fit is dropped, and who fills it never waits. There is no lock,
+// which the other thread could hold while the scheduler holds it up.
 //
-// Threads: Push by any; Pop by one.
+// Threads: Push by any; Pop by one; Close and Discard by any, after the last
+//          Push.
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstddef>
-#include <deque>
-#include <mutex>
 #include <optional>
 #include <utility>
 
@@ -22,68 +20,90 @@ class DropQueue {
  public:
   // Holds items of up to `capacity` in sum, in a unit of the caller's.
   explicit DropQueue(size_t capacity) : capacity_(capacity) {}
+  ~DropQueue() {
+    Free(pushed_);
+    Free(ready_);
+  }
+  DropQueue(const DropQueue&) = delete;
+  DropQueue& operator=(const DropQueue&) = delete;
 
   // Whether an item of `size` would be taken now: spares making it.
   bool HasRoom(size_t size) const { return used_ + size <= capacity_; }
 
   // False if it was dropped.
   bool Push(T item, size_t size) {
-    {
-      std::unique_lock lock(mutex_, std::defer_lock);
-      for (int i = 0; i < kTries && !lock.owns_lock(); ++i) {
-        static_cast<void>(lock.try_lock());
-      }
-      if (!lock.owns_lock() || closed_ || !HasRoom(size)) return false;
-      used_ += size;
-      items_.push_back({std::move(item), size});
+    if (closed_) return false;
+    if (used_.fetch_add(size) + size > capacity_) {
+      used_ -= size;
+      return false;
     }
-    filled_.notify_one();
+    Add(new Node{std::move(item), size});
     return true;
   }
 
   // Waits for an item. Nothing once the queue is closed and empty.
   std::optional<T> Pop() {
-    std::unique_lock lock(mutex_);
-    filled_.wait(lock, [this] { return closed_ || !items_.empty(); });
-    if (items_.empty()) return std::nullopt;
-    Item item = std::move(items_.front());
-    items_.pop_front();
-    used_ -= item.size;
-    return std::move(item.value);
+    while (!discarded_) {
+      const bool closed = closed_;  // Asked before the last look.
+      if (ready_ == nullptr) Fetch();
+      if (ready_ == nullptr) {
+        if (closed) return std::nullopt;
+        pushed_.wait(nullptr);
+        continue;
+      }
+      Node* node = std::exchange(ready_, ready_->next);
+      std::optional<T> value = std::move(node->value);
+      used_ -= node->size;
+      delete node;
+      if (value.has_value()) return value;
+    }
+    return std::nullopt;
   }
 
   // What was taken can still be popped; nothing more is taken.
   void Close() {
-    {
-      const std::lock_guard lock(mutex_);
-      closed_ = true;
-    }
-    filled_.notify_one();
+    closed_ = true;
+    Add(new Node{std::nullopt, 0});  // Wakes the reader.
   }
 
   // Closes, and drops what waits.
   void Discard() {
+    discarded_ = true;
     Close();
-    const std::lock_guard lock(mutex_);
-    items_.clear();
   }
 
  private:
-  struct Item {
-    T value;
-    size_t size;
+  struct Node {
+    std::optional<T> value;
+    size_t size = 0;
+    Node* next = nullptr;
   };
 
-  // Of the lock: some microseconds, where a holder that runs needs less than
-  // one.
-  static constexpr int kTries = 200;
+  void Add(Node* node) {
+    node->next = pushed_;
+    while (!pushed_.compare_exchange_weak(node->next, node)) {
+    }
+    pushed_.notify_one();
+  }
+
+  // Takes all that was pushed, which stands in reverse.
+  void Fetch() {
+    Node* pushed = pushed_.exchange(nullptr);
+    while (pushed != nullptr) {
+      Node* next = std::exchange(pushed->next, ready_);
+      ready_ = std::exchange(pushed, next);
+    }
+  }
+
+  static void Free(Node* node) {
+    while (node != nullptr) delete std::exchange(node, node->next);
+  }
 
   const size_t capacity_;
   std::atomic<size_t> used_ = 0;
-  std::mutex mutex_;  // guards what follows, and the writing of used_
-  std::condition_variable filled_;
-  std::deque<Item> items_;
-  bool closed_ = false;
+  std::atomic<bool> closed_ = false, discarded_ = false;
+  std::atomic<Node*> pushed_ = nullptr;  // The newest first.
+  Node* ready_ = nullptr;                // The reader's: the oldest first.
 };
 
 }  // namespace larr
