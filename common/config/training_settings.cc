@@ -246,10 +246,10 @@ absl::StatusOr<AlignConfig> CompleteAlignConfig(AlignConfig config) {
 
 absl::StatusOr<CtrArchitecture> CompleteArchitecture(
     CtrArchitecture architecture) {
-  if (architecture.kind() != CtrArchitecture::PLE &&
-      architecture.kind() != CtrArchitecture::LARR)
+  if (architecture.kind() == CtrArchitecture::KIND_UNSPECIFIED)
     return absl::InvalidArgumentError(
-        "`architecture.kind` is not set; set it to PLE or LARR");
+        "`architecture.kind` is not set; set it to LARR, PLE, WIDE_DEEP or "
+        "DEEP_FM");
   const auto complete = [](int32_t value, int32_t fallback) {
     return value == 0 ? fallback : value;
   };
@@ -279,9 +279,14 @@ absl::StatusOr<CtrArchitecture> CompleteArchitecture(
              UpTo("encoder_heads", kMaxWidth, architecture.encoder_heads()),
              UpTo("encoder_ffn_width", kMaxWidth,
                   architecture.encoder_ffn_width())}));
+  if (architecture.deep_widths().empty())
+    for (const int32_t width : {256, 128}) architecture.add_deep_widths(width);
   for (const int32_t width : architecture.expert_widths())
     LARR_RETURN_IF_ERROR(
         Check("architecture.", {UpTo("expert_widths", kMaxWidth, width)}));
+  for (const int32_t width : architecture.deep_widths())
+    LARR_RETURN_IF_ERROR(
+        Check("architecture.", {UpTo("deep_widths", kMaxWidth, width)}));
   if (architecture.expert_widths_size() != architecture.ple_levels())
     return absl::InvalidArgumentError(fmt::format(
         "`architecture.expert_widths` has {} entries for {} levels; give one "

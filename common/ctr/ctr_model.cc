@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ctr/ctr_model.h"
 
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -11,9 +12,16 @@ using torch::Tensor;
 CtrModel::CtrModel(const config::v1::CtrArchitecture& architecture,
                    CtrLayout layout, TableStart tables)
     : layout_(std::move(layout)) {
-  tables_ = register_module(
-      "tables", std::make_shared<EmbeddingTables>(
-                    layout_.table_rows, layout_.embedding_width, tables));
+  tables_ =
+      register_module("tables", std::make_shared<EmbeddingTables>(
+                                    layout_.table_rows, layout_.table_width, tables));
+  if (IsSingleTask(architecture.kind())) {
+    for (int64_t task = 0; task < layout_.tasks; ++task)
+      single_tasks_.push_back(
+          register_module("task" + std::to_string(task),
+                          std::make_shared<WideDeep>(architecture, layout_)));
+    return;
+  }
   if (layout_.slot_count() > 0)
     scene_encoder_ =
         register_module("scene", std::make_shared<SceneEncoder>(
@@ -25,7 +33,24 @@ CtrModel::CtrModel(const config::v1::CtrArchitecture& architecture,
 }
 
 CtrModel::Output CtrModel::Forward(const CtrBatch& batch,
-                                   const Tensor& embedded_BFW) {
+                                   const Tensor& rows_BFR) {
+  if (ple_ == nullptr) return {.logits = SingleTaskLogits(batch, rows_BFR)};
+  Output out;
+  Tensor x = Tabular(batch, rows_BFR);
+  if (scene_encoder_ != nullptr) {
+    out.e_s = scene_encoder_->Forward(batch.scene);
+    x = torch::cat({x, out.e_s}, 1);
+    std::vector<Tensor> target;
+    for (const int64_t id : layout_.target_ids)
+      target.push_back(rows_BFR.select(1, id));
+    out.e_t = torch::cat(target, 1);
+  }
+  out.logits = ple_->Forward(x);
+  return out;
+}
+
+Tensor CtrModel::Tabular(const CtrBatch& batch,
+                         const Tensor& embedded_BFW) const {
   const int64_t b = batch.rows(), width = layout_.embedding_width;
   std::vector<Tensor> columns;
   for (const CtrBlock& block : layout_.blocks) {
@@ -36,17 +61,24 @@ CtrModel::Output CtrModel::Forward(const CtrBatch& batch,
       columns.push_back(
           batch.dense.narrow(1, block.first_dense, block.dense_count));
   }
-  Output out;
-  if (scene_encoder_ != nullptr) {
-    out.e_s = scene_encoder_->Forward(batch.scene);
-    columns.push_back(out.e_s);
-    std::vector<Tensor> target;
-    for (const int64_t id : layout_.target_ids)
-      target.push_back(embedded_BFW.select(1, id));
-    out.e_t = torch::cat(target, 1);
+  return torch::cat(columns, 1);
+}
+
+Tensor CtrModel::SingleTaskLogits(const CtrBatch& batch,
+                                  const Tensor& rows_BFR) const {
+  const int64_t width = layout_.embedding_width;
+  std::vector<Tensor> logits;
+  int64_t first = 0;
+  for (const auto& task : single_tasks_) {
+    const Tensor embedded = rows_BFR.narrow(2, first, width);
+    logits.push_back(
+        task->Forward({.first_order_BF = rows_BFR.select(2, first + width),
+                       .embedded_BFW = embedded,
+                       .dense = batch.dense,
+                       .x = Tabular(batch, embedded)}));
+    first += width + 1;
   }
-  out.logits = ple_->Forward(torch::cat(columns, 1));
-  return out;
+  return torch::cat(logits, 1);
 }
 
 Tensor CtrModel::Predict(const CtrBatch& batch) {

@@ -4,6 +4,7 @@
 // over the scene embedding e_s, too. e_t is the concatenated user and POI
 // embeddings of the recommender's own tables; its columns are part of the
 // tabular blocks, so that PLE reads [tabular, e_s, e_t] with no column twice.
+// Wide & Deep and DeepFM, which it is compared with, read the tabular blocks.
 //
 // Threads: forward passes without gradient from any thread at once.
 #pragma once
@@ -12,11 +13,13 @@
 #include <torch/types.h>
 
 #include <memory>
+#include <vector>
 
 #include "common/ctr/embedding_tables.h"
 #include "common/ctr/layout.h"
 #include "common/ctr/ple.h"
 #include "common/ctr/scene_encoder.h"
+#include "common/ctr/wide_deep.h"
 #include "larr/config/v1/model.pb.h"
 
 namespace larr {
@@ -46,8 +49,8 @@ class CtrModel : public torch::nn::Module {
   CtrModel(const config::v1::CtrArchitecture& architecture, CtrLayout layout,
            TableStart tables = TableStart::kDrawn);
 
-  // `embedded_BFW`: the ids' embeddings, of tables().Lookup or Gather.
-  Output Forward(const CtrBatch& batch, const torch::Tensor& embedded_BFW);
+  // `rows_BFR`: the ids' rows of the tables, of tables().Lookup or Gather.
+  Output Forward(const CtrBatch& batch, const torch::Tensor& rows_BFR);
 
   // Probabilities without gradient: [B, tasks].
   torch::Tensor Predict(const CtrBatch& batch);
@@ -58,11 +61,18 @@ class CtrModel : public torch::nn::Module {
   SceneEncoder* scene_encoder() { return scene_encoder_.get(); }
 
  private:
+  // The blocks' columns, one beside the other: [B, tabular columns].
+  torch::Tensor Tabular(const CtrBatch& batch,
+                        const torch::Tensor& embedded_BFW) const;
+  torch::Tensor SingleTaskLogits(const CtrBatch& batch,
+                                 const torch::Tensor& rows_BFR) const;
+
   const CtrLayout layout_;
   // Shared with the module tree alone.
   std::shared_ptr<EmbeddingTables> tables_;
   std::shared_ptr<SceneEncoder> scene_encoder_;
   std::shared_ptr<Ple> ple_;
+  std::vector<std::shared_ptr<WideDeep>> single_tasks_;  // by task; or PLE
 };
 
 }  // namespace larr

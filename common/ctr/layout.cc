@@ -67,6 +67,10 @@ absl::Status AddTexts(const CtrModelDescription& description,
 
 }  // namespace
 
+bool IsSingleTask(CtrArchitecture::Kind kind) {
+  return kind == CtrArchitecture::WIDE_DEEP || kind == CtrArchitecture::DEEP_FM;
+}
+
 int64_t CtrLayout::target_width() const {
   return static_cast<int64_t>(target_ids.size()) * embedding_width;
 }
@@ -90,6 +94,9 @@ absl::StatusOr<CtrLayout> MakeCtrLayout(
   CtrLayout layout;
   layout.tasks = description.has_order_task() ? 2 : 1;
   layout.embedding_width = architecture.embedding_width();
+  layout.table_width = IsSingleTask(architecture.kind())
+                           ? layout.tasks * (layout.embedding_width + 1)
+                           : layout.embedding_width;
   for (const CategoricalColumn& column : encoder.categorical()) {
     layout.table_rows.push_back(column.table_size);
     layout.table_names.push_back(column.name);

@@ -40,9 +40,12 @@ struct CtrLayout {
   // Rows of each categorical feature's table, its default row 0 included: [F].
   std::vector<int64_t> table_rows;
   std::vector<std::string> table_names;  // Their features': [F].
-  int64_t dense_count = 0;               // D
-  int64_t embedding_width = 0;           // Columns of an id's embedding.
-  int64_t tabular_columns = 0;           // Width of the four blocks.
+  int64_t dense_count = 0;      // D
+  int64_t embedding_width = 0;  // W: columns of an id's embedding.
+  // Columns of a row of the tables: W; for models of a single task, by task, W
+  // and the id's first-order weight.
+  int64_t table_width = 0;
+  int64_t tabular_columns = 0;  // Width of the four blocks.
   // The columns of `ids` whose embeddings are e_t: user's, then POI's (eq. 24).
   std::vector<int64_t> target_ids;
   // Sides of the r scene features, in their order. Empty without texts.
@@ -59,6 +62,10 @@ struct CtrLayout {
   // The scene features of a side, in their order.
   std::vector<int64_t> SlotsOf(config::v1::Side side) const;
 };
+
+// Whether a recommender of this kind has one task. With two tasks it is two
+// models side by side, with no tensor in common.
+bool IsSingleTask(config::v1::CtrArchitecture::Kind kind);
 
 // Errors: kInvalidArgument  names the feature or field, and the fix
 absl::StatusOr<CtrLayout> MakeCtrLayout(

@@ -184,6 +184,7 @@ class SplitScorer final : public RowScorer {
 }  // namespace
 
 bool CanSplit(const CtrArchitecture& architecture) {
+  if (IsSingleTask(architecture.kind())) return false;
   return architecture.kind() != CtrArchitecture::LARR ||
          architecture.readout() == CtrArchitecture::AGG;
 }

@@ -31,7 +31,7 @@ void AddTables(const CtrLayout& layout, Shapes& shapes) {
                           layout.table_names[most - layout.table_rows.begin()],
                           *most);
   }
-  shapes.push_back({"tables.weight", {rows, layout.embedding_width}, set_by});
+  shapes.push_back({"tables.weight", {rows, layout.table_width}, set_by});
 }
 
 void AddScene(const CtrArchitecture& architecture, const CtrLayout& layout,
@@ -91,12 +91,36 @@ void AddPle(const CtrArchitecture& architecture, const CtrLayout& layout,
   }
 }
 
+void AddWideDeep(const CtrArchitecture& architecture, const CtrLayout& layout,
+                 const std::string& task, Shapes& shapes) {
+  const std::string numbers = "the dataset's dense features";
+  shapes.push_back({task + "wide_weight", {1, layout.dense_count}, numbers});
+  shapes.push_back({task + "wide_bias", {1}, numbers});
+  if (architecture.kind() == CtrArchitecture::DEEP_FM)
+    shapes.push_back({task + "dense_factors",
+                      {layout.dense_count, layout.embedding_width},
+                      "`architecture.embedding_width`"});
+  int64_t width = layout.tabular_columns;
+  const int layers = architecture.deep_widths_size();
+  for (int layer = 0; layer <= layers; ++layer) {
+    const int64_t to = layer < layers ? architecture.deep_widths(layer) : 1;
+    AddLinear(fmt::format("{}deep{}", task, layer), width, to,
+              "`architecture.deep_widths`", shapes);
+    width = to;
+  }
+}
+
 }  // namespace
 
 std::vector<TensorShape> CtrTensorShapes(const CtrArchitecture& architecture,
                                          const CtrLayout& layout) {
   Shapes shapes;
   AddTables(layout, shapes);
+  if (IsSingleTask(architecture.kind())) {
+    for (int64_t task = 0; task < layout.tasks; ++task)
+      AddWideDeep(architecture, layout, fmt::format("task{}.", task), shapes);
+    return shapes;
+  }
   if (layout.slot_count() > 0) AddScene(architecture, layout, shapes);
   AddPle(architecture, layout, shapes);
   return shapes;

@@ -190,6 +190,58 @@ class Larr(nn.Module):
         return tables | self.scene.named() | self.ple.named()
 
 
+class WideDeep(nn.Module):
+    """Wide & Deep for one task, and with `pairs` DeepFM: field by field and pair by pair."""
+
+    def __init__(self, pairs):
+        super().__init__()
+        self.pairs = pairs
+        self.tables = nn.ModuleList(nn.Embedding(rows, EMBEDDING + 1, sparse=True) for rows in TABLE_ROWS)
+        self.wide = nn.Linear(3, 1)
+        self.factors = nn.Parameter(torch.randn(3, EMBEDDING)) if pairs else None
+        widths = (4 * EMBEDDING + 3, 6, 5, 1)
+        self.deep = nn.ModuleList(nn.Linear(*pair) for pair in zip(widths, widths[1:]))
+
+    def forward(self, batch):
+        rows = [table(batch["ids"][:, i]) for i, table in enumerate(self.tables)]
+        embedded = [row[:, :EMBEDDING] for row in rows]
+        logit = sum(row[:, EMBEDDING:] for row in rows) + self.wide(batch["dense"])
+        if self.pairs:
+            fields = embedded + [batch["dense"][:, i:i + 1] * self.factors[i] for i in range(3)]
+            logit = logit + sum((fields[i] * fields[j]).sum(1, keepdim=True)
+                                for i in range(len(fields)) for j in range(i))
+        user, hour, poi, far = embedded
+        temperature, price, distance = batch["dense"].split(1, 1)
+        x = torch.cat([user, hour, temperature, poi, price, far, distance], 1)
+        for layer in self.deep[:-1]:
+            x = F.relu(layer(x))
+        return logit + self.deep[-1](x)
+
+    def named(self):
+        pairs = {"wide_weight": self.wide.weight, "wide_bias": self.wide.bias}
+        if self.pairs:
+            pairs["dense_factors"] = self.factors
+        for i, layer in enumerate(self.deep):
+            pairs[f"deep{i}_weight"], pairs[f"deep{i}_bias"] = layer.weight, layer.bias
+        return pairs
+
+
+class TwoTasks(nn.Module):
+    """A model for each of two tasks."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.tasks = nn.ModuleList(make() for _ in range(2))
+
+    def forward(self, batch):
+        return torch.cat([task(batch) for task in self.tasks], 1)
+
+    def named(self):
+        rows = [torch.cat([table.weight for table in task.tables]) for task in self.tasks]
+        return {"tables.weight": torch.cat(rows, 1)} | {
+            f"task{i}.{name}": tensor for i, task in enumerate(self.tasks) for name, tensor in task.named().items()}
+
+
 def detached(tensors):
     return {name: tensor.detach().clone().contiguous() for name, tensor in tensors.items()}
 
@@ -235,15 +287,45 @@ def make_info_nce():
                         "grad_s": e_s.grad, "grad_t": e_t.grad}), OUT / "info_nce.safetensors")
 
 
+def begin(name, description, model):
+    """Writes a model's folder. Returns its optimizers."""
+    (OUT / name).mkdir(exist_ok=True)
+    (OUT / name / "model.textproto").write_text(description)
+    save_file(detached(model.named()), OUT / name / "model.safetensors")
+    tables = [p for key, p in model.named_parameters() if "tables" in key]
+    dense = [p for key, p in model.named_parameters() if "tables" not in key]
+    return [torch.optim.Adam(dense, 0.01), torch.optim.SparseAdam(tables, 0.01)]
+
+
+def make_single_task(name, kind, pairs, steps=3):
+    """Wide & Deep or DeepFM, its predictions, and its weights after steps."""
+    model = TwoTasks(lambda: WideDeep(pairs))
+    architecture = f"architecture {{ kind: {kind} embedding_width: 4 deep_widths: 6 deep_widths: 5 }}\n"
+    first, last = DESCRIPTION.index("architecture"), DESCRIPTION.index("dataset {")
+    description = DESCRIPTION[:first].replace("larr", name) + architecture + DESCRIPTION[last:]
+    description = description.replace('text_dim: 8\nembedder_fingerprint: "golden"\n', "")
+    optimizers, out = begin(name, description, model), {}
+    for step in range(steps):
+        data = batch(9)
+        logits = model(data)
+        losses = [F.binary_cross_entropy_with_logits(logits[:, i], data["labels"][:, i]) for i in (0, 1)]
+        if step == 0:
+            out["probabilities"] = logits.sigmoid()
+        for optimizer in optimizers:
+            optimizer.zero_grad()
+        sum(losses).backward()
+        for optimizer in optimizers:
+            optimizer.step()
+        out |= {f"{step}.{key}": data[key] for key in ("ids", "dense", "labels")}
+        out[f"{step}.losses"] = torch.stack([sum(losses), *losses])
+    out |= {f"after.{key}": tensor for key, tensor in model.named().items()}
+    save_file(detached(out), OUT / f"{name}_steps.safetensors")
+
+
 def make_larr(steps=3):
     """A model, its predictions, and its weights after steps of eq. 26."""
-    (OUT / "larr").mkdir(exist_ok=True)
     model = Larr()
-    (OUT / "larr" / "model.textproto").write_text(DESCRIPTION)
-    save_file(detached(model.named()), OUT / "larr" / "model.safetensors")
-    dense = [p for name, p in model.named_parameters() if not name.startswith("tables")]
-    optimizers = [torch.optim.Adam(dense, 0.01), torch.optim.SparseAdam(list(model.tables.parameters()), 0.01)]
-    out = {}
+    optimizers, out = begin("larr", DESCRIPTION, model), {}
     for step in range(steps):
         data = batch(9)
         logits, e_s, e_t = model(data)
@@ -268,3 +350,5 @@ torch.manual_seed(7)
 make_scene()
 make_info_nce()
 make_larr()
+make_single_task("wide_deep", "WIDE_DEEP", pairs=False)
+make_single_task("deep_fm", "DEEP_FM", pairs=True)

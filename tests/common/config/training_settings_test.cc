@@ -171,7 +171,9 @@ TEST_CASE("A recommender's settings are refused by its name", "[config]") {
       {"checkpoint_steps: -1", "`checkpoint_steps` is -1"},
       {"shuffle_rows: 10",
        "`shuffle_rows` is 10; it must be at least `batch_size`, 2400"},
-      {no_kind, "`architecture.kind` is not set; set it to PLE or LARR"},
+      {no_kind,
+       "`architecture.kind` is not set; set it to LARR, PLE, "
+       "WIDE_DEEP or DEEP_FM"},
       {"architecture { tower_width: -1 }",
        "`architecture.tower_width` is -1; it must be in [1, 65536]"},
       {"architecture { ple_levels: 2000000000 }",
@@ -300,6 +302,9 @@ TEST_CASE("Settings that are left out get the proto's defaults", "[config]") {
   CHECK(architecture.expert_widths(0) == 256);
   CHECK(architecture.expert_widths(1) == 128);
   CHECK(architecture.encoder_ffn_width() == 512);
+  REQUIRE(architecture.deep_widths_size() == 2);
+  CHECK(architecture.deep_widths(0) == 256);
+  CHECK(architecture.deep_widths(1) == 128);
 }
 
 }  // namespace
