@@ -47,6 +47,10 @@ def scorer(task):
     return [str(BIN / "larr_bench_score"), task]
 
 
+def ctr_trainer(task):
+    return [str(BIN / "larr_bench_ctr_train"), task]
+
+
 def peer(script, *settings):
     return [sys.executable, str(PEERS / script), *settings]
 
@@ -123,6 +127,15 @@ CASES = {
         unit="candidates/s", threads=1, rounds=20, tolerance=0.01, ours=scorer("bf16"),
         peers={"OpenVINO bf16": peer("score_openvino.py", "bf16")},
         limits={"GEMM limit bf16": scorer("limit_bf16")}),
+    "train.larr": Case(
+        unit="rows/s", threads=ALL, rounds=10, tolerance=1e-3, ours=ctr_trainer("larr"),
+        peers={"PyTorch eager": peer("train_torch.py")},
+        limits={"GEMM limit fp32": ctr_trainer("limit_larr")}),
+    "train.ple": Case(
+        unit="rows/s", threads=ALL, rounds=10, tolerance=1e-3, ours=ctr_trainer("ple"), peers={},
+        # DeepCTR-Torch begins with weights of its own: its results are others.
+        limits={"DeepCTR-Torch's PLE": peer("train_deepctr.py"),
+                "GEMM limit fp32": ctr_trainer("limit_ple")}),
 }
 
 

@@ -79,11 +79,11 @@ class Scorer(nn.Module):
         return torch.cat([tower(path) for tower, path in zip(self.towers, paths)], 1).sigmoid()
 
 
-def load(folder):
-    """The model, and the requests: a list of (ids, dense, scene)."""
-    rows = load_file(folder / "requests.safetensors")
+def load(folder, file="requests.safetensors", names=INPUTS):
+    """The model, and the requests: a list of what is named of each."""
+    rows = load_file(folder / file)
     model = Scorer(load_file(folder / "ctr" / "model.safetensors"), rows["columns"]).eval()
-    return model, list(zip(*(rows[name].split(int(rows["candidates"])) for name in INPUTS)))
+    return model, list(zip(*(rows[name].split(int(rows["candidates"])) for name in names)))
 
 
 def export(model, example, path):
