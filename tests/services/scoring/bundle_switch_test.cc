@@ -26,7 +26,7 @@ struct Counts : BundleMetrics {
 };
 
 TEST_CASE("Requests see whole bundles while others go live", "[scoring]") {
-  constexpr int kSwitches = 200, kReaders = 3;
+  constexpr int kSwitches = 50, kReaders = 3;
   const testing::TempDir dir;
   const std::string alias = dir.path() / "alias";
   Counts counts;
