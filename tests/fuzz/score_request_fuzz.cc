@@ -28,7 +28,6 @@
 namespace {
 
 using larr::EncodedPoi;
-using larr::EncodedPois;
 using larr::RequestChecker;
 using larr::RequestEncoder;
 using larr::scoring::v1::ScoreRequest;
