@@ -12,9 +12,9 @@ using torch::Tensor;
 CtrModel::CtrModel(const config::v1::CtrArchitecture& architecture,
                    CtrLayout layout, TableStart tables)
     : layout_(std::move(layout)) {
-  tables_ =
-      register_module("tables", std::make_shared<EmbeddingTables>(
-                                    layout_.table_rows, layout_.table_width, tables));
+  tables_ = register_module(
+      "tables", std::make_shared<EmbeddingTables>(layout_.table_rows,
+                                                  layout_.table_width, tables));
   if (IsSingleTask(architecture.kind())) {
     for (int64_t task = 0; task < layout_.tasks; ++task)
       single_tasks_.push_back(
