@@ -181,30 +181,17 @@ absl::Status Multiply(const Arguments& arguments, bool texts) {
                      std::cout);
 }
 
-using Task = std::function<absl::Status(const Arguments&)>;
-
-const std::map<std::string, Task>& Tasks() {
-  static const std::map<std::string, Task> tasks = {
-      {"larr", [](const auto& a) { return Train(a, CtrArchitecture::LARR); }},
-      {"ple", [](const auto& a) { return Train(a, CtrArchitecture::PLE); }},
-      {"limit_larr", [](const auto& a) { return Multiply(a, true); }},
-      {"limit_ple", [](const auto& a) { return Multiply(a, false); }}};
-  return tasks;
-}
-
 }  // namespace
 }  // namespace larr::bench
 
 int main(int argc, char** argv) {
-  using larr::bench::Tasks;
-  const auto found = argc > 1 ? Tasks().find(argv[1]) : Tasks().end();
-  if (found == Tasks().end()) {
-    fmt::print(stderr,
-               "usage: {} TASK FOLDER OUTPUT THREADS, of these tasks:\n",
-               argv[0]);
-    for (const auto& [name, unused] : Tasks())
-      fmt::print(stderr, "  {}\n", name);
-    return 2;
-  }
-  return larr::bench::Main(argc - 1, argv + 1, found->second);
+  using larr::bench::Multiply;
+  using larr::bench::Train;
+  using larr::config::v1::CtrArchitecture;
+  return larr::bench::Main(
+      argc, argv,
+      {{"larr", [](const auto& a) { return Train(a, CtrArchitecture::LARR); }},
+       {"ple", [](const auto& a) { return Train(a, CtrArchitecture::PLE); }},
+       {"limit_larr", [](const auto& a) { return Multiply(a, true); }},
+       {"limit_ple", [](const auto& a) { return Multiply(a, false); }}});
 }

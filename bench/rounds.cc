@@ -53,4 +53,15 @@ int Main(int argc, char** argv,
   return EXIT_FAILURE;
 }
 
+int Main(int argc, char** argv, const NamedTasks& tasks,
+         const std::string& more) {
+  const auto found = argc > 1 ? tasks.find(argv[1]) : tasks.end();
+  if (found != tasks.end()) return Main(argc - 1, argv + 1, found->second);
+  fmt::print(stderr, "usage: {} TASK FOLDER OUTPUT THREADS, of these tasks:\n",
+             argv[0]);
+  for (const auto& [name, unused] : tasks) fmt::print(stderr, "  {}\n", name);
+  fmt::print(stderr, "{}", more);
+  return 2;
+}
+
 }  // namespace larr::bench

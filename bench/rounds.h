@@ -18,6 +18,8 @@
 #include <filesystem>
 #include <functional>
 #include <iosfwd>
+#include <map>
+#include <string>
 #include <vector>
 
 namespace larr::bench {
@@ -36,8 +38,17 @@ absl::Status ServeRounds(int64_t units, const Round& round,
                          const std::filesystem::path& output, std::istream& in,
                          std::ostream& out);
 
+// The tasks of a program that has several, by the names that call them.
+using NamedTasks =
+    std::map<std::string, std::function<absl::Status(const Arguments&)>>;
+
 // What a program's `main` returns: reads the arguments, runs, prints an error.
 int Main(int argc, char** argv,
          const std::function<absl::Status(const Arguments&)>& run);
+
+// The same of one that is called PROGRAM TASK FOLDER OUTPUT THREADS. `more`:
+// lines of usage about other ways to call it.
+int Main(int argc, char** argv, const NamedTasks& tasks,
+         const std::string& more = "");
 
 }  // namespace larr::bench

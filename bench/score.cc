@@ -268,39 +268,26 @@ absl::Status ShowCost(const std::filesystem::path& folder, int threads) {
   return absl::OkStatus();
 }
 
-using Task = std::function<absl::Status(const Arguments&)>;
-
-const std::map<std::string, Task>& Tasks() {
-  static const std::map<std::string, Task> tasks = {
-      {"warm", [](const auto& a) { return ScoreRequests(a, false, false); }},
-      {"cold", [](const auto& a) { return ScoreRequests(a, false, true); }},
-      {"bf16", [](const auto& a) { return ScoreRequests(a, true, false); }},
-      {"limit", [](const auto& a) { return MultiplyRows(a, torch::kFloat32); }},
-      {"limit_bf16",
-       [](const auto& a) { return MultiplyRows(a, torch::kBFloat16); }}};
-  return tasks;
-}
-
 }  // namespace
 }  // namespace larr::bench
 
 int main(int argc, char** argv) {
-  using larr::bench::Tasks;
+  using larr::bench::MultiplyRows;
+  using larr::bench::ScoreRequests;
   if (argc == 4 && std::string(argv[1]) == "cost") {
     const absl::Status status =
         larr::bench::ShowCost(argv[2], std::atoi(argv[3]));
     if (!status.ok()) fmt::print(stderr, "{}\n", status.ToString());
     return status.ok() ? EXIT_SUCCESS : EXIT_FAILURE;
   }
-  const auto found = argc > 1 ? Tasks().find(argv[1]) : Tasks().end();
-  if (found == Tasks().end()) {
-    fmt::print(stderr,
-               "usage: {} cost FOLDER THREADS\n       {} TASK FOLDER "
-               "OUTPUT THREADS, of these tasks:\n",
-               argv[0], argv[0]);
-    for (const auto& [name, unused] : Tasks())
-      fmt::print(stderr, "  {}\n", name);
-    return 2;
-  }
-  return larr::bench::Main(argc - 1, argv + 1, found->second);
+  return larr::bench::Main(
+      argc, argv,
+      {{"warm", [](const auto& a) { return ScoreRequests(a, false, false); }},
+       {"cold", [](const auto& a) { return ScoreRequests(a, false, true); }},
+       {"bf16", [](const auto& a) { return ScoreRequests(a, true, false); }},
+       {"limit",
+        [](const auto& a) { return MultiplyRows(a, torch::kFloat32); }},
+       {"limit_bf16",
+        [](const auto& a) { return MultiplyRows(a, torch::kBFloat16); }}},
+      fmt::format("or {} cost FOLDER THREADS\n", argv[0]));
 }

@@ -2,13 +2,12 @@
 #include "common/base/artifact_manifest.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
 
 #include <algorithm>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/base/text_format.h"
 
 namespace larr {
 namespace {
@@ -16,19 +15,6 @@ namespace {
 using config::v1::ArtifactManifest;
 
 constexpr size_t kSha256Digits = 64;
-
-// Keeps the first error: the others mostly follow from it.
-class FirstError : public google::protobuf::io::ErrorCollector {
- public:
-  void AddError(int line, int column, const std::string& message) override {
-    if (text_.empty())
-      text_ = fmt::format("{}:{}: {}", line + 1, column + 1, message);
-  }
-  const std::string& text() const { return text_; }
-
- private:
-  std::string text_;
-};
 
 // What is wrong with a path; empty if nothing is.
 std::string FaultOfPath(const std::string& path) {
@@ -92,12 +78,10 @@ absl::Status CheckManifestFiles(const ArtifactManifest& manifest,
 absl::StatusOr<ArtifactManifest> ParseManifest(const std::string& text,
                                                std::string_view name) {
   ArtifactManifest manifest;
-  FirstError error;
-  google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&error);
-  if (!parser.ParseFromString(text, &manifest))
-    return absl::DataLossError(fmt::format(
-        "{}:{} (not a manifest; make the artifact again)", name, error.text()));
+  const std::string error = ParseTextFormat(text, name, manifest);
+  if (!error.empty())
+    return absl::DataLossError(
+        fmt::format("{} (not a manifest; make the artifact again)", error));
   LARR_RETURN_IF_ERROR(CheckManifestFiles(manifest, name));
   if (manifest.digest() != ManifestDigest(manifest))
     return absl::DataLossError(fmt::format(

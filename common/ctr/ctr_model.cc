@@ -36,21 +36,21 @@ CtrModel::Output CtrModel::Forward(const CtrBatch& batch,
                                    const Tensor& rows_BFR) {
   if (ple_ == nullptr) return {.logits = SingleTaskLogits(batch, rows_BFR)};
   Output out;
-  Tensor x = Tabular(batch, rows_BFR);
+  std::vector<Tensor> columns = Tabular(batch, rows_BFR);
   if (scene_encoder_ != nullptr) {
     out.e_s = scene_encoder_->Forward(batch.scene);
-    x = torch::cat({x, out.e_s}, 1);
+    columns.push_back(out.e_s);
     std::vector<Tensor> target;
     for (const int64_t id : layout_.target_ids)
       target.push_back(rows_BFR.select(1, id));
     out.e_t = torch::cat(target, 1);
   }
-  out.logits = ple_->Forward(x);
+  out.logits = ple_->Forward(torch::cat(columns, 1));
   return out;
 }
 
-Tensor CtrModel::Tabular(const CtrBatch& batch,
-                         const Tensor& embedded_BFW) const {
+std::vector<Tensor> CtrModel::Tabular(const CtrBatch& batch,
+                                      const Tensor& embedded_BFW) const {
   const int64_t b = batch.rows(), width = layout_.embedding_width;
   std::vector<Tensor> columns;
   for (const CtrBlock& block : layout_.blocks) {
@@ -61,7 +61,7 @@ Tensor CtrModel::Tabular(const CtrBatch& batch,
       columns.push_back(
           batch.dense.narrow(1, block.first_dense, block.dense_count));
   }
-  return torch::cat(columns, 1);
+  return columns;
 }
 
 Tensor CtrModel::SingleTaskLogits(const CtrBatch& batch,
@@ -75,7 +75,7 @@ Tensor CtrModel::SingleTaskLogits(const CtrBatch& batch,
         task->Forward({.first_order_BF = rows_BFR.select(2, first + width),
                        .embedded_BFW = embedded,
                        .dense = batch.dense,
-                       .x = Tabular(batch, embedded)}));
+                       .x = torch::cat(Tabular(batch, embedded), 1)}));
     first += width + 1;
   }
   return torch::cat(logits, 1);

@@ -61,9 +61,9 @@ class CtrModel : public torch::nn::Module {
   SceneEncoder* scene_encoder() { return scene_encoder_.get(); }
 
  private:
-  // The blocks' columns, one beside the other: [B, tabular columns].
-  torch::Tensor Tabular(const CtrBatch& batch,
-                        const torch::Tensor& embedded_BFW) const;
+  // The blocks' columns, which side by side are [B, tabular columns].
+  std::vector<torch::Tensor> Tabular(const CtrBatch& batch,
+                                     const torch::Tensor& embedded_BFW) const;
   torch::Tensor SingleTaskLogits(const CtrBatch& batch,
                                  const torch::Tensor& rows_BFR) const;
 

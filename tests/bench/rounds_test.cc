@@ -2,6 +2,7 @@
 #include "bench/rounds.h"
 
 #include <catch2/catch.hpp>
+#include <cstdlib>
 #include <cstring>
 #include <sstream>
 
@@ -56,6 +57,27 @@ TEST_CASE("a failed round and an unknown line end the program") {
   };
   REQUIRE(absl::IsDataLoss(ServeRounds(1, failed, output, one, out)));
   REQUIRE_FALSE(std::filesystem::exists(output));
+}
+
+TEST_CASE("a task is called by its name") {
+  std::string called;
+  const NamedTasks tasks = {
+      {"a",
+       [&](const Arguments& arguments) {
+         called = arguments.folder;
+         return absl::OkStatus();
+       }},
+      {"b", [](const Arguments&) { return absl::DataLossError("torn"); }}};
+  const auto call = [&](const char* task) {
+    std::string words[] = {"program", task, "folder", "output", "2"};
+    char* argv[] = {words[0].data(), words[1].data(), words[2].data(),
+                    words[3].data(), words[4].data()};
+    return Main(5, argv, tasks);
+  };
+  REQUIRE(call("a") == EXIT_SUCCESS);
+  REQUIRE(called == "folder");
+  REQUIRE(call("b") == EXIT_FAILURE);
+  REQUIRE(call("c") == 2);
 }
 
 }  // namespace

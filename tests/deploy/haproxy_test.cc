@@ -2,14 +2,7 @@
 //
 // haproxy itself, with deploy/haproxy/scoring.cfg, in front of larr_scoring
 // itself: every client of ours calls through it with certificates and tokens.
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <catch2/catch.hpp>
-#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -20,7 +13,9 @@
 #include "larr/config/v1/server.pb.h"
 #include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/certificates.h"
+#include "tests/testing/free_port.h"
 #include "tests/testing/program.h"
+#include "tests/testing/shell.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
@@ -28,41 +23,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-struct Outcome {
-  int code = -1;
-  std::string out;  // and what was said on stderr
-};
-
-Outcome Shell(const std::string& command) {
-  Outcome outcome;
-  FILE* pipe = popen((command + " 2>&1").c_str(), "r");
-  char buffer[4096];
-  while (const size_t n = fread(buffer, 1, sizeof(buffer), pipe)) {
-    outcome.out.append(buffer, n);
-  }
-  outcome.code = WEXITSTATUS(pclose(pipe));
-  return outcome;
-}
+using testing::Bin;
+using testing::Outcome;
+using testing::Shell;
 
 std::string Source(const std::string& path) {
   return std::string(std::getenv("LARR_SOURCE_DIR")) + "/" + path;
-}
-
-std::string Bin(const std::string& program) {
-  return std::string(std::getenv("LARR_BIN_DIR")) + "/" + program;
-}
-
-// A loopback address that was free a moment ago.
-std::string FreeAddress() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof(address);
-  REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0);
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
-  close(fd);
-  return "127.0.0.1:" + std::to_string(ntohs(address.sin_port));
 }
 
 void Write(const fs::path& path, const std::string& text) {
@@ -144,7 +110,7 @@ class Deployment {
     REQUIRE_FALSE(back_.empty());
   }
   void StartProxy(bool tls_behind) {
-    front_ = FreeAddress();
+    front_ = "127.0.0.1:" + std::to_string(testing::FreePort());
     std::string text = *ReadFile(Source("deploy/haproxy/scoring.cfg"));
     if (tls_behind) text = WithTlsBehind(text);
     const auto path = dir_.path() / "haproxy.cfg";

@@ -11,25 +11,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tools/runs/server.sh
-
-if [ $# -lt 2 ]; then
-  sed -n 's/^# \{0,1\}//; 3,10p' "$0" >&2
-  exit 2
-fi
-model=$(realpath "$1") snapshot=$(realpath "$2")
-shift 2
-out=out/idle
-if [ $# -gt 0 ] && [ "${1#--}" = "$1" ]; then out=$1; shift; fi
+begin_run idle "$@"
 connections=${CONNECTIONS:-10000}
-mkdir -p "$out"
-out=$(realpath "$out")
 
 ulimit -n $((connections + 1000))
 start_server "$model" "$snapshot" "$out"
 load() { "${client_core[@]}" "$bin/larr_load" --server "$address" --snapshot "$snapshot" --rate "${RATE:-50}" "$@"; }
 resident_kb() { awk '/^VmRSS/ {print $2}' "/proc/$server/status"; }
 
-load --json "$out/alone.json" "$@"
+load --json "$out/alone.json" "${options[@]}"
 before=$(resident_kb)
 "${client_core[@]}" tools/runs/idle_connections.py "$address" "$connections" > "$out/opened" 2> "$out/closed" & idle=$!
 trap 'kill $idle $server 2> /dev/null; wait || true' EXIT
@@ -37,7 +27,7 @@ until [ -s "$out/opened" ]; do
   kill -0 $idle || { tail -n 3 "$out/closed" >&2; exit 1; }
   sleep 0.2
 done
-load --json "$out/crowded.json" "$@"
+load --json "$out/crowded.json" "${options[@]}"
 after=$(resident_kb)
 kill $idle
 wait $idle || true

@@ -10,23 +10,13 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tools/runs/server.sh
-
-if [ $# -lt 2 ]; then
-  sed -n 's/^# \{0,1\}//; 3,10p' "$0" >&2
-  exit 2
-fi
-model=$(realpath "$1") snapshot=$(realpath "$2")
-shift 2
-out=out/overload
-if [ $# -gt 0 ] && [ "${1#--}" = "$1" ]; then out=$1; shift; fi
-mkdir -p "$out"
-out=$(realpath "$out")
+begin_run overload "$@"
 
 start_server "$model" "$snapshot" "$out"
 
 "${client_core[@]}" "$bin/larr_load" --server "$address" --snapshot "$snapshot" \
   --p99 50 --deadline 200 --steps 1,2,5,0.7 \
-  --json "$out/overload.json" --html "$out/overload.html" "$@"
+  --json "$out/overload.json" --html "$out/overload.html" "${options[@]}"
 
 python3 - "$out/overload.json" <<'PYTHON'
 import json

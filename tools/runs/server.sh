@@ -11,6 +11,25 @@ bin=${LARR_BIN_DIR:-build/bin}
 server_core=(taskset -c 0) client_core=(taskset -c 1)
 taskset -c 1 true 2> /dev/null || server_core=() client_core=()
 
+# begin_run NAME MODEL SNAPSHOT [OUT] [options]: sets `model`, `snapshot` and
+# `out` (out/NAME), a folder that it makes, as absolute paths, and the array
+# `options`. Without a model or a snapshot it shows what the run says of itself,
+# and ends.
+begin_run() {
+  out=out/$1
+  shift
+  if [ $# -lt 2 ]; then
+    awk 'NR > 2 { if (!sub(/^# ?/, "")) exit; print }' "$0" >&2
+    exit 2
+  fi
+  model=$(realpath "$1") snapshot=$(realpath "$2")
+  shift 2
+  if [ $# -gt 0 ] && [ "${1#--}" = "$1" ]; then out=$1; shift; fi
+  mkdir -p "$out"
+  out=$(realpath "$out")
+  options=("$@")
+}
+
 # start_server MODEL SNAPSHOT OUT: sets `server`, its process, and `address` and
 # `admin_address`. OUT, an absolute folder, receives settings and log.
 start_server() {

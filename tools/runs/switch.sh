@@ -12,18 +12,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 source tools/runs/server.sh
-
-if [ $# -lt 2 ]; then
-  sed -n 's/^# \{0,1\}//; 3,12p' "$0" >&2
-  exit 2
-fi
-model=$(realpath "$1") snapshot=$(realpath "$2")
-shift 2
-out=out/switch
-if [ $# -gt 0 ] && [ "${1#--}" = "$1" ]; then out=$1; shift; fi
+begin_run switch "$@"
 switches=${SWITCHES:-100}
-mkdir -p "$out"
-out=$(realpath "$out")
 rm -rf "$out/other" "$out/memory.txt"
 cp -r "$model" "$out/other"
 
@@ -33,7 +23,7 @@ load() { "${client_core[@]}" "$bin/larr_load" --server "$address" --snapshot "$s
 
 capacity=${CAPACITY:-}
 if [ -z "$capacity" ]; then
-  load --find-rate --p99 50 --json "$out/capacity.json" "$@"
+  load --find-rate --p99 50 --json "$out/capacity.json" "${options[@]}"
   capacity=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["capacity"])' "$out/capacity.json")
 fi
 rate=$(python3 -c 'import sys; print(0.7 * float(sys.argv[1]))' "$capacity")
@@ -49,9 +39,9 @@ switch_all() {
 }
 seconds=$((switches + 2))
 echo "steady: $rate calls/s for $seconds s" >&2
-load --rate "$rate" --seconds "$seconds" --json "$out/steady.json" "$@"
+load --rate "$rate" --seconds "$seconds" --json "$out/steady.json" "${options[@]}"
 echo "the same with $switches switches" >&2
-load --rate "$rate" --seconds "$seconds" --json "$out/switching.json" "$@" & loading=$!
+load --rate "$rate" --seconds "$seconds" --json "$out/switching.json" "${options[@]}" & loading=$!
 switch_all || { kill $loading; tail -n 3 "$out/switch.log" >&2; exit 1; }
 wait $loading
 

@@ -10,21 +10,10 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "tests/testing/free_port.h"
+
 namespace larr {
 namespace {
-
-// A loopback port that was free a moment ago.
-int FreePort() {
-  const int fd = socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t length = sizeof(address);
-  REQUIRE(bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0);
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
-  close(fd);
-  return ntohs(address.sin_port);
-}
 
 std::string Get(int port, const std::string& headers = "") {
   const int fd = socket(AF_INET, SOCK_STREAM, 0);
@@ -56,7 +45,7 @@ TEST_CASE("A counter and the process's own figures are exposed",
                      .Help("Requests.")
                      .Register(*registry);
   family.Add({}).Increment(3);
-  const int port = FreePort();
+  const int port = testing::FreePort();
   const std::string address = "127.0.0.1:" + std::to_string(port);
   const auto exposer = MetricsExposer::Start(address, registry);
   REQUIRE(exposer.ok());
@@ -78,7 +67,7 @@ TEST_CASE("A counter and the process's own figures are exposed",
 }
 
 TEST_CASE("A page with a check is for those who send a token", "[telemetry]") {
-  const int port = FreePort();
+  const int port = testing::FreePort();
   const auto exposer = MetricsExposer::Start(
       "127.0.0.1:" + std::to_string(port),
       std::make_shared<prometheus::Registry>(),

@@ -60,6 +60,15 @@ class Scoring {
   std::string address_, environment_;
 };
 
+// Settings of a server of a model and a snapshot that it makes in `folder`.
+config::v1::ScoringConfig MakeConfig(const testing::ScoringWorld& world,
+                                     const std::filesystem::path& folder) {
+  config::v1::ScoringConfig config;
+  config.set_model_path(testing::MakeModel(world, folder, "model"));
+  config.set_snapshot_path(world.MakeSnapshot(folder, "snapshot"));
+  return config;
+}
+
 // Threads of a process.
 size_t ThreadCount(pid_t pid) {
   const std::filesystem::directory_iterator tasks(
@@ -70,9 +79,7 @@ size_t ThreadCount(pid_t pid) {
 TEST_CASE("larr_scoring serves, switches and stops", "[scoring]") {
   const testing::TempDir dir;
   const testing::ScoringWorld world;
-  config::v1::ScoringConfig config;
-  config.set_model_path(testing::MakeModel(world, dir.path(), "model"));
-  config.set_snapshot_path(world.MakeSnapshot(dir.path(), "snapshot"));
+  config::v1::ScoringConfig config = MakeConfig(world, dir.path());
   const std::string other =
       testing::MakeModel(world, dir.path(), "other", {.seed = 2}).string();
   Scoring scoring(dir.path(), config);
@@ -114,9 +121,7 @@ TEST_CASE("larr_scoring serves, switches and stops", "[scoring]") {
 TEST_CASE("The log has nothing of what requests hold", "[scoring]") {
   const testing::TempDir dir;
   const testing::ScoringWorld world;
-  config::v1::ScoringConfig config;
-  config.set_model_path(testing::MakeModel(world, dir.path(), "model"));
-  config.set_snapshot_path(world.MakeSnapshot(dir.path(), "snapshot"));
+  config::v1::ScoringConfig config = MakeConfig(world, dir.path());
   setenv("SPDLOG_LEVEL", "trace", 1);
   Scoring scoring(dir.path(), config);
   unsetenv("SPDLOG_LEVEL");
@@ -178,9 +183,7 @@ TEST_CASE("larr_scoring divides users by its arms file and logs calls",
           "[scoring]") {
   const testing::TempDir dir;
   const testing::ScoringWorld world;
-  config::v1::ScoringConfig config;
-  config.set_model_path(testing::MakeModel(world, dir.path(), "model"));
-  config.set_snapshot_path(world.MakeSnapshot(dir.path(), "snapshot"));
+  config::v1::ScoringConfig config = MakeConfig(world, dir.path());
   const std::string other =
       testing::MakeModel(world, dir.path(), "other", {.seed = 2}).string();
   const std::string arms_file = dir.path() / "arms.textproto";

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/base/text_format.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/io/tokenizer.h>
+#include <google/protobuf/text_format.h>
+
+namespace larr {
+namespace {
+
+// Keeps the first error: the others mostly follow from it.
+class FirstError : public google::protobuf::io::ErrorCollector {
+ public:
+  explicit FirstError(std::string_view name) : name_(name) {}
+
+  void AddError(int line, int column, const std::string& message) override {
+    if (text_.empty())
+      text_ = fmt::format("{}:{}:{}: {}", name_, line + 1, column + 1, message);
+  }
+  const std::string& text() const { return text_; }
+
+ private:
+  const std::string name_;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string ParseTextFormat(std::string_view text, std::string_view name,
+                            google::protobuf::Message& message) {
+  FirstError error(name);
+  google::protobuf::TextFormat::Parser parser;
+  parser.RecordErrorsTo(&error);
+  if (parser.ParseFromString(std::string(text), &message)) return "";
+  return error.text();
+}
+
+}  // namespace larr
