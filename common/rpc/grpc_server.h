@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/rpc/access.h"
+#include "common/rpc/guard_metrics.h"
 #include "common/rpc/readiness.h"
 #include "common/telemetry/metrics.h"
 #include "larr/config/v1/server.pb.h"
