@@ -3,7 +3,6 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -15,6 +14,7 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/keep_freed_memory.h"
 #include "common/base/read_ahead.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
@@ -332,10 +332,7 @@ absl::Status Publish(const Align& align, const CtrModelDescription& description,
 
 absl::Status Run(StageContext& context) {
   const auto start = Clock::now();
-  // Tensors of a step go back to the heap, not to the system: the next step
-  // would fault every page of them in again.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  KeepFreedMemory();
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(Align align, Prepare(context));
   LARR_RETURN_IF_ERROR(context.ClaimWork(Identity(align)));
