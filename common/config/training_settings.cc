@@ -248,8 +248,8 @@ absl::StatusOr<CtrArchitecture> CompleteArchitecture(
     CtrArchitecture architecture) {
   if (architecture.kind() == CtrArchitecture::KIND_UNSPECIFIED)
     return absl::InvalidArgumentError(
-        "`architecture.kind` is not set; set it to LARR, PLE, WIDE_DEEP or "
-        "DEEP_FM");
+        "`architecture.kind` is not set; set it to LARR, PLE, WIDE_DEEP, "
+        "DEEP_FM, P5 or LINEAR");
   const auto complete = [](int32_t value, int32_t fallback) {
     return value == 0 ? fallback : value;
   };

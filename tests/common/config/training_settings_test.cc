@@ -173,7 +173,7 @@ TEST_CASE("A recommender's settings are refused by its name", "[config]") {
        "`shuffle_rows` is 10; it must be at least `batch_size`, 2400"},
       {no_kind,
        "`architecture.kind` is not set; set it to LARR, PLE, "
-       "WIDE_DEEP or DEEP_FM"},
+       "WIDE_DEEP, DEEP_FM, P5 or LINEAR"},
       {"architecture { tower_width: -1 }",
        "`architecture.tower_width` is -1; it must be in [1, 65536]"},
       {"architecture { ple_levels: 2000000000 }",
