@@ -50,10 +50,11 @@ struct OneDnnLinear : torch::autograd::Function<OneDnnLinear> {
     Tensor grad = grads[0];
     if (context->saved_data["relu"].toBool())
       grad = at::threshold_backward(grad, saved[2], 0);
-    Tensor grad_x;
+    Tensor grad_x, grad_bias;
     if (context->needs_input_grad(0))
       grad_x = OneDnn(grad, weight.t(), std::nullopt, false);
-    return {grad_x, OneDnn(grad.t(), x.t(), std::nullopt, false), grad.sum(0),
+    if (context->needs_input_grad(2)) grad_bias = grad.sum(0);
+    return {grad_x, OneDnn(grad.t(), x.t(), std::nullopt, false), grad_bias,
             Tensor()};
   }
 };
