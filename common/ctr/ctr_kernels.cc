@@ -260,6 +260,14 @@ LARR_CLONES void Adam(const AdamStep& step, int64_t n, const float* gradient,
   }
 }
 
+LARR_CLONES void AddRows(int64_t n, int64_t width, const int64_t* places,
+                         int64_t begin, int64_t end, const float* from,
+                         float* sums) {
+  for (int64_t i = 0; i < n; ++i)
+    if (places[i] >= begin && places[i] < end)
+      AddScaled(width, 1.0f, from + i * width, sums + places[i] * width);
+}
+
 LARR_CLONES void AttendTokens(const PoolShape& shape, int64_t rows,
                               int64_t tokens, const int64_t* index,
                               const float* table, float* scratch, float* out) {

@@ -91,6 +91,11 @@ struct AdamStep {
 void Adam(const AdamStep& step, int64_t n, const float* gradient, float* first,
           float* second, float* weight);
 
+// Adds the rows of `from` [n, width] to those of `sums` that `places` names, if
+// they are in [begin, end).
+void AddRows(int64_t n, int64_t width, const int64_t* places, int64_t begin,
+             int64_t end, const float* from, float* sums);
+
 // Attention of one query by head over tokens that many rows share. A token's
 // row of `table` is [scores: H | values: H * D], as of PoolTokens.
 // out [rows, H * D] of index [rows, tokens]; `scratch` holds `tokens`.

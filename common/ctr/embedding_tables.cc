@@ -63,9 +63,8 @@ void RowAdam::Step(const EmbeddingTables::Gathered& gathered, int64_t step,
   const torch::NoGradGuard no_grad;
   const int64_t rows = gathered.rows_U.size(0), width = weight.size(1);
   if (rows == 0) return;
-  const Tensor gradient = at::embedding_dense_backward(
-      gathered.embedded_BFW.grad(), gathered.places_BF, rows,
-      /*padding_idx=*/-1, /*scale_grad_by_freq=*/false);
+  const Tensor gradient = gathered.embedded_BFW.grad().contiguous();
+  const Tensor sums = torch::zeros({rows, width});
   const double n = static_cast<double>(step);
   const kernels::AdamStep adam{
       .beta1 = static_cast<float>(options.beta1),
@@ -75,11 +74,15 @@ void RowAdam::Step(const EmbeddingTables::Gathered& gathered, int64_t step,
                                  std::sqrt(1 - std::pow(options.beta2, n)) /
                                  (1 - std::pow(options.beta1, n)))};
   const auto* row = gathered.rows_U.const_data_ptr<int64_t>();
-  const auto* g = gradient.const_data_ptr<float>();
+  const auto* places = gathered.places_BF.const_data_ptr<int64_t>();
+  const int64_t ids = gathered.places_BF.numel();
+  auto* g = sums.data_ptr<float>();
   auto* m = first.data_ptr<float>();
   auto* v = second.data_ptr<float>();
   auto* w = weight.data_ptr<float>();
   at::parallel_for(0, rows, kRowsOfTask, [&](int64_t begin, int64_t end) {
+    kernels::AddRows(ids, width, places, begin, end,
+                     gradient.const_data_ptr<float>(), g);
     for (int64_t i = begin; i < end; ++i) {
       const int64_t at = row[i] * width;
       kernels::Adam(adam, width, g + i * width, m + at, v + at, w + at);

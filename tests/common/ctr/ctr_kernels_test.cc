@@ -162,6 +162,15 @@ TEST_CASE("the mixtures' gradient is the slope along any direction") {
           Approx(slope).epsilon(0.01));
 }
 
+TEST_CASE("rows are added where they belong, of a share of the places") {
+  const int64_t width = 3;
+  const std::vector<int64_t> places = {0, 2, 1, 2};
+  const std::vector<float> from = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30};
+  std::vector<float> sums(9);
+  AddRows(4, width, places.data(), 1, 3, from.data(), sums.data());
+  REQUIRE(sums == std::vector<float>{0, 0, 0, 7, 8, 9, 14, 25, 36});
+}
+
 TEST_CASE("a null part is zero") {
   const int64_t expert = 0, columns = 3;
   const Gate gate{&expert, 1, 2};
