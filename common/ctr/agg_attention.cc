@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ctr/agg_attention.h"
 
-#include <ATen/Parallel.h>
 #include <torch/autograd.h>
 
 #include <vector>
 
 #include "common/ctr/ctr_kernels.h"
+#include "common/tensors/parallel_for.h"
 
 namespace larr {
 namespace {
@@ -30,7 +30,7 @@ struct Attention : torch::autograd::Function<Attention> {
     Tensor out = torch::empty({rows, columns}, table.options());
     const auto* from = index.const_data_ptr<int64_t>();
     auto* to = out.data_ptr<float>();
-    at::parallel_for(0, rows, kRowsOfTask, [&](int64_t begin, int64_t end) {
+    ParallelFor(rows, kRowsOfTask, [&](int64_t begin, int64_t end) {
       std::vector<float> scratch(tokens);
       kernels::AttendTokens(shape, end - begin, tokens, from + begin * tokens,
                             table.const_data_ptr<float>(), scratch.data(),
@@ -51,7 +51,7 @@ struct Attention : torch::autograd::Function<Attention> {
     Tensor grad_table = torch::zeros_like(table);
     auto* to = grad_table.data_ptr<float>();
     const int64_t tokens = index.size(1);
-    at::parallel_for(0, heads, 1, [&](int64_t begin, int64_t end) {
+    ParallelFor(heads, 1, [&](int64_t begin, int64_t end) {
       std::vector<float> scratch(2 * tokens);
       for (int64_t head = begin; head < end; ++head)
         kernels::AttendTokensBackward(

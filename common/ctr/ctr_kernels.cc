@@ -321,15 +321,16 @@ LARR_CLONES void MixExpertsBackward(const MixShape& shape, int64_t rows,
                                     float* const* grad_parts) {
   const int64_t columns = std::accumulate(
       shape.part_columns, shape.part_columns + shape.part_count, int64_t{0});
-  float* grad = scratch + columns;
+  const bool whole = shape.part_count == 1;
   for (int64_t r = 0; r < rows; ++r) {
+    float* grad = whole ? grad_parts[0] + r * columns : scratch + columns;
     SumRow<float>(shape, r, parts, nullptr, nullptr, scratch);
     std::fill_n(grad, columns, 0.0f);
     for (int64_t g = 0; g < shape.gate_count; ++g)
       AddGateGradient(shape, shape.gates[g], scratch,
                       grads[g] + r * shape.width, grad);
     const float* from = grad;
-    for (int64_t p = 0; p < shape.part_count; ++p) {
+    for (int64_t p = 0; p < shape.part_count && !whole; ++p) {
       const int64_t count = shape.part_columns[p];
       std::copy_n(from, count, grad_parts[p] + r * count);
       from += count;

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ctr/embedding_tables.h"
 
-#include <ATen/Parallel.h>
 #include <torch/utils.h>
 
 #include <cmath>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "common/ctr/ctr_kernels.h"
+#include "common/tensors/parallel_for.h"
 
 namespace larr {
 
@@ -80,7 +80,7 @@ void RowAdam::Step(const EmbeddingTables::Gathered& gathered, int64_t step,
   auto* m = first.data_ptr<float>();
   auto* v = second.data_ptr<float>();
   auto* w = weight.data_ptr<float>();
-  at::parallel_for(0, rows, kRowsOfTask, [&](int64_t begin, int64_t end) {
+  ParallelFor(rows, kRowsOfTask, [&](int64_t begin, int64_t end) {
     kernels::AddRows(ids, width, places, begin, end,
                      gradient.const_data_ptr<float>(), g);
     for (int64_t i = begin; i < end; ++i) {

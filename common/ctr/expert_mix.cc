@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ctr/expert_mix.h"
 
-#include <ATen/Parallel.h>
 #include <torch/autograd.h>
 
 #include <numeric>
 #include <utility>
 
 #include "common/ctr/ctr_kernels.h"
+#include "common/tensors/parallel_for.h"
 
 namespace larr {
 namespace {
@@ -69,7 +69,7 @@ struct ExpertMix : torch::autograd::Function<ExpertMix> {
     for (int64_t g = 0; g < mix->shape().gate_count; ++g)
       out.push_back(
           torch::empty({rows, mix->shape().width}, parts[0].options()));
-    at::parallel_for(0, rows, kRowsOfTask, [&](int64_t begin, int64_t end) {
+    ParallelFor(rows, kRowsOfTask, [&](int64_t begin, int64_t end) {
       std::vector<float> scratch(mix->columns());
       kernels::MixExperts(mix->shape(), end - begin,
                           RowsAt<const float*>(parts, begin).data(), nullptr,
@@ -89,15 +89,13 @@ struct ExpertMix : torch::autograd::Function<ExpertMix> {
     for (Tensor& grad : grads) grad = grad.contiguous();
     for (const Tensor& part : parts)
       grad_parts.push_back(torch::empty_like(part));
-    at::parallel_for(
-        0, parts[0].size(0), kRowsOfTask, [&](int64_t begin, int64_t end) {
-          std::vector<float> scratch(2 * mix.columns());
-          kernels::MixExpertsBackward(mix.shape(), end - begin,
-                                      RowsAt<const float*>(parts, begin).data(),
-                                      RowsAt<const float*>(grads, begin).data(),
-                                      scratch.data(),
-                                      RowsAt<float*>(grad_parts, begin).data());
-        });
+    ParallelFor(parts[0].size(0), kRowsOfTask, [&](int64_t begin, int64_t end) {
+      std::vector<float> scratch(2 * mix.columns());
+      kernels::MixExpertsBackward(
+          mix.shape(), end - begin, RowsAt<const float*>(parts, begin).data(),
+          RowsAt<const float*>(grads, begin).data(), scratch.data(),
+          RowsAt<float*>(grad_parts, begin).data());
+    });
     grad_parts.emplace_back();  // of `mix`
     return grad_parts;
   }

@@ -12,6 +12,7 @@
 
 #include "common/ctr/info_nce_kernels.h"
 #include "common/ctr/linear.h"
+#include "common/tensors/parallel_for.h"
 
 namespace larr {
 namespace {
@@ -26,15 +27,10 @@ Tensor Unit(const Tensor& x) {
   return x * (x.square().sum(1, true) + 1e-12).rsqrt();
 }
 
-// x y^T: [M, K], [N, K] -> [M, N].
-Tensor Product(const Tensor& x, const Tensor& y) {
-  return Linear(x, y, torch::zeros({y.size(0)}, y.options()));
-}
-
 // Each thread takes a share of the rows; its number goes with it.
 void ForShares(int64_t n, int64_t shares,
                const std::function<void(int64_t, const SimilarityRows&)>& use) {
-  at::parallel_for(0, shares, 1, [&](int64_t begin, int64_t end) {
+  ParallelFor(shares, 1, [&](int64_t begin, int64_t end) {
     for (int64_t share = begin; share < end; ++share)
       use(share, {.n = n,
                   .begin = share * n / shares,
@@ -48,7 +44,7 @@ struct Loss : torch::autograd::Function<Loss> {
                         const Tensor& target, const Tensor& pairs,
                         const uint8_t* kept) {
     const int64_t n = source.size(0), shares = at::get_num_threads();
-    Tensor similarity = Product(source, target);
+    Tensor similarity = Linear(source, target, torch::zeros({n}));
     auto* s = similarity.data_ptr<float>();
     const auto* pair = pairs.const_data_ptr<int64_t>();
     const Tensor row_max = torch::empty({n}), row_sum = torch::empty({n});
@@ -86,8 +82,8 @@ struct Loss : torch::autograd::Function<Loss> {
                                    saved[4].const_data_ptr<float>(), factor,
                                    gradient.data_ptr<float>());
         });
-    return {Product(gradient, target.t()), Product(gradient.t(), source.t()),
-            Tensor(), Tensor()};
+    return {at::mm(gradient, target), at::mm(gradient.t(), source), Tensor(),
+            Tensor()};
   }
 };
 
