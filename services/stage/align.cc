@@ -306,7 +306,7 @@ absl::StatusOr<Validation> Validate(const Align& align, CtrModel& model,
     LARR_ASSIGN_OR_RETURN(const CtrBatch batch, batcher.Take());
     scores.Add(model.Predict(batch));
   }
-  return Validation{MetricsJson(labels, scores, /*bootstrap_samples=*/0, 0),
+  return Validation{MetricsJson(ComputeTaskMetrics(labels, scores, {})),
                     DistributionOf(scores)};
 }
 
