@@ -303,6 +303,7 @@ absl::StatusOr<CtrArchitecture> CompleteArchitecture(
 
 absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
   const double max_loss = spec.publish().max_auc_loss();
+  const double sample = spec.evaluate().sample_fraction();
   LARR_RETURN_IF_ERROR(Check(
       "", {{"threads", spec.threads(),
             spec.threads() >= 0 && spec.threads() <= 4096, "in [0, 4096]"},
@@ -310,6 +311,11 @@ absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
            NotNegative("corpus.max_pairs", spec.corpus().max_pairs()),
            NotNegative("evaluate.bootstrap_samples",
                        spec.evaluate().bootstrap_samples()),
+           {"evaluate.sample_fraction", sample, sample >= 0 && sample <= 1,
+            "in [0, 1]"},
+           {"evaluate.sample_only", spec.evaluate().sample_only(),
+            sample > 0 || !spec.evaluate().sample_only(),
+            "false where `evaluate.sample_fraction` is 0"},
            {"publish.max_auc_loss", max_loss, max_loss >= 0 && max_loss <= 1,
             "in [0, 1]"},
            NotNegative("publish.max_calibration_error",
