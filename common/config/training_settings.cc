@@ -194,12 +194,20 @@ absl::StatusOr<ContrastConfig> CompleteContrastConfig(ContrastConfig config) {
   LARR_RETURN_IF_ERROR(CompleteLlmConfig("contrast.", config));
   if (config.tokens_per_chunk() == 0) config.set_tokens_per_chunk(8192);
   if (config.held_out_pairs() == 0) config.set_held_out_pairs(500);
+  if (config.start() == ContrastConfig::START_UNSPECIFIED)
+    config.set_start(ContrastConfig::PAIRS);
+  const bool components =
+      config.start() == ContrastConfig::PRINCIPAL_COMPONENTS;
   const double same_value = config.same_value_fraction();
   LARR_RETURN_IF_ERROR(Check(
       "contrast.",
       {{"max_tokens", config.max_tokens(), config.max_tokens() >= 2,
         "at least 2, without steps too: an embedder's texts are cut there"},
        NotNegative("pairs_per_step", config.pairs_per_step()),
+       {"pairs_per_step", config.pairs_per_step(),
+        !components || config.pairs_per_step() > 0,
+        "positive where `start` is PRINCIPAL_COMPONENTS, without steps too: so "
+        "many texts are composed at once for the components to be of"},
        Share("keyword_dropout", config.keyword_dropout()),
        {"same_value_fraction", same_value, same_value >= 0 && same_value <= 1,
         "in [0, 1]"},

@@ -160,11 +160,12 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
   if (context.ranks->rank() == 0) {
     LARR_ASSIGN_OR_RETURN(
         const auto start,
-        ContrastStart({config, context.config.spec().seed(),
-                       options.checkpoints.parent_path() / "start.safetensors",
-                       options.identity},
-                      sampler, checkpoint.tokenizer, decoder, hidden,
-                      context.progress));
+        ContrastStart(
+            {config, context.config.spec().seed(),
+             options.checkpoints.parent_path() / "start.safetensors",
+             options.identity},
+            sampler, hidden,
+            StatesOf(checkpoint.tokenizer, decoder, config, context.progress)));
     coordinates.copy_(start);
   }
   LARR_RETURN_IF_ERROR(context.ranks->Broadcast(coordinates));
@@ -196,11 +197,11 @@ absl::Status RunContrast(StageContext& context) {
                         CompleteContrastConfig(spec.contrast()));
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(const auto corpus, context.Input("corpus"));
-  LARR_ASSIGN_OR_RETURN(const auto pretrain, context.Input("pretrain"));
   LARR_ASSIGN_OR_RETURN(
       const auto dataset,
       LoadTextProto<config::v1::DatasetSpec>(corpus / "dataset.textproto"));
   LARR_ASSIGN_OR_RETURN(auto data, ReadData(corpus));
+  LARR_ASSIGN_OR_RETURN(const auto pretrain, context.Input("pretrain"));
   LARR_ASSIGN_OR_RETURN(
       const auto sampler,
       ContrastSampler::Create(dataset, config, std::move(data), spec.seed()));

@@ -261,6 +261,20 @@ TEST_CASE("A step of stage 1 is counted in texts or in tokens", "[config]") {
   CHECK(CompletePretrainConfig(pretrain).ok());
 }
 
+TEST_CASE("Principal components need texts, with steps or without",
+          "[config]") {
+  config::v1::ContrastConfig contrast;
+  contrast.set_max_tokens(64);
+  CHECK(CompleteContrastConfig(contrast)->start() ==
+        config::v1::ContrastConfig::PAIRS);
+  contrast.set_start(config::v1::ContrastConfig::PRINCIPAL_COMPONENTS);
+  CHECK_THAT(CompleteContrastConfig(contrast).status().ToString(),
+             Catch::Contains("`contrast.pairs_per_step` is 0; it must be "
+                             "positive where `start` is PRINCIPAL_COMPONENTS"));
+  contrast.set_pairs_per_step(24);
+  CHECK(CompleteContrastConfig(contrast).ok());
+}
+
 TEST_CASE("A contrast without any weight has nothing to learn", "[config]") {
   auto spec = *ParseTextProto<TrainingSpec>(kGood);
   spec.mutable_contrast()->clear_user_poi_weight();
