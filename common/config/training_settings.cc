@@ -148,6 +148,29 @@ absl::StatusOr<AlignConfig> CompleteAlign(AlignConfig config) {
   return config;
 }
 
+// What does not go together with another encoder than the language model.
+absl::Status CheckEncoder(const TrainingSpec& spec) {
+  const std::string& name = config::v1::TextEncoder_Name(spec.encoder());
+  const bool words = spec.encoder() == config::v1::BAG_OF_WORDS;
+  const bool other = words || spec.encoder() == config::v1::RANDOM;
+  return Check(
+      "",
+      {{"embed.vectors_file", spec.embed().vectors_file(),
+        !other || spec.embed().vectors_file().empty(),
+        fmt::format("empty where `encoder` is {}: one of the two makes vectors",
+                    name)},
+       {"contrast.steps", spec.contrast().steps(),
+        !words || spec.contrast().steps() == 0,
+        fmt::format("0 where `encoder` is {}: it has no layers to train, and "
+                    "its projection is where `contrast.start` puts it",
+                    name)},
+       {"contrast.pairs_per_step", spec.contrast().pairs_per_step(),
+        !words || spec.contrast().pairs_per_step() > 0,
+        fmt::format("positive where `encoder` is {}: its projection is fitted "
+                    "to so many texts at once",
+                    name)}});
+}
+
 // The error with the name of the recommender whose it is.
 absl::Status WithName(const std::string& name, const absl::Status& error) {
   return absl::InvalidArgumentError(fmt::format("`align` named `{}`: {}", name,
@@ -245,6 +268,11 @@ absl::StatusOr<EmbedConfig> CompleteEmbedConfig(EmbedConfig config) {
   return config;
 }
 
+bool HasNoTextModel(const TrainingSpec& spec) {
+  return spec.encoder() == config::v1::RANDOM ||
+         !spec.embed().vectors_file().empty();
+}
+
 absl::StatusOr<AlignConfig> CompleteAlignConfig(AlignConfig config) {
   const std::string name = config.name();
   auto complete = CompleteAlign(std::move(config));
@@ -316,8 +344,11 @@ absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
             "in [0, 1]"},
            NotNegative("publish.max_calibration_error",
                        spec.publish().max_calibration_error())}));
-  LARR_RETURN_IF_ERROR(CompletePretrainConfig(spec.pretrain()).status());
-  LARR_RETURN_IF_ERROR(CompleteContrastConfig(spec.contrast()).status());
+  LARR_RETURN_IF_ERROR(CheckEncoder(spec));
+  if (!HasNoTextModel(spec)) {
+    LARR_RETURN_IF_ERROR(CompletePretrainConfig(spec.pretrain()).status());
+    LARR_RETURN_IF_ERROR(CompleteContrastConfig(spec.contrast()).status());
+  }
   LARR_RETURN_IF_ERROR(CompleteEmbedConfig(spec.embed()).status());
   for (const AlignConfig& align : spec.align())
     LARR_RETURN_IF_ERROR(CompleteAlignConfig(align).status());

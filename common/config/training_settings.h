@@ -39,6 +39,10 @@ absl::StatusOr<config::v1::AlignConfig> CompleteAlignConfig(
 absl::StatusOr<config::v1::CtrArchitecture> CompleteArchitecture(
     config::v1::CtrArchitecture architecture);
 
+// Whether the embed stage reads no model: vectors are drawn at random, or come
+// from a file. Stages 1 and 2 are then left out, and their settings not read.
+bool HasNoTextModel(const config::v1::TrainingSpec& spec);
+
 // All settings of a run.
 absl::Status CheckTrainingSettings(const config::v1::TrainingSpec& spec);
 

@@ -19,6 +19,7 @@
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_sampler.h"
 #include "services/stage/contrast_start.h"
+#include "services/stage/contrast_words.h"
 #include "services/stage/held_out_recall.h"
 #include "services/stage/llm_stage.h"
 #include "services/stage/pair_model.h"
@@ -201,6 +202,8 @@ absl::Status RunContrast(StageContext& context) {
       const auto dataset,
       LoadTextProto<config::v1::DatasetSpec>(corpus / "dataset.textproto"));
   LARR_ASSIGN_OR_RETURN(auto data, ReadData(corpus));
+  if (spec.encoder() == config::v1::BAG_OF_WORDS)
+    return RunWordContrast(context, config, dataset, std::move(data));
   LARR_ASSIGN_OR_RETURN(const auto pretrain, context.Input("pretrain"));
   LARR_ASSIGN_OR_RETURN(
       const auto sampler,
