@@ -154,6 +154,29 @@ absl::StatusOr<AlignConfig> CompleteAlign(AlignConfig config) {
   return config;
 }
 
+// What does not go together with another encoder than the language model.
+absl::Status CheckEncoder(const TrainingSpec& spec) {
+  const std::string& name = config::v1::TextEncoder_Name(spec.encoder());
+  const bool words = spec.encoder() == config::v1::BAG_OF_WORDS;
+  const bool other = words || spec.encoder() == config::v1::RANDOM;
+  return Check(
+      "",
+      {{"embed.vectors_file", spec.embed().vectors_file(),
+        !other || spec.embed().vectors_file().empty(),
+        fmt::format("empty where `encoder` is {}: one of the two makes vectors",
+                    name)},
+       {"contrast.steps", spec.contrast().steps(),
+        !words || spec.contrast().steps() == 0,
+        fmt::format("0 where `encoder` is {}: it has no layers to train, and "
+                    "its projection is where `contrast.start` puts it",
+                    name)},
+       {"contrast.pairs_per_step", spec.contrast().pairs_per_step(),
+        !words || spec.contrast().pairs_per_step() > 0,
+        fmt::format("positive where `encoder` is {}: its projection is fitted "
+                    "to so many texts at once",
+                    name)}});
+}
+
 // The error with the name of the recommender whose it is.
 absl::Status WithName(const std::string& name, const absl::Status& error) {
   return absl::InvalidArgumentError(fmt::format("`align` named `{}`: {}", name,
@@ -200,12 +223,20 @@ absl::StatusOr<ContrastConfig> CompleteContrastConfig(ContrastConfig config) {
   LARR_RETURN_IF_ERROR(CompleteLlmConfig("contrast.", config));
   if (config.tokens_per_chunk() == 0) config.set_tokens_per_chunk(8192);
   if (config.held_out_pairs() == 0) config.set_held_out_pairs(500);
+  if (config.start() == ContrastConfig::START_UNSPECIFIED)
+    config.set_start(ContrastConfig::PAIRS);
+  const bool components =
+      config.start() == ContrastConfig::PRINCIPAL_COMPONENTS;
   const double same_value = config.same_value_fraction();
   LARR_RETURN_IF_ERROR(Check(
       "contrast.",
       {{"max_tokens", config.max_tokens(), config.max_tokens() >= 2,
         "at least 2, without steps too: an embedder's texts are cut there"},
        NotNegative("pairs_per_step", config.pairs_per_step()),
+       {"pairs_per_step", config.pairs_per_step(),
+        !components || config.pairs_per_step() > 0,
+        "positive where `start` is PRINCIPAL_COMPONENTS, without steps too: so "
+        "many texts are composed at once for the components to be of"},
        Share("keyword_dropout", config.keyword_dropout()),
        {"same_value_fraction", same_value, same_value >= 0 && same_value <= 1,
         "in [0, 1]"},
@@ -320,6 +351,7 @@ absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
             "in [0, 1]"},
            NotNegative("publish.max_calibration_error",
                        spec.publish().max_calibration_error())}));
+  LARR_RETURN_IF_ERROR(CheckEncoder(spec));
   if (NeedsStage(spec, StageConfig::PRETRAIN))
     LARR_RETURN_IF_ERROR(CompletePretrainConfig(spec.pretrain()).status());
   if (NeedsStage(spec, StageConfig::CONTRAST))

@@ -182,7 +182,8 @@ absl::Status CheckFile(const DataFile& data_file, Table table,
           fmt::join(names, ", "));
     }
     if (column->type == ColumnType::kUnsupported ||
-        column->type == ColumnType::kStringList) {
+        column->type == ColumnType::kStringList ||
+        column->type == ColumnType::kNumberList) {
       return Invalid(
           "{}: {} reads column `{}` of type {}; write it as a string or a "
           "number",

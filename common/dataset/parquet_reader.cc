@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <map>
 #include <utility>
 
@@ -56,9 +57,11 @@ ColumnType TypeOf(const arrow::DataType& type) {
     case Type::LIST: {
       const auto& list = static_cast<const arrow::ListType&>(type);
       const auto id = list.value_type()->id();
-      return id == Type::STRING || id == Type::LARGE_STRING
-                 ? ColumnType::kStringList
-                 : ColumnType::kUnsupported;
+      if (id == Type::STRING || id == Type::LARGE_STRING)
+        return ColumnType::kStringList;
+      if (id == Type::FLOAT || id == Type::DOUBLE)
+        return ColumnType::kNumberList;
+      return ColumnType::kUnsupported;
     }
     default:
       return ColumnType::kUnsupported;
@@ -214,6 +217,16 @@ void ColumnView::ReadList(int64_t row, std::vector<std::string>& out) const {
   for (int64_t i = at[0]; i < at[1]; ++i) {
     out.emplace_back(child_->IsNull(i) ? std::string_view()
                                        : child_->String(i));
+  }
+}
+
+void ColumnView::ReadList(int64_t row, std::vector<float>& out) const {
+  out.clear();
+  if (IsNull(row)) return;
+  const auto* at = static_cast<const int32_t*>(offsets_) + offset_ + row;
+  for (int64_t i = at[0]; i < at[1]; ++i) {
+    out.push_back(child_->IsNull(i) ? std::numeric_limits<float>::quiet_NaN()
+                                    : static_cast<float>(child_->Number(i)));
   }
 }
 

@@ -31,6 +31,7 @@ enum class ColumnType {
   kNumber,   // float, double
   kString,   // Plain or dictionary.
   kStringList,
+  kNumberList,  // Of float or double.
   kUnsupported,
 };
 
@@ -54,6 +55,8 @@ class ColumnView {
   int64_t Integer(int64_t row) const;
   // REQUIRES: type() == kStringList. A null list is empty, a null element "".
   void ReadList(int64_t row, std::vector<std::string>& out) const;
+  // REQUIRES: type() == kNumberList. A null list is empty, a null element NaN.
+  void ReadList(int64_t row, std::vector<float>& out) const;
 
  private:
   friend class ColumnViewBuilder;

@@ -23,6 +23,8 @@ std::shared_ptr<arrow::DataType> ArrowType(ColumnType type) {
       return arrow::float64();
     case ColumnType::kStringList:
       return arrow::list(arrow::utf8());
+    case ColumnType::kNumberList:
+      return arrow::list(arrow::float32());
     default:
       return arrow::utf8();
   }
@@ -50,6 +52,13 @@ bool AppendCell(const ParquetWriter::Cell& cell, ColumnType type,
     const auto* value = std::get_if<std::string>(&cell);
     if (value == nullptr) return false;
     status = static_cast<arrow::StringBuilder&>(builder).Append(*value);
+  } else if (type == ColumnType::kNumberList) {
+    const auto* values = std::get_if<std::vector<float>>(&cell);
+    if (values == nullptr) return false;
+    auto& list = static_cast<arrow::ListBuilder&>(builder);
+    status = list.Append();
+    auto& numbers = static_cast<arrow::FloatBuilder&>(*list.value_builder());
+    if (status.ok()) status = numbers.AppendValues(*values);
   } else {
     const auto* values = std::get_if<std::vector<std::string>>(&cell);
     if (values == nullptr) return false;

@@ -24,11 +24,12 @@ class ParquetWriter {
  public:
   struct Column {
     std::string name;
-    ColumnType type;  // Integers are int64, numbers float64.
+    ColumnType type;  // Integers are int64, numbers float64, and
+                      // those of a list float32.
   };
   // A value of a row; `std::monostate` is null.
   using Cell = std::variant<std::monostate, int64_t, double, std::string,
-                            std::vector<std::string>>;
+                            std::vector<std::string>, std::vector<float>>;
 
   static absl::StatusOr<ParquetWriter> Create(
       const std::filesystem::path& path, const std::vector<Column>& columns);

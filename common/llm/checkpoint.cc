@@ -54,21 +54,6 @@ absl::Status CopyCompanions(const fs::path& from, const fs::path& to) {
   return absl::OkStatus();
 }
 
-absl::Status WriteHead(const fs::path& folder, const EmbedderHead& head) {
-  auto config = head.config;
-  config.set_projection_tensor(kProjection);
-  config.set_embedding_dim(static_cast<int32_t>(head.projection.size(0)));
-  google::protobuf::util::JsonPrintOptions options;
-  options.add_whitespace = true;
-  options.preserve_proto_field_names = true;
-  std::string json;
-  (void)google::protobuf::util::MessageToJsonString(config, &json, options);
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(folder / kEmbedder, json));
-  return WriteSafetensors(
-      folder / kProjectionFile,
-      {{kProjection, head.projection.detach().to(torch::kFloat32)}});
-}
-
 }  // namespace
 
 torch::ScalarType DtypeOf(config::v1::Precision precision) {
@@ -90,8 +75,8 @@ absl::StatusOr<Checkpoint> ReadCheckpoint(const fs::path& folder,
                     folder};
 }
 
-absl::StatusOr<EmbedderHead> ReadEmbedderHead(const fs::path& folder,
-                                              int64_t hidden_size) {
+absl::StatusOr<config::v1::EmbedderConfig> ReadEmbedderConfig(
+    const fs::path& folder) {
   if (!fs::exists(folder / kEmbedder)) {
     return absl::FailedPreconditionError(fmt::format(
         "{}: has no {}: it is a language model, not an embedder; take the "
@@ -99,17 +84,23 @@ absl::StatusOr<EmbedderHead> ReadEmbedderHead(const fs::path& folder,
         folder.string(), kEmbedder));
   }
   LARR_ASSIGN_OR_RETURN(const std::string json, ReadFile(folder / kEmbedder));
-  EmbedderHead head;
+  config::v1::EmbedderConfig config;
   const auto parsed =
-      google::protobuf::util::JsonStringToMessage(json, &head.config);
-  if (!parsed.ok() || head.config.embedding_dim() < 1 ||
-      head.config.max_tokens() < 2) {
+      google::protobuf::util::JsonStringToMessage(json, &config);
+  if (!parsed.ok() || config.embedding_dim() < 1 || config.max_tokens() < 2) {
     return absl::InvalidArgumentError(
         fmt::format("{}: {}", (folder / kEmbedder).string(),
                     parsed.ok() ? "`embedding_dim` must be positive and "
                                   "`max_tokens` at least 2"
                                 : parsed.ToString()));
   }
+  return config;
+}
+
+absl::StatusOr<EmbedderHead> ReadEmbedderHead(const fs::path& folder,
+                                              int64_t hidden_size) {
+  EmbedderHead head;
+  LARR_ASSIGN_OR_RETURN(head.config, ReadEmbedderConfig(folder));
   LARR_ASSIGN_OR_RETURN(const auto file,
                         SafetensorsFile::Open(folder / kProjectionFile));
   const int64_t shape[] = {head.config.embedding_dim(), hidden_size};
@@ -118,6 +109,22 @@ absl::StatusOr<EmbedderHead> ReadEmbedderHead(const fs::path& folder,
       file.View(head.config.projection_tensor(), shape, torch::kFloat32));
   head.projection = view.clone();
   return head;
+}
+
+absl::Status WriteEmbedderHead(const fs::path& folder,
+                               const EmbedderHead& head) {
+  auto config = head.config;
+  config.set_projection_tensor(kProjection);
+  config.set_embedding_dim(static_cast<int32_t>(head.projection.size(0)));
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.preserve_proto_field_names = true;
+  std::string json;
+  (void)google::protobuf::util::MessageToJsonString(config, &json, options);
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(folder / kEmbedder, json));
+  return WriteSafetensors(
+      folder / kProjectionFile,
+      {{kProjection, head.projection.detach().to(torch::kFloat32)}});
 }
 
 std::vector<std::string> SlotTokens(std::span<const std::string> slots) {
@@ -172,7 +179,7 @@ absl::Status WriteCheckpoint(const fs::path& folder,
   LARR_RETURN_IF_ERROR(checkpoint.tokenizer.Save(folder));
   LARR_RETURN_IF_ERROR(
       WriteLlmWeights(folder, checkpoint.config, checkpoint.weights, dtype));
-  return head == nullptr ? absl::OkStatus() : WriteHead(folder, *head);
+  return head == nullptr ? absl::OkStatus() : WriteEmbedderHead(folder, *head);
 }
 
 absl::StatusOr<std::string> EmbedderFingerprint(

@@ -47,8 +47,14 @@ torch::ScalarType DtypeOf(config::v1::Precision precision);
 
 absl::StatusOr<Checkpoint> ReadCheckpoint(const std::filesystem::path& folder,
                                           torch::ScalarType dtype);
+// `larr.json` alone.
+absl::StatusOr<config::v1::EmbedderConfig> ReadEmbedderConfig(
+    const std::filesystem::path& folder);
 absl::StatusOr<EmbedderHead> ReadEmbedderHead(
     const std::filesystem::path& folder, int64_t hidden_size);
+// `larr.json` and the projection.
+absl::Status WriteEmbedderHead(const std::filesystem::path& folder,
+                               const EmbedderHead& head);
 
 // `<name>` and `</name>` of every slot, in order: their special tokens.
 std::vector<std::string> SlotTokens(std::span<const std::string> slots);

@@ -95,4 +95,13 @@ Tensor FitLinearStart(const Tensor& states, const std::vector<int32_t>& slot,
       .to(torch::kFloat32);
 }
 
+Tensor FitPrincipalComponents(const Tensor& states,
+                              const std::vector<int32_t>& slot) {
+  const torch::NoGradGuard no_grad;
+  Tensor content = states.to(torch::kFloat64).clone();
+  Centre(slot, content);
+  const auto [variance, axes] = torch::linalg_eigh(content.t().mm(content));
+  return axes.t().flip(0).to(torch::kFloat32).contiguous();
+}
+
 }  // namespace larr

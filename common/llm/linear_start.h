@@ -41,4 +41,10 @@ torch::Tensor FitLinearStart(const torch::Tensor& states,
                              const std::vector<int32_t>& slot,
                              const std::vector<SlotPairs>& kinds);
 
+// The same without a look at pairs: the principal components of the states, each
+// slot's mean taken off, as a recommender takes it off, too. Rows orthonormal,
+// the direction of most variance first. REQUIRES: n > 0
+torch::Tensor FitPrincipalComponents(const torch::Tensor& states,
+                                     const std::vector<int32_t>& slot);
+
 }  // namespace larr

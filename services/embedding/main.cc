@@ -15,7 +15,7 @@
 #include "common/telemetry/logging.h"
 #include "services/embedding/embedding_service.h"
 #include "services/embedding/job_runner.h"
-#include "services/embedding/llm_encoder.h"
+#include "services/embedding/open_encoder.h"
 #include "services/embedding/settings.h"
 
 namespace larr {
@@ -27,7 +27,7 @@ absl::Status RunEmbedding(const std::string& path) {
   LARR_RETURN_IF_ERROR(CheckServerConfig(config.server(), ""));
   LARR_ASSIGN_OR_RETURN(
       const auto encoder,
-      OpenLlmEncoder(config.checkpoint(), config.embed(), config.threads()));
+      OpenTextEncoder(config.checkpoint(), config.embed(), config.threads()));
   const auto metrics = std::make_shared<prometheus::Registry>();
   LARR_ASSIGN_OR_RETURN(
       const auto runner,

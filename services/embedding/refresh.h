@@ -4,10 +4,7 @@
 // drops those that the base has, encodes the rest and publishes. Written once,
 // for the embedding service and for the EMBED stage.
 //
-//   texts     scene features of users and POIs on every day that training or
-//             the test reads, every context text, and each POI's comprehensive
-//             text (paper eq. 18)
-//   entities  users and POIs as of one day, for serving
+// Which texts and entities those are: common/dataset/dataset_texts.h.
 //
 // Encoded texts are durable chunk by chunk: a refresh that was killed or
 // cancelled goes on from the same work folder and encodes nothing twice. A
@@ -48,7 +45,8 @@ struct RefreshOptions {
 
 struct RefreshCounts {
   int64_t texts_total = 0;      // distinct texts of the dataset
-  int64_t texts_to_encode = 0;  // those that the base lacks
+  int64_t texts_to_encode = 0;  // those that the base lacks, unknown ones apart
+  int64_t texts_unknown = 0;    // those that the encoder has no vector for
   int64_t texts_encoded = 0;    // of these, stored so far, restarts included
   int64_t tokens_encoded = 0;   // that they cost, restarts included
 };

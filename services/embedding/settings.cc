@@ -25,6 +25,14 @@ absl::StatusOr<EmbeddingConfig> LoadEmbeddingSettings(
           "{}: `{}` is not set; it is required", path.string(), field));
     }
   }
+  if (!config.embed().vectors_file().empty()) {
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: `embed.vectors_file` is {}; the service encodes texts itself, "
+        "also "
+        "those that no file knows: clear it, or make the snapshot by a run's "
+        "embed stage",
+        path.string(), config.embed().vectors_file()));
+  }
   return config;
 }
 

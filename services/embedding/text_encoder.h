@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The port to the language model: texts in, vectors out. The program uses
-// LlmEncoder; tests use a fake, and need no LibTorch.
+// The port to the language model: texts in, vectors out. Programs use
+// LlmEncoder, and others to compare it with; tests use a fake, and need no
+// LibTorch.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,10 @@ class TextEncoder {
   // Elements of a vector.
   virtual int dim() const = 0;
 
-  // One vector for each text, in order. Threads: may be called concurrently.
+  // Whether it can make a vector of the text. A snapshot has none of others.
+  virtual bool Knows(const std::string& /*text*/) const { return true; }
+
+  // One vector for each text, in order. REQUIRES: it knows the texts. Threads: may be called concurrently.
   virtual absl::StatusOr<Encoded> Encode(
       std::span<const std::string> texts) = 0;
 };

@@ -19,6 +19,7 @@
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_sampler.h"
 #include "services/stage/contrast_start.h"
+#include "services/stage/contrast_words.h"
 #include "services/stage/held_out_recall.h"
 #include "services/stage/identity.h"
 #include "services/stage/llm_stage.h"
@@ -162,11 +163,12 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
   if (context.ranks->rank() == 0) {
     LARR_ASSIGN_OR_RETURN(
         const auto start,
-        ContrastStart({config, context.config.spec().seed(),
-                       options.checkpoints.parent_path() / "start.safetensors",
-                       options.identity},
-                      sampler, checkpoint.tokenizer, decoder, hidden,
-                      context.progress));
+        ContrastStart(
+            {config, context.config.spec().seed(),
+             options.checkpoints.parent_path() / "start.safetensors",
+             options.identity},
+            sampler, hidden,
+            StatesOf(checkpoint.tokenizer, decoder, config, context.progress)));
     coordinates.copy_(start);
   }
   LARR_RETURN_IF_ERROR(context.ranks->Broadcast(coordinates));
@@ -198,11 +200,13 @@ absl::Status RunContrast(StageContext& context) {
                         CompleteContrastConfig(spec.contrast()));
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(const auto corpus, context.Input("corpus"));
-  LARR_ASSIGN_OR_RETURN(const auto pretrain, context.Input("pretrain"));
   LARR_ASSIGN_OR_RETURN(
       const auto dataset,
       LoadTextProto<config::v1::DatasetSpec>(corpus / "dataset.textproto"));
   LARR_ASSIGN_OR_RETURN(auto data, ReadData(corpus));
+  if (spec.encoder() == config::v1::BAG_OF_WORDS)
+    return RunWordContrast(context, config, dataset, std::move(data));
+  LARR_ASSIGN_OR_RETURN(const auto pretrain, context.Input("pretrain"));
   LARR_ASSIGN_OR_RETURN(
       const auto sampler,
       ContrastSampler::Create(dataset, config, std::move(data), spec.seed()));

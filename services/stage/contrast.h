@@ -3,7 +3,7 @@
 // The contrast stage (paper section 3.2): the language model becomes an
 // embedder. Batches are those of contrast_sampler.h, the loss is eq. 21.
 //
-// Input:  `corpus`, `pretrain`.
+// Input:  `corpus`, `pretrain`. Without a language model contrast_words.h.
 // Output: a checkpoint folder with `larr.json` and the projection, its
 //         manifest with the embedder fingerprint for `spec.embed.precision`,
 //         and `training.json`: curve: step, loss, and for each kind of pair

@@ -25,11 +25,6 @@ constexpr size_t kSlotTexts = 3072;
 constexpr size_t kComposedTexts = 1024;
 constexpr size_t kBatchTexts = 128;
 
-struct States {
-  torch::Tensor rows;         // float32 [n, h]
-  std::vector<int32_t> slot;  // the end token of each text
-};
-
 // Texts as training composes them, of several slots.
 std::vector<std::string> ComposedTexts(const ContrastSampler& sampler) {
   std::vector<std::string> texts;
@@ -45,14 +40,13 @@ std::vector<std::string> ComposedTexts(const ContrastSampler& sampler) {
   return texts;
 }
 
-absl::StatusOr<States> StatesOf(const std::vector<std::string>& texts,
-                                const Tokenizer& tokenizer,
-                                const Decoder& decoder,
-                                const config::v1::ContrastConfig& config,
-                                ProgressWriter& progress) {
+absl::StatusOr<TextStates> LastStatesOf(
+    const std::vector<std::string>& texts, const Tokenizer& tokenizer,
+    const Decoder& decoder, const config::v1::ContrastConfig& config,
+    ProgressWriter& progress) {
   const torch::NoGradGuard no_grad;
   const auto start = std::chrono::steady_clock::now();
-  States states;
+  TextStates states;
   std::vector<torch::Tensor> parts;
   int64_t tokens = 0;
   for (size_t from = 0; from < texts.size(); from += kBatchTexts) {
@@ -74,20 +68,32 @@ absl::StatusOr<States> StatesOf(const std::vector<std::string>& texts,
   return states;
 }
 
-absl::StatusOr<torch::Tensor> Fit(const ContrastStartOptions& options,
-                                  const ContrastSampler& sampler,
-                                  const Tokenizer& tokenizer,
-                                  const Decoder& decoder, int64_t hidden,
-                                  ProgressWriter& progress) {
-  SlotPairSample sample = sampler.DrawSlotPairs(kSlotTexts);
+// Pairs of the kinds that have a weight.
+std::vector<SlotPairs> WeighedPairs(const config::v1::ContrastConfig& config,
+                                    const SlotPairSample& sample) {
   std::vector<SlotPairs> kinds;
   for (size_t k = 0; k < kPairKinds.size(); ++k) {
-    SlotPairs kind{.weight = WeightOf(options.config, kPairKinds[k])};
+    SlotPairs kind{.weight = WeightOf(config, kPairKinds[k])};
     if (kind.weight <= 0 || sample.pairs[k].empty()) continue;
     for (const auto& [a, b] : sample.pairs[k]) kind.pairs.push_back({a, b});
     kinds.push_back(std::move(kind));
   }
-  if (kinds.empty()) {
+  return kinds;
+}
+
+absl::StatusOr<torch::Tensor> Fit(const ContrastStartOptions& options,
+                                  const ContrastSampler& sampler,
+                                  int64_t hidden, const ReadStates& read) {
+  SlotPairSample sample = sampler.DrawSlotPairs(kSlotTexts);
+  const bool components = options.config.start() ==
+                          config::v1::ContrastConfig::PRINCIPAL_COMPONENTS;
+  const auto kinds = WeighedPairs(options.config, sample);
+  if (components && sample.texts.empty()) {
+    return absl::InvalidArgumentError(
+        "`contrast.start` is PRINCIPAL_COMPONENTS, but the corpus has no texts "
+        "on both sides of a pair; give the dataset `keywords` of two groups");
+  }
+  if (!components && (kinds.empty() || options.config.pairs_per_step() == 0)) {
     auto generator = at::make_generator<at::CPUGeneratorImpl>(options.seed);
     return torch::randn({hidden, hidden}, generator, torch::kFloat32) /
            std::sqrt(static_cast<double>(hidden));
@@ -97,19 +103,26 @@ absl::StatusOr<torch::Tensor> Fit(const ContrastStartOptions& options,
   const size_t slots = sample.texts.size();
   const auto composed = ComposedTexts(sampler);
   sample.texts.insert(sample.texts.end(), composed.begin(), composed.end());
-  LARR_ASSIGN_OR_RETURN(
-      States states,
-      StatesOf(sample.texts, tokenizer, decoder, options.config, progress));
+  LARR_ASSIGN_OR_RETURN(TextStates states, read(sample.texts));
   for (size_t i = slots; i < states.slot.size(); ++i)
     states.slot[i] = -1 - states.slot[i];  // groups of their own
   spdlog::info(
-      "fits the projection's start texts={} users={} pois={} orders={}",
-      sample.texts.size(), sample.pairs[0].size(), sample.pairs[1].size(),
-      sample.pairs[2].size());
-  return FitLinearStart(states.rows, states.slot, kinds);
+      "fits the projection's start of={} texts={} users={} pois={} orders={}",
+      components ? "components" : "pairs", sample.texts.size(),
+      sample.pairs[0].size(), sample.pairs[1].size(), sample.pairs[2].size());
+  return components ? FitPrincipalComponents(states.rows, states.slot)
+                    : FitLinearStart(states.rows, states.slot, kinds);
 }
 
 }  // namespace
+
+ReadStates StatesOf(const Tokenizer& tokenizer, const Decoder& decoder,
+                    const config::v1::ContrastConfig& config,
+                    ProgressWriter& progress) {
+  return [&](const std::vector<std::string>& texts) {
+    return LastStatesOf(texts, tokenizer, decoder, config, progress);
+  };
+}
 
 double WeightOf(const config::v1::ContrastConfig& config, PairKind kind) {
   switch (kind) {
@@ -124,10 +137,8 @@ double WeightOf(const config::v1::ContrastConfig& config, PairKind kind) {
 
 absl::StatusOr<torch::Tensor> ContrastStart(const ContrastStartOptions& options,
                                             const ContrastSampler& sampler,
-                                            const Tokenizer& tokenizer,
-                                            const Decoder& decoder,
                                             int64_t hidden,
-                                            ProgressWriter& progress) {
+                                            const ReadStates& read) {
   if (std::filesystem::exists(options.file)) {
     LARR_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(options.file));
     const auto identity = file.metadata().find("identity");
@@ -136,9 +147,9 @@ absl::StatusOr<torch::Tensor> ContrastStart(const ContrastStartOptions& options,
       return file.View("coordinates");
     }
   }
-  LARR_ASSIGN_OR_RETURN(
-      torch::Tensor coordinates,
-      Fit(options, sampler, tokenizer, decoder, hidden, progress));
+  LARR_ASSIGN_OR_RETURN(torch::Tensor coordinates,
+                        Fit(options, sampler, hidden, read));
+  if (options.file.empty()) return coordinates;
   LARR_RETURN_IF_ERROR(WriteSafetensors(options.file,
                                         {{"coordinates", coordinates}},
                                         {{"identity", options.identity}}));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/embed.h"
 
+#include <fmt/format.h>
+
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -8,8 +10,10 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
-#include "services/embedding/llm_encoder.h"
+#include "services/embedding/open_encoder.h"
+#include "services/embedding/random_encoder.h"
 #include "services/embedding/refresh.h"
+#include "services/embedding/vectors_file_encoder.h"
 
 namespace larr::stage {
 namespace {
@@ -37,6 +41,19 @@ class Throughput {
   Clock::time_point start_;
 };
 
+// A file that knows none of the texts is of another dataset.
+absl::Status CheckKnown(const StageContext& context,
+                        const RefreshCounts& counts) {
+  if (counts.texts_unknown == 0 || counts.texts_unknown < counts.texts_total)
+    return absl::OkStatus();
+  const auto& spec = context.config.spec();
+  return absl::InvalidArgumentError(fmt::format(
+      "embed.vectors_file: {} has none of the {} texts of {}; make vectors of "
+      "the texts that `larrctl dataset texts` writes, with its `slot` and "
+      "`text` as they are",
+      spec.embed().vectors_file(), counts.texts_total, spec.dataset()));
+}
+
 }  // namespace
 
 absl::Status RunEmbed(StageContext& context, TextEncoder& encoder,
@@ -48,10 +65,12 @@ absl::Status RunEmbed(StageContext& context, TextEncoder& encoder,
   options.work = config.work();
   options.output = config.output();
   options.manifest.set_config(ToTextProto(config.spec().embed()));
-  (*options.manifest.mutable_parents())["contrast"] = checkpoint_digest;
+  if (!checkpoint_digest.empty())
+    (*options.manifest.mutable_parents())["contrast"] = checkpoint_digest;
   Throughput throughput;
   return Refresh(options, encoder,
-                 [&](const RefreshCounts& counts) {
+                 [&](const RefreshCounts& counts) -> absl::Status {
+                   LARR_RETURN_IF_ERROR(CheckKnown(context, counts));
                    context.progress.Report(
                        counts.texts_encoded, counts.texts_to_encode,
                        std::numeric_limits<double>::quiet_NaN(),
@@ -62,12 +81,18 @@ absl::Status RunEmbed(StageContext& context, TextEncoder& encoder,
 }
 
 absl::Status RunEmbed(StageContext& context) {
+  const auto& spec = context.config.spec();
+  if (const std::string& file = spec.embed().vectors_file(); !file.empty()) {
+    LARR_ASSIGN_OR_RETURN(const auto encoder, OpenVectorsFile(file));
+    return RunEmbed(context, *encoder, "");
+  }
+  if (spec.encoder() == config::v1::RANDOM)
+    return RunEmbed(context, *MakeRandomEncoder(), "");
   LARR_ASSIGN_OR_RETURN(const auto checkpoint, context.Input("contrast"));
   LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(checkpoint));
   LARR_ASSIGN_OR_RETURN(
       const auto encoder,
-      OpenLlmEncoder(checkpoint, context.config.spec().embed(),
-                     context.threads()));
+      OpenTextEncoder(checkpoint, spec.embed(), context.threads()));
   return RunEmbed(context, *encoder, manifest.digest());
 }
 

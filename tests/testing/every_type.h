@@ -17,16 +17,19 @@ inline const std::vector<ParquetWriter::Column>& EveryTypeColumns() {
       {"i", ColumnType::kInteger},
       {"d", ColumnType::kNumber},
       {"s", ColumnType::kString},
-      {"l", ColumnType::kStringList}};
+      {"l", ColumnType::kStringList},
+      {"f", ColumnType::kNumberList}};
   return columns;
 }
 
 inline Cells EveryTypeRows() {
   using Cell = ParquetWriter::Cell;
-  return {{int64_t{1}, 0.5, std::string("a"),
-           std::vector<std::string>{"x", "", "y"}},
-          {Cell(), Cell(), Cell(), Cell()},
-          {int64_t{-3}, int64_t{2}, std::string(), std::vector<std::string>{}}};
+  return {
+      {int64_t{1}, 0.5, std::string("a"),
+       std::vector<std::string>{"x", "", "y"}, std::vector<float>{0.5f, -2}},
+      {Cell(), Cell(), Cell(), Cell(), Cell()},
+      {int64_t{-3}, int64_t{2}, std::string(), std::vector<std::string>{},
+       std::vector<float>{}}};
 }
 
 inline void WriteEveryType(const std::filesystem::path& path) {

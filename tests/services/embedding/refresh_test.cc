@@ -194,6 +194,26 @@ TEST_CASE("A refresh begins anew where what is pending cannot be read",
   CHECK(VerifyArtifact(bench.dir.path() / "a").ok());
 }
 
+TEST_CASE("A text that the encoder does not know has no vector",
+          "[embedding]") {
+  struct NoWeather : FakeEncoder {
+    bool Knows(const std::string& text) const override {
+      return text.find("weather") == std::string::npos;
+    }
+  };
+  const Bench bench;
+  NoWeather encoder;
+  const auto counts = Refresh(bench.Options("a"), encoder, GoOn);
+  REQUIRE(counts.ok());
+  CHECK(counts->texts_total == bench.data.ExpectedTexts());
+  CHECK(counts->texts_unknown == 2);
+  CHECK(counts->texts_to_encode == counts->texts_total - 2);
+  CHECK(counts->texts_encoded == counts->texts_to_encode);
+  const auto snapshot = bench.Open("a");
+  CHECK(ReadVector(*snapshot, TextId("<weather>cold</weather>")).empty());
+  CHECK_FALSE(ReadVector(*snapshot, TextId("<dish>dish1</dish>")).empty());
+}
+
 TEST_CASE("Entities are as of the day that was asked for", "[embedding]") {
   const Bench bench;
   FakeEncoder encoder;

@@ -34,6 +34,22 @@ TEST_CASE("A required setting that is not set is named", "[embedding]") {
   }
 }
 
+TEST_CASE("The service takes no vectors from a file", "[embedding]") {
+  const testing::TempDir dir;
+  const auto path = dir.path() / "config";
+  config::v1::EmbeddingConfig config;
+  config.set_state_dir("/state");
+  config.set_snapshot_dir("/snapshots");
+  config.set_checkpoint("/checkpoint");
+  config.set_dataset("/dataset.textproto");
+  config.mutable_embed()->set_vectors_file("/vectors.parquet");
+  REQUIRE(WriteFileAtomically(path, ToTextProto(config)).ok());
+  const auto status = LoadEmbeddingSettings(path).status();
+  CHECK(absl::IsInvalidArgument(status));
+  CHECK_THAT(std::string(status.message()),
+             Catch::Contains("`embed.vectors_file` is /vectors.parquet"));
+}
+
 TEST_CASE("The embedding example that ships can be read", "[embedding]") {
   const std::filesystem::path source = std::getenv("LARR_SOURCE_DIR");
   CHECK(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/contrast_start.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 
@@ -83,6 +84,36 @@ TEST_CASE("Without a pair to fit, the start is random and a function of seed") {
   fs::remove(world.kept);
   world.config.mutable_spec()->set_seed(world.config.spec().seed() + 1);
   CHECK_FALSE(torch::equal(world.Projection(), one));
+}
+
+TEST_CASE("Without pairs in a step, the start is random, too") {
+  World world;
+  auto& contrast = *world.config.mutable_spec()->mutable_contrast();
+  contrast.set_pairs_per_step(0);
+  const auto one = world.Projection();
+  contrast.set_user_poi_weight(5);
+  fs::remove(world.kept);
+  CHECK(torch::equal(world.Projection(), one));
+}
+
+TEST_CASE("Principal components are orthonormal, and look at no pair") {
+  World world;
+  auto& contrast = *world.config.mutable_spec()->mutable_contrast();
+  const auto pairs = world.Projection();
+  contrast.set_start(config::v1::ContrastConfig::PRINCIPAL_COMPONENTS);
+  const auto components = world.Projection();
+  CHECK_FALSE(torch::equal(components, pairs));
+  // The tiny model has fewer directions than a vector has elements.
+  const int64_t count = std::min(components.size(0), components.size(1));
+  const auto rows = components.narrow(0, 0, count);
+  CHECK(torch::allclose(rows.mm(rows.t()), torch::eye(count), 0, 1e-4));
+  for (const double weight : {0.0, 3.0}) {
+    contrast.set_user_user_weight(weight);
+    contrast.set_poi_poi_weight(weight);
+    contrast.set_user_poi_weight(weight);
+    fs::remove(world.kept);
+    CHECK(torch::equal(world.Projection(), components));
+  }
 }
 
 }  // namespace

@@ -7,11 +7,14 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/features/text_renderer.h"
 #include "common/store/snapshot.h"
 #include "tests/testing/fake_encoder.h"
 #include "tests/testing/small_dataset.h"
+#include "tests/testing/snapshot_fixture.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_embedder.h"
+#include "tests/testing/vectors_file.h"
 
 namespace larr::stage {
 namespace {
@@ -82,6 +85,55 @@ TEST_CASE("The EMBED stage goes on where it was killed", "[stage]") {
   REQUIRE(RunEmbed(context, encoder, "digest").ok());
   CHECK(encoder.times().size() == total - dying.times().size());
   CHECK(bench.LastProgress()["step"] == total);
+}
+
+TEST_CASE("Random vectors need no checkpoint", "[stage]") {
+  Bench bench;
+  bench.config.mutable_spec()->set_encoder(config::v1::RANDOM);
+  auto context = bench.Context();
+  const absl::Status status = RunEmbed(context);
+  INFO(status.ToString());
+  REQUIRE(status.ok());
+  const auto snapshot = Snapshot::Open(bench.config.output());
+  REQUIRE(snapshot.ok());
+  CHECK((*snapshot)->dim() == 128);
+  CHECK_FALSE(
+      testing::ReadVector(**snapshot, TextId("<dish>dish1</dish>")).empty());
+  CHECK(ReadArtifact(bench.config.output())->parents().empty());
+}
+
+TEST_CASE("Vectors of a file are stored, and what it lacks has none",
+          "[stage]") {
+  Bench bench;
+  const auto file = bench.dir.path() / "vectors.parquet";
+  bench.config.mutable_spec()->mutable_embed()->set_vectors_file(file.string());
+  SECTION("of the dataset") {
+    testing::WriteVectors(
+        file, {{"dish", "dish1", {1, 2, 3}}, {"weather", "hot", {4, 5, 6}}});
+    auto context = bench.Context();
+    const absl::Status status = RunEmbed(context);
+    INFO(status.ToString());
+    REQUIRE(status.ok());
+    const auto snapshot = Snapshot::Open(bench.config.output());
+    REQUIRE(snapshot.ok());
+    CHECK((*snapshot)->dim() == 3);
+    const auto vector = [&](const char* text) {
+      return testing::ReadVector(**snapshot, TextId(text));
+    };
+    CHECK(vector("<dish>dish1</dish>") == std::vector<float>{1, 2, 3});
+    CHECK(vector("<weather>hot</weather>") == std::vector<float>{4, 5, 6});
+    CHECK(vector("<dish>dish2</dish>").empty());
+    CHECK(bench.LastProgress()["total"] == 2);
+  }
+  SECTION("of another dataset") {
+    testing::WriteVectors(file, {{"dish", "<dish>dish1</dish>", {1, 2}}});
+    auto context = bench.Context();
+    const absl::Status status = RunEmbed(context);
+    CHECK(absl::IsInvalidArgument(status));
+    CHECK_THAT(std::string(status.message()),
+               Catch::Contains("vectors.parquet has none of the"));
+    CHECK_FALSE(std::filesystem::exists(bench.config.output()));
+  }
 }
 
 TEST_CASE("The EMBED stage names the input that is missing", "[stage]") {

@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <catch2/catch.hpp>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <set>
+#include <string>
 
+#include "common/dataset/parquet_reader.h"
 #include "tests/testing/shell.h"
+#include "tests/testing/small_dataset.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
 
@@ -66,6 +71,39 @@ TEST_CASE("larrctl dataset validate", "[larrctl]") {
     CHECK(result.code == 2);
     CHECK_THAT(result.out, Catch::Contains(path));
   }
+}
+
+TEST_CASE("larrctl dataset texts writes what a run would encode", "[larrctl]") {
+  const testing::TempDir dir;
+  const testing::SmallDataset data(dir.path() / "data");
+  const auto out = dir.path() / "texts.parquet";
+  const auto result = Larrctl("dataset texts " + data.spec().string() +
+                              " --out " + out.string());
+  INFO(result.out);
+  REQUIRE(result.code == 0);
+  CHECK_THAT(result.out,
+             Catch::Contains(std::to_string(data.ExpectedTexts()) + " texts"));
+  const auto file = ParquetFile::Open(out);
+  REQUIRE(file.ok());
+  REQUIRE(file->rows() == data.ExpectedTexts());
+  const auto group = file->Read(0, {"slot", "text"});
+  REQUIRE(group.ok());
+  std::map<std::string, std::set<std::string>> texts;
+  for (int64_t i = 0; i < group->rows(); ++i)
+    texts[std::string(group->column(0).String(i))].emplace(
+        group->column(1).String(i));
+  CHECK(texts["weather"] == std::set<std::string>{"cold", "hot"});
+  CHECK(texts["name"].contains("Place3"));
+  CHECK(texts["taste"].contains("tea5 on 2026-01-04"));
+  // POIs' comprehensive texts.
+  CHECK(texts[""].size() == static_cast<size_t>(data.pois));
+  CHECK(texts[""].contains(
+      "<name>Place3</name><type>salad</type><dish>dish3</dish>"));
+
+  const auto wrong = Larrctl("dataset texts " + data.spec().string() +
+                             " --out " + (dir.path() / "no/where").string());
+  CHECK(wrong.code != 0);
+  CHECK_THAT(wrong.out, Catch::Contains("no/where"));
 }
 
 }  // namespace

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The contrast stage without a language model (`TrainingSpec.encoder` is
+// BAG_OF_WORDS): words are weighed over the corpus's texts, and the projection
+// is the stage's start, fitted to bags of words as it is to hidden states.
+//
+// Input:  `corpus`.
+// Output: the folder of common/llm/bag_of_words.h, its manifest with the
+//         embedder fingerprint, and `training.json`: no step, and how many
+//         texts the words were weighed over.
+#pragma once
+
+#include "absl/status/status.h"
+#include "larr/config/v1/dataset.pb.h"
+#include "services/stage/contrast_sampler.h"
+#include "services/stage/stage.h"
+
+namespace larr::stage {
+
+// `config` is complete. Rank 0 writes; all return once it has.
+// Errors: those of ContrastSampler, ContrastStart and the disk
+absl::Status RunWordContrast(StageContext& context,
+                             const config::v1::ContrastConfig& config,
+                             const config::v1::DatasetSpec& dataset,
+                             ContrastData data);
+
+}  // namespace larr::stage
