@@ -28,6 +28,7 @@
 #include "services/stage/ctr_batcher.h"
 #include "services/stage/ctr_metrics_json.h"
 #include "services/stage/loss_curve.h"
+#include "services/stage/p5.h"
 
 namespace larr::stage {
 namespace {
@@ -368,6 +369,9 @@ absl::Status Run(StageContext& context) {
 }  // namespace
 
 absl::Status RunAlign(StageContext& context) {
+  LARR_ASSIGN_OR_RETURN(const AlignConfig config, FindConfig(context.config));
+  if (config.architecture().kind() == CtrArchitecture::P5)
+    return RunP5(context, config);
   return GuardTorch("align", [&] { return Run(context); });
 }
 
