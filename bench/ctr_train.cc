@@ -27,6 +27,7 @@
 
 #include "bench/rounds.h"
 #include "bench/score_model.h"
+#include "common/base/keep_freed_memory.h"
 #include "common/base/status_macros.h"
 #include "common/config/training_settings.h"
 #include "common/ctr/linear.h"
@@ -111,6 +112,7 @@ absl::Status WriteBatches(const std::filesystem::path& path,
 }
 
 absl::Status Train(const Arguments& arguments, CtrArchitecture::Kind kind) {
+  KeepFreedMemory();  // as stage 3 does
   at::set_num_threads(arguments.threads);
   const CtrModelDescription description = Describe(kind);
   LARR_ASSIGN_OR_RETURN(const auto model, NewCtrModel(description, 1));
@@ -153,6 +155,7 @@ constexpr Shape kScene[] = {{kTexts, 128, 132}, {kRows, 128, 128},
                             {kRows, 128, 128},  {kRows, 128, 128}};
 
 absl::Status Multiply(const Arguments& arguments, bool texts) {
+  KeepFreedMemory();
   at::set_num_threads(arguments.threads);
   std::vector<Shape> shapes(std::begin(kPle), std::end(kPle));
   if (texts)

@@ -10,6 +10,7 @@
 
 #include "common/base/date.h"
 #include "common/base/status_macros.h"
+#include "common/config/left_out_features.h"
 
 namespace larr {
 namespace {
@@ -158,6 +159,9 @@ absl::StatusOr<AlignConfig> CompleteAlign(AlignConfig config) {
            Positive("epochs", config.epochs()),
            NotNegative("max_rows", config.max_rows()),
            NotNegative("alignment_weight", config.alignment_weight()),
+           NotNegative("alignment_negatives", config.alignment_negatives()),
+           NotNegative("weight_decay", config.weight_decay()),
+           NotNegative("patience", config.patience()),
            Positive("alignment_temperature", config.alignment_temperature()),
            {"default_probability", probability,
             probability > 0 && probability < 1, "in (0, 1)"},
@@ -287,8 +291,8 @@ absl::StatusOr<CtrArchitecture> CompleteArchitecture(
     CtrArchitecture architecture) {
   if (architecture.kind() == CtrArchitecture::KIND_UNSPECIFIED)
     return absl::InvalidArgumentError(
-        "`architecture.kind` is not set; set it to LARR, PLE, WIDE_DEEP or "
-        "DEEP_FM");
+        "`architecture.kind` is not set; set it to LARR, PLE, WIDE_DEEP, "
+        "DEEP_FM, P5 or LINEAR");
   const auto complete = [](int32_t value, int32_t fallback) {
     return value == 0 ? fallback : value;
   };
@@ -359,27 +363,31 @@ absl::Status CheckRecommenderInputs(CtrArchitecture::Kind kind,
                                     const DatasetSpec& dataset) {
   if (dataset.tabular_features().empty())
     return absl::InvalidArgumentError(
-        "the dataset's `tabular_features` is empty; a recommender needs at "
-        "least one");
+        "the dataset's `tabular_features` is empty, or all are in "
+        "`left_out_features`; a recommender needs at least one");
   if (kind != CtrArchitecture::LARR) return absl::OkStatus();
   if (dataset.scene_features().empty())
     return absl::InvalidArgumentError(
-        "the dataset's `scene_features` is empty; a LARR model needs texts: "
-        "name keywords, or set `architecture.kind` to PLE");
+        "the dataset's `scene_features` is empty, or all are in "
+        "`left_out_features`; a LARR model needs texts: name keywords, or set "
+        "`architecture.kind` to PLE");
   if (dataset.user_embedding_features().empty() &&
       dataset.poi_embedding_features().empty())
     return absl::InvalidArgumentError(
         "the dataset's `user_embedding_features` and `poi_embedding_features` "
-        "are empty; a LARR model needs them as e_t of paper eq. 24: name "
-        "categorical features, or set `architecture.kind` to PLE");
+        "are empty, or all are in `left_out_features`; a LARR model needs them "
+        "as e_t of paper eq. 24: name categorical features, or set "
+        "`architecture.kind` to PLE");
   return absl::OkStatus();
 }
 
 absl::Status CheckRecommenderInputs(const TrainingSpec& spec,
                                     const DatasetSpec& dataset) {
   for (const AlignConfig& align : spec.align()) {
+    const auto read = WithoutLeftOutFeatures(dataset, align);
+    if (!read.ok()) return WithName(align.name(), read.status());
     const absl::Status status =
-        CheckRecommenderInputs(align.architecture().kind(), dataset);
+        CheckRecommenderInputs(align.architecture().kind(), *read);
     if (!status.ok()) return WithName(align.name(), status);
   }
   return absl::OkStatus();

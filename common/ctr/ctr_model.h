@@ -4,7 +4,8 @@
 // over the scene embedding e_s, too. e_t is the concatenated user and POI
 // embeddings of the recommender's own tables; its columns are part of the
 // tabular blocks, so that PLE reads [tabular, e_s, e_t] with no column twice.
-// Wide & Deep and DeepFM, which it is compared with, read the tabular blocks.
+// Logistic regression, Wide & Deep and DeepFM, which it is compared with, read
+// the tabular blocks.
 //
 // Threads: forward passes without gradient from any thread at once.
 #pragma once

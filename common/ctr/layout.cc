@@ -68,7 +68,8 @@ absl::Status AddTexts(const CtrModelDescription& description,
 }  // namespace
 
 bool IsSingleTask(CtrArchitecture::Kind kind) {
-  return kind == CtrArchitecture::WIDE_DEEP || kind == CtrArchitecture::DEEP_FM;
+  return kind == CtrArchitecture::WIDE_DEEP ||
+         kind == CtrArchitecture::DEEP_FM || kind == CtrArchitecture::LINEAR;
 }
 
 int64_t CtrLayout::target_width() const {
@@ -100,7 +101,10 @@ absl::StatusOr<CtrLayout> MakeCtrLayout(
       TabularEncoder::Create(description.dataset(), description.features()));
   CtrLayout layout;
   layout.tasks = description.has_order_task() ? 2 : 1;
-  layout.embedding_width = architecture.embedding_width();
+  // A linear model has first-order weights and no embeddings.
+  layout.embedding_width = architecture.kind() == CtrArchitecture::LINEAR
+                               ? 0
+                               : architecture.embedding_width();
   layout.table_width = IsSingleTask(architecture.kind())
                            ? layout.tasks * (layout.embedding_width + 1)
                            : layout.embedding_width;

@@ -41,7 +41,8 @@ struct CtrLayout {
   std::vector<int64_t> table_rows;
   std::vector<std::string> table_names;  // Their features': [F].
   int64_t dense_count = 0;               // D
-  int64_t embedding_width = 0;           // W: columns of an id's embedding.
+  // W: columns of an id's embedding; 0 for a linear model.
+  int64_t embedding_width = 0;
   // Columns of a row of the tables: W; for models of a single task, by task, W
   // and the id's first-order weight.
   int64_t table_width = 0;

@@ -100,6 +100,7 @@ void AddWideDeep(const CtrArchitecture& architecture, const CtrLayout& layout,
     shapes.push_back({task + "dense_factors",
                       {layout.dense_count, layout.embedding_width},
                       "`architecture.embedding_width`"});
+  if (architecture.kind() == CtrArchitecture::LINEAR) return;
   int64_t width = layout.tabular_columns;
   const int layers = architecture.deep_widths_size();
   for (int layer = 0; layer <= layers; ++layer) {

@@ -6,6 +6,7 @@
 #include <torch/utils.h>
 
 #include <cmath>
+#include <string_view>
 
 #include "common/base/status_macros.h"
 #include "common/ctr/info_nce.h"
@@ -31,6 +32,12 @@ Tensor Chosen(const Tensor& like, double probability, at::Generator generator) {
   return torch::rand(like.sizes(), generator, torch::kFloat32) < probability;
 }
 
+// Of matrices that something is multiplied by: not of biases, norms, or what is
+// a row of a table in all but name (`scene.slot`, `dense_factors`).
+bool Decays(std::string_view name, const Tensor& parameter) {
+  return name.ends_with("_weight") && parameter.dim() == 2;
+}
+
 }  // namespace
 
 CtrTrainer::CtrTrainer(CtrModel& model, const AlignConfig& config,
@@ -43,6 +50,7 @@ CtrTrainer::CtrTrainer(CtrModel& model, const AlignConfig& config,
   for (const auto& item : model_.named_parameters()) {
     names_.push_back(item.key());
     parameters_.push_back(item.value());
+    decays_.push_back(Decays(item.key(), item.value()));
     first_.push_back(torch::zeros_like(item.value()));
     second_.push_back(torch::zeros_like(item.value()));
   }
@@ -111,25 +119,31 @@ absl::Status CtrTrainer::CheckFinite(const StepLoss& loss) const {
 void CtrTrainer::Update(const EmbeddingTables::Gathered& gathered) {
   ++step_;
   const torch::NoGradGuard no_grad;
+  UpdateParameters(/*decay=*/false);
+  UpdateParameters(/*decay=*/true);
+  row_adam_.Step(gathered, step_, adam_, model_.tables().weight());
+}
+
+void CtrTrainer::UpdateParameters(bool decay) {
   std::vector<Tensor> changed, gradients, first, second;
   for (size_t i = 0; i < parameters_.size(); ++i) {
-    if (!parameters_[i].grad().defined()) continue;
+    if (decays_[i] != decay || !parameters_[i].grad().defined()) continue;
     changed.push_back(parameters_[i]);
     gradients.push_back(parameters_[i].grad());
     first.push_back(first_[i]);
     second.push_back(second_[i]);
   }
+  if (changed.empty()) return;
   const std::vector<Tensor> steps(
       changed.size(), torch::scalar_tensor(static_cast<double>(step_)));
-  at::_fused_adam_(changed, gradients, first, second, {}, steps,
-                   adam_.learning_rate, adam_.beta1, adam_.beta2,
-                   /*weight_decay=*/0, adam_.epsilon, /*amsgrad=*/false,
-                   /*maximize=*/false);
-  row_adam_.Step(gathered, step_, adam_, model_.tables().weight());
+  at::_fused_adamw_(changed, gradients, first, second, {}, steps,
+                    adam_.learning_rate, adam_.beta1, adam_.beta2,
+                    decay ? config_.weight_decay() : 0, adam_.epsilon,
+                    /*amsgrad=*/false, /*maximize=*/false);
 }
 
-std::map<std::string, Tensor> CtrTrainer::State() const {
-  std::map<std::string, Tensor> state;
+CtrTrainer::Tensors CtrTrainer::State() const {
+  Tensors state;
   for (const auto& [name, tensor] : NamedTensors(model_))
     state["model." + name] = tensor;
   for (size_t i = 0; i < names_.size(); ++i) {
@@ -141,18 +155,22 @@ std::map<std::string, Tensor> CtrTrainer::State() const {
   return state;
 }
 
-absl::Status CtrTrainer::Save(const std::filesystem::path& path) const {
+absl::Status CtrTrainer::Save(const std::filesystem::path& path,
+                              const Tensors& more) const {
   return GuardTorch("writing a checkpoint", [&]() -> absl::Status {
     auto state = State();
+    state.insert(more.begin(), more.end());
     state["step"] = torch::tensor({step_}, torch::kInt64);
     return WriteSafetensors(path, state);
   });
 }
 
-absl::Status CtrTrainer::Restore(const std::filesystem::path& path) {
+absl::Status CtrTrainer::Restore(const std::filesystem::path& path,
+                                 const Tensors& more) {
   return GuardTorch("reading a checkpoint", [&]() -> absl::Status {
     LARR_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(path));
     auto state = State();
+    state.insert(more.begin(), more.end());
     const Tensor step = torch::zeros({1}, torch::kInt64);
     state["step"] = step;
     const torch::NoGradGuard no_grad;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The optimizer's side of stage 3 (paper eq. 26): one Adam step on a batch for
+// The optimizer's side of stage 3 (paper eq. 26): one AdamW step on a batch for
 //
 //   L_3 = BCE(CTR) + BCE(CTCVR) + beta_2 * L_cl
 //
@@ -49,9 +49,13 @@ class CtrTrainer {
   //         kOutOfRange   loss or gradient is not finite; nothing was changed
   absl::StatusOr<StepLoss> Step(const CtrBatch& batch);
 
-  // Model, moments and step, in one safetensors file.
-  absl::Status Save(const std::filesystem::path& path) const;
-  absl::Status Restore(const std::filesystem::path& path);
+  // Model, moments and step, in one safetensors file; with them tensors of the
+  // caller's, which Restore overwrites.
+  using Tensors = std::map<std::string, torch::Tensor>;
+  absl::Status Save(const std::filesystem::path& path,
+                    const Tensors& more = {}) const;
+  absl::Status Restore(const std::filesystem::path& path,
+                       const Tensors& more = {});
 
  private:
   CtrBatch WithDefaults(const CtrBatch& batch) const;
@@ -59,8 +63,9 @@ class CtrTrainer {
   EmbeddingTables::Gathered Backward(const CtrBatch& batch, StepLoss& loss);
   absl::Status CheckFinite(const StepLoss& loss) const;
   void Update(const EmbeddingTables::Gathered& gathered);
+  void UpdateParameters(bool decay);
   // The model's own tensors and the optimizer's, by name.
-  std::map<std::string, torch::Tensor> State() const;
+  Tensors State() const;
 
   CtrModel& model_;
   const config::v1::AlignConfig config_;
@@ -69,6 +74,7 @@ class CtrTrainer {
   int64_t step_ = 0;
   std::vector<std::string> names_;
   std::vector<torch::Tensor> parameters_, first_, second_;
+  std::vector<bool> decays_;  // By parameter: whether weight decay is for it.
   RowAdam row_adam_;
 };
 

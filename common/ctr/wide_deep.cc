@@ -20,6 +20,7 @@ WideDeep::WideDeep(const CtrArchitecture& architecture,
         "dense_factors",
         torch::empty({layout.dense_count, layout.embedding_width})
             .normal_(0, 0.01));
+  if (architecture.kind() == CtrArchitecture::LINEAR) return;
   int64_t width = layout.tabular_columns;
   const auto add = [&](int64_t out) {
     const std::string name = "deep" + std::to_string(weights_.size());
@@ -35,6 +36,7 @@ WideDeep::WideDeep(const CtrArchitecture& architecture,
 Tensor WideDeep::Forward(const Input& input) const {
   Tensor logit = input.first_order_BF.sum(1, /*keepdim=*/true) + wide_bias_ +
                  at::matmul(input.dense, wide_weight_.t());
+  if (weights_.empty()) return logit;
   if (dense_factors_.defined()) logit = logit + FieldPairs(input);
   Tensor x = input.x;
   for (size_t layer = 0; layer + 1 < weights_.size(); ++layer)

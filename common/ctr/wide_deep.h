@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Wide & Deep (Cheng et al. 2016) and DeepFM (Guo et al. 2017), for one task:
+// Logistic regression, Wide & Deep (Cheng et al. 2016) and DeepFM (Guo et al.
+// 2017), for one task:
 //
-//   logit = b + sum of w_i x_i + MLP(x)                    Wide & Deep
+//   logit = b + sum of w_i x_i                             linear
+//         + MLP(x)                                         Wide & Deep
 //         + sum over pairs of fields of <v_i x_i, v_j x_j>  DeepFM
 //
 // A field is a categorical feature, whose x_i is 1 and whose v_i and w_i are
@@ -26,7 +28,7 @@ namespace larr {
 
 class WideDeep : public torch::nn::Module {
  public:
-  // REQUIRES: a completed architecture whose kind is WIDE_DEEP or DEEP_FM.
+  // REQUIRES: a completed architecture of a kind that IsSingleTask.
   WideDeep(const config::v1::CtrArchitecture& architecture,
            const CtrLayout& layout);
 
@@ -44,7 +46,7 @@ class WideDeep : public torch::nn::Module {
 
   torch::Tensor wide_weight_, wide_bias_;  // [1, D], [1]
   torch::Tensor dense_factors_;            // [D, W]; undefined without pairs.
-  // By layer of the MLP, the one that gives the logit last.
+  // By layer of the MLP, the one that gives the logit last. None: no MLP.
   std::vector<torch::Tensor> weights_, biases_;
 };
 

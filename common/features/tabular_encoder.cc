@@ -98,8 +98,12 @@ absl::StatusOr<ResolvedFeature> Resolve(const TabularFeature& feature,
     if (ref.column.empty()) {
       return Invalid("feature {}: the column is missing", feature.name());
     }
-    resolved.columns.push_back(
-        {ref.table, schemas.of(ref.table).Find(ref.column)});
+    const int column = schemas.of(ref.table).Find(ref.column);
+    if (column < 0) {
+      return Invalid("feature {}: the rows of {} have no column `{}`",
+                     feature.name(), TableName(ref.table), ref.column);
+    }
+    resolved.columns.push_back({ref.table, column});
   }
   const size_t named = feature.has_hash() ? feature.hash().columns_size() : 1;
   if (resolved.columns.size() != named) {
@@ -155,7 +159,11 @@ double TransformDense(TabularFeature::Dense::Transform transform,
 
 absl::StatusOr<std::vector<ResolvedFeature>> ResolveFeatures(
     const DatasetSpec& spec) {
-  const SpecSchemas schemas(spec);
+  return ResolveFeatures(spec, SpecSchemas(spec));
+}
+
+absl::StatusOr<std::vector<ResolvedFeature>> ResolveFeatures(
+    const DatasetSpec& spec, const SpecSchemas& layout) {
   std::vector<ResolvedFeature> resolved;
   std::set<std::string> names;
   for (const Side side : kBlockOrder) {
@@ -165,7 +173,7 @@ absl::StatusOr<std::vector<ResolvedFeature>> ResolveFeatures(
         return Invalid("feature {}: the name appears twice; names are unique",
                        feature.name());
       }
-      LARR_ASSIGN_OR_RETURN(ResolvedFeature one, Resolve(feature, schemas));
+      LARR_ASSIGN_OR_RETURN(ResolvedFeature one, Resolve(feature, layout));
       resolved.push_back(std::move(one));
     }
   }
@@ -181,9 +189,16 @@ absl::StatusOr<std::vector<ResolvedFeature>> ResolveFeatures(
 absl::StatusOr<TabularEncoder> TabularEncoder::Create(
     const DatasetSpec& spec,
     const google::protobuf::RepeatedPtrField<LearnedFeature>& learned) {
-  TabularEncoder encoder(spec);
+  return Create(spec, learned, SpecSchemas(spec));
+}
+
+absl::StatusOr<TabularEncoder> TabularEncoder::Create(
+    const DatasetSpec& spec,
+    const google::protobuf::RepeatedPtrField<LearnedFeature>& learned,
+    const SpecSchemas& layout) {
+  TabularEncoder encoder(layout);
   LARR_ASSIGN_OR_RETURN(std::vector<ResolvedFeature> resolved,
-                        ResolveFeatures(spec));
+                        ResolveFeatures(spec, layout));
   std::unordered_map<std::string, const LearnedFeature*> by_name;
   for (const LearnedFeature& one : learned) by_name[one.name()] = &one;
   size_t next = 0;

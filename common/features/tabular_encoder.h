@@ -72,9 +72,12 @@ struct ResolvedFeature {
 double TransformDense(config::v1::TabularFeature::Dense::Transform transform,
                       double value);
 
-// In block order. Errors: kInvalidArgument, naming the feature and the fix.
+// In block order, for rows of the spec's own layout or of another.
+// Errors: kInvalidArgument, naming the feature and the fix.
 absl::StatusOr<std::vector<ResolvedFeature>> ResolveFeatures(
     const config::v1::DatasetSpec& spec);
+absl::StatusOr<std::vector<ResolvedFeature>> ResolveFeatures(
+    const config::v1::DatasetSpec& spec, const SpecSchemas& layout);
 
 class TabularEncoder {
  public:
@@ -85,6 +88,12 @@ class TabularEncoder {
       const config::v1::DatasetSpec& spec,
       const google::protobuf::RepeatedPtrField<config::v1::LearnedFeature>&
           learned);
+  // For rows of another layout, which has every column that a feature reads.
+  static absl::StatusOr<TabularEncoder> Create(
+      const config::v1::DatasetSpec& spec,
+      const google::protobuf::RepeatedPtrField<config::v1::LearnedFeature>&
+          learned,
+      const SpecSchemas& layout);
 
   const SpecSchemas& schemas() const { return schemas_; }
   const std::vector<CategoricalColumn>& categorical() const {
@@ -129,8 +138,7 @@ class TabularEncoder {
     double deviation = 1;
   };
 
-  explicit TabularEncoder(const config::v1::DatasetSpec& spec)
-      : schemas_(spec) {}
+  explicit TabularEncoder(const SpecSchemas& schemas) : schemas_(schemas) {}
   absl::Status Add(ResolvedFeature resolved,
                    const config::v1::LearnedFeature& learned);
   int64_t EncodeId(const Feature& feature, const FeatureRows& rows,

@@ -244,14 +244,6 @@ std::vector<int> TextRenderer::SceneFeaturesOf(Side side) const {
   return found;
 }
 
-std::vector<int> TextRenderer::ScenePositionsOf(Side side) const {
-  std::vector<int> found;
-  for (size_t i = 0; i < scene_.size(); ++i) {
-    if (keywords_[scene_[i]].side == side) found.push_back(static_cast<int>(i));
-  }
-  return found;
-}
-
 void TextRenderer::DropTokens(std::string& text, std::string* kinds) const {
   if (text.find('<') == std::string::npos) return;
   // Until nothing is found: what is left after a cut may form a token anew.

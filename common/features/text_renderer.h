@@ -56,8 +56,6 @@ class TextRenderer {
   // which is the order of `EntityRow.text_ids`.
   const std::vector<int>& scene_features() const { return scene_; }
   std::vector<int> SceneFeaturesOf(config::v1::Side side) const;
-  // Positions of a side's scene features among all r.
-  std::vector<int> ScenePositionsOf(config::v1::Side side) const;
 
   // The text with its special tokens. Empty where every column of the template
   // is null; one null among several is an empty string. A context value

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "common/base/artifact_folder.h"
@@ -50,10 +52,18 @@ absl::Status CheckFit(const config::v1::CtrModelDescription& model,
     return Mismatch<int64_t>(source, "the vectors' width", model.text_dim(),
                              snapshot.dim());
   }
+  // A model may read fewer texts than the snapshot has. Each must be of a
+  // keyword that the model's dataset knows, for its side says where it stands.
+  std::set<std::string> known;
+  for (const auto& keyword : model.dataset().keywords())
+    known.insert(keyword.name());
   const auto& of_model = model.dataset().scene_features();
   const auto& of_snapshot = snapshot.info().scene_features();
-  if (!std::equal(of_model.begin(), of_model.end(), of_snapshot.begin(),
-                  of_snapshot.end())) {
+  const std::set<std::string> stored(of_snapshot.begin(), of_snapshot.end());
+  if (!std::all_of(of_model.begin(), of_model.end(),
+                   [&](const auto& name) { return stored.contains(name); }) ||
+      !std::all_of(stored.begin(), stored.end(),
+                   [&](const auto& name) { return known.contains(name); })) {
     return Mismatch(source, "the list of scene features",
                     fmt::format("[{}]", fmt::join(of_model, ", ")),
                     fmt::format("[{}]", fmt::join(of_snapshot, ", ")));

@@ -3,7 +3,10 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "common/base/status_macros.h"
 
@@ -30,6 +33,26 @@ void AddMissing(std::span<const uint8_t> missing, std::span<const int> keywords,
   for (size_t i = 0; i < missing.size(); ++i) {
     if (missing[i]) ++texts[names[keywords[i]]];
   }
+}
+
+// By scene feature of a side of the model: its position among those of the
+// snapshot. One that the snapshot lacks is behind all others.
+std::vector<int> StoredPositions(
+    const config::v1::CtrModelDescription& description,
+    const Snapshot& snapshot, config::v1::Side side) {
+  const config::v1::DatasetSpec& spec = description.dataset();
+  std::set<std::string> of_side;
+  for (const auto& keyword : spec.keywords())
+    if (keyword.side() == side) of_side.insert(keyword.name());
+  std::vector<std::string> stored;
+  for (const std::string& name : snapshot.info().scene_features())
+    if (of_side.contains(name)) stored.push_back(name);
+  std::vector<int> positions;
+  for (const std::string& name : spec.scene_features())
+    if (of_side.contains(name))
+      positions.push_back(static_cast<int>(
+          std::find(stored.begin(), stored.end(), name) - stored.begin()));
+  return positions;
 }
 
 }  // namespace
@@ -71,6 +94,8 @@ RequestEncoder::RequestEncoder(
   user_texts_ = renderer_.SceneFeaturesOf(USER);
   context_texts_ = renderer_.SceneFeaturesOf(CONTEXT);
   poi_texts_ = renderer_.SceneFeaturesOf(POI);
+  stored_user_texts_ = StoredPositions(description, snapshot, USER);
+  stored_poi_texts_ = StoredPositions(description, snapshot, POI);
 }
 
 void RequestEncoder::EncodeTabular(config::v1::Side side,
@@ -126,6 +151,8 @@ absl::StatusOr<std::vector<SideBlock>> RequestEncoder::EncodeEntities(
     config::v1::Side side, std::span<const std::string_view> ids,
     std::span<const TextMap* const> texts) const {
   const std::vector<int>& keywords = side == USER ? user_texts_ : poi_texts_;
+  const std::vector<int>& stored =
+      side == USER ? stored_user_texts_ : stored_poi_texts_;
   const Schema& schema =
       side == USER ? tabular_.schemas().users : tabular_.schemas().pois;
   const bool has_table = side == USER ? has_users_ : has_pois_;
@@ -141,11 +168,10 @@ absl::StatusOr<std::vector<SideBlock>> RequestEncoder::EncodeEntities(
     if (auto& row = rows[i]; row.has_value()) {
       block.known = true;
       FillRow(schema, row->columns(), block.row);
-      const size_t stored =
-          std::min<size_t>(keywords.size(), row->text_ids_size());
-      for (size_t t = 0; t < stored; ++t) {
+      for (size_t t = 0; t < keywords.size(); ++t) {
+        if (stored[t] >= row->text_ids_size()) continue;
         text_ids[i * keywords.size() + t] =
-            std::move(*row->mutable_text_ids(static_cast<int>(t)));
+            std::move(*row->mutable_text_ids(stored[t]));
       }
     }
     if (!texts.empty()) {

@@ -117,6 +117,8 @@ class RequestEncoder {
   TabularEncoder tabular_;
   int64_t text_dim_;  // 0 for a model without texts.
   std::vector<int> user_texts_, context_texts_, poi_texts_;  // Keywords.
+  // Where they stand among the texts of the snapshot's entities.
+  std::vector<int> stored_user_texts_, stored_poi_texts_;
   std::vector<std::string> keyword_names_;
   bool has_users_, has_pois_;
   bool crosses_read_pois_ = false;

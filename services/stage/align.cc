@@ -3,10 +3,9 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
-#include <malloc.h>
 #include <spdlog/spdlog.h>
 
-#include <algorithm>
+#include <chrono>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -15,9 +14,12 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/keep_freed_memory.h"
 #include "common/base/read_ahead.h"
 #include "common/base/status_macros.h"
+#include "common/config/left_out_features.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
 #include "common/ctr/model_io.h"
 #include "common/ctr/score_distribution.h"
 #include "common/ctr/trainer.h"
@@ -25,10 +27,12 @@
 #include "common/features/feature_learner.h"
 #include "common/store/snapshot.h"
 #include "common/tensors/torch_status.h"
+#include "services/stage/best_epoch.h"
 #include "services/stage/ctr_batcher.h"
-#include "services/stage/ctr_metrics_json.h"
+#include "services/stage/epoch_batches.h"
 #include "services/stage/loss_curve.h"
 #include "services/stage/p5.h"
+#include "services/stage/validation.h"
 
 namespace larr::stage {
 namespace {
@@ -42,7 +46,6 @@ using nlohmann::ordered_json;
 constexpr char kDescription[] = "description.textproto";
 constexpr char kCheckpoint[] = "checkpoint.safetensors";
 constexpr char kCurve[] = "curve.json";
-constexpr int64_t kScoreRows = 4096;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
@@ -56,7 +59,9 @@ struct Align {
   std::unique_ptr<const Snapshot> snapshot;  // Null without texts.
   std::filesystem::path work;
 
-  uint64_t seed() const { return context.config.spec().seed(); }
+  uint64_t seed() const {
+    return config.seed() != 0 ? config.seed() : context.config.spec().seed();
+  }
   bool has_texts() const { return snapshot != nullptr; }
 
   // With `max_rows` each epoch must see the same rows, so in the same order.
@@ -88,6 +93,12 @@ absl::StatusOr<Align> Prepare(StageContext& context) {
   LARR_ASSIGN_OR_RETURN(AlignConfig config, FindConfig(context.config));
   LARR_ASSIGN_OR_RETURN(Dataset dataset,
                         OpenDataset(context.config.spec().dataset()));
+  // From here on the dataset has what this model reads.
+  LARR_ASSIGN_OR_RETURN(
+      dataset.spec, WithoutLeftOutFeatures(std::move(dataset.spec), config));
+  LARR_ASSIGN_OR_RETURN(dataset.texts, TextRenderer::Create(dataset.spec));
+  LARR_RETURN_IF_ERROR(
+      CheckRecommenderInputs(config.architecture().kind(), dataset.spec));
   std::unique_ptr<const Snapshot> snapshot;
   if (config.architecture().kind() == CtrArchitecture::LARR) {
     LARR_ASSIGN_OR_RETURN(const auto folder, context.Input("embed"));
@@ -147,7 +158,8 @@ absl::StatusOr<CtrModelDescription> LearnOnce(const Align& align) {
 }
 
 absl::Status SetStatistics(const Align& align, SceneEncoder& encoder) {
-  SceneTexts texts(align.dataset.texts, *align.snapshot);
+  SceneTexts texts(align.dataset.texts, align.dataset.spec.scene_features(),
+                   *align.snapshot);
   LARR_ASSIGN_OR_RETURN(auto stream, align.TrainingRows(0, 0));
   std::vector<int32_t> found(texts.slot_count());
   Impression row;
@@ -178,138 +190,115 @@ absl::Status SetStatistics(const Align& align, SceneEncoder& encoder) {
 
 // --- Step 2: training. -------------------------------------------------------
 
-// The batches of all epochs in order, from those of `step` on.
-class BatchReader {
- public:
-  BatchReader(const Align& align, CtrBatcher& batcher, int64_t steps_per_epoch,
-              int64_t step)
-      : align_(align),
-        batcher_(batcher),
-        epoch_(step / steps_per_epoch),
-        skip_(step % steps_per_epoch * align.config.batch_size()) {}
-
-  absl::StatusOr<CtrBatch> Next() {
-    while (batcher_.rows() < align_.config.batch_size()) {
-      if (!stream_.has_value()) {
-        LARR_ASSIGN_OR_RETURN(stream_, align_.TrainingRows(epoch_, skip_));
-      }
-      LARR_ASSIGN_OR_RETURN(const bool more, stream_->Next(row_));
-      if (more) {
-        batcher_.Add(row_);
-        continue;
-      }
-      stream_.reset();
-      ++epoch_;
-      skip_ = 0;
-      if (batcher_.rows() > 0) break;
-    }
-    return batcher_.Take();
-  }
-
- private:
-  const Align& align_;
-  CtrBatcher& batcher_;
-  int64_t epoch_;
-  int64_t skip_;  // Rows of the epoch that were trained on.
-  std::optional<ImpressionStream> stream_;
-  Impression row_;
-};
-
 struct Trained {
-  LossCurve curve;
+  ordered_json loss;  // LossCurve::points.
   int64_t steps = 0;
-  double seconds = 0;  // Of this process.
+  int64_t epoch = 0;                      // Whose model it is, from 1.
+  std::vector<double> validation_losses;  // By epoch; empty without patience.
+  double seconds = 0;                     // Of this process.
   double throughput = 0;
 };
 
-absl::Status Checkpoint(const Align& align, const CtrTrainer& trainer,
-                        const LossCurve& curve) {
-  LARR_RETURN_IF_ERROR(curve.Save(align.work / kCurve));
-  return trainer.Save(align.work / kCheckpoint);
+// What training changes, and where it stands.
+struct Training {
+  CtrTrainer trainer;
+  std::optional<BestEpoch> best;  // With patience.
+  LossCurve curve;
+
+  bool ended() const { return best.has_value() && best->ended(); }
+  CtrTrainer::Tensors BestState() const {
+    return best.has_value() ? best->State() : CtrTrainer::Tensors();
+  }
+};
+
+absl::Status Checkpoint(const Align& align, const Training& training) {
+  LARR_RETURN_IF_ERROR(training.curve.Save(align.work / kCurve));
+  return training.trainer.Save(align.work / kCheckpoint, training.BestState());
+}
+
+// From the checkpoint, if there is one.
+absl::StatusOr<Training> Begin(const Align& align, CtrModel& model) {
+  Training training{CtrTrainer(model, align.config, align.seed()), {}, {}};
+  if (align.config.patience() > 0)
+    training.best.emplace(model, align.config.epochs(),
+                          align.config.patience());
+  if (std::filesystem::exists(align.work / kCheckpoint)) {
+    LARR_RETURN_IF_ERROR(training.trainer.Restore(align.work / kCheckpoint,
+                                                  training.BestState()));
+    LARR_RETURN_IF_ERROR(
+        training.curve.Load(align.work / kCurve, training.trainer.step()));
+    spdlog::info("resumed step={}", training.trainer.step());
+  } else if (align.has_texts()) {
+    LARR_RETURN_IF_ERROR(SetStatistics(align, *model.scene_encoder()));
+  }
+  return training;
+}
+
+// The model becomes that of the best epoch.
+void Finish(Training& training, int64_t steps_per_epoch, Trained& trained) {
+  trained.loss = training.curve.points();
+  trained.steps = training.trainer.step();
+  trained.epoch = trained.steps / steps_per_epoch;
+  if (!training.best.has_value()) return;
+  trained.epoch = training.best->best();
+  trained.validation_losses = training.best->losses();
+  training.best->Restore();
 }
 
 absl::StatusOr<Trained> Train(Align& align,
                               const CtrModelDescription& description,
-                              CtrModel& model, CtrBatcher& batcher) {
-  CtrTrainer trainer(model, align.config, align.seed());
-  Trained trained;
-  if (std::filesystem::exists(align.work / kCheckpoint)) {
-    LARR_RETURN_IF_ERROR(trainer.Restore(align.work / kCheckpoint));
-    LARR_RETURN_IF_ERROR(
-        trained.curve.Load(align.work / kCurve, trainer.step()));
-    spdlog::info("resumed step={}", trainer.step());
-  } else if (align.has_texts()) {
-    LARR_RETURN_IF_ERROR(SetStatistics(align, *model.scene_encoder()));
-  }
+                              CtrModel& model, CtrBatcher& batcher,
+                              CtrBatcher& validation) {
+  LARR_ASSIGN_OR_RETURN(Training training, Begin(align, model));
+  CtrTrainer& trainer = training.trainer;
   const int64_t batch_size = align.config.batch_size();
   const int64_t steps_per_epoch =
       (description.training_rows() + batch_size - 1) / batch_size;
-  trained.steps = steps_per_epoch * align.config.epochs();
+  const int64_t steps = steps_per_epoch * align.config.epochs();
   // Checkpoints fall on points of the curve, so that it is the same again.
   const int64_t checkpoint_steps =
       (align.config.checkpoint_steps() + LossCurve::kEvery - 1) /
       LossCurve::kEvery * LossCurve::kEvery;
-  BatchReader reader(align, batcher, steps_per_epoch, trainer.step());
-  ReadAhead<CtrBatch> batches(trained.steps - trainer.step(), [&reader] {
+  EpochBatches reader(
+      [&](int64_t epoch, int64_t skip) {
+        return align.TrainingRows(epoch, skip);
+      },
+      batcher, batch_size, steps_per_epoch, trainer.step());
+  ReadAhead<CtrBatch> batches(steps - trainer.step(), [&reader] {
     return GuardTorch("making a batch", [&reader] { return reader.Next(); });
   });
-  const auto start = Clock::now();
+  Trained trained;
+  auto start = Clock::now();
   int64_t rows = 0;
-  while (trainer.step() < trained.steps) {
+  while (trainer.step() < steps && !training.ended()) {
     LARR_ASSIGN_OR_RETURN(const CtrBatch batch, batches.Next());
     LARR_ASSIGN_OR_RETURN(const StepLoss loss, trainer.Step(batch));
     rows += batch.rows();
     trained.seconds = SecondsSince(start);
     trained.throughput = static_cast<double>(rows) / trained.seconds;
-    if (trained.curve.Add(trainer.step(), loss, trained.steps))
-      align.context.progress.Report(trainer.step(), trained.steps,
-                                    trained.curve.last(), trained.throughput,
+    if (training.curve.Add(trainer.step(), loss, steps))
+      align.context.progress.Report(trainer.step(), steps,
+                                    training.curve.last(), trained.throughput,
                                     "samples/s");
+    if (training.best.has_value() && trainer.step() % steps_per_epoch == 0) {
+      const auto before = Clock::now();
+      LARR_ASSIGN_OR_RETURN(const double validation_loss,
+                            ValidationLoss(align.dataset, model, validation));
+      training.best->Add(validation_loss);
+      start += Clock::now() - before;  // It is no training.
+    }
     if (trainer.step() % checkpoint_steps == 0)
-      LARR_RETURN_IF_ERROR(Checkpoint(align, trainer, trained.curve));
+      LARR_RETURN_IF_ERROR(Checkpoint(align, training));
   }
-  spdlog::info("trained steps={} samples_per_second={:.0f} missing_texts={}",
-               trained.steps, trained.throughput, batcher.missing_texts());
+  Finish(training, steps_per_epoch, trained);
+  spdlog::info(
+      "trained steps={} epoch={} samples_per_second={:.0f} missing_texts={}",
+      trained.steps, trained.epoch, trained.throughput,
+      batcher.missing_texts());
   return trained;
 }
 
-// --- Step 3: validation. -----------------------------------------------------
-
-struct Validation {
-  ordered_json metrics;
-  config::v1::ScoreDistribution scores;  // Empty without rows.
-};
-
-config::v1::ScoreDistribution DistributionOf(const ModelScores& scores) {
-  config::v1::ScoreDistribution distribution;
-  if (!scores.ctr.empty())
-    *distribution.mutable_ctr() = MakeHistogram(scores.ctr);
-  if (!scores.ctcvr.empty())
-    *distribution.mutable_ctcvr() = MakeHistogram(scores.ctcvr);
-  return distribution;
-}
-
-absl::StatusOr<Validation> Validate(const Align& align, CtrModel& model,
-                                    CtrBatcher& batcher) {
-  LARR_ASSIGN_OR_RETURN(
-      auto stream,
-      ImpressionStream::Open(align.dataset, {.part = Part::kValidation}));
-  RowLabels labels;
-  ModelScores scores;
-  Impression row;
-  for (bool more = true; more;) {
-    LARR_ASSIGN_OR_RETURN(more, stream.Next(row));
-    if (more) {
-      batcher.Add(row);
-      labels.Add(row);
-    }
-    if (batcher.rows() == 0 || (more && batcher.rows() < kScoreRows)) continue;
-    LARR_ASSIGN_OR_RETURN(const CtrBatch batch, batcher.Take());
-    scores.Add(model.Predict(batch));
-  }
-  return Validation{MetricsJson(labels, scores, /*bootstrap_samples=*/0, 0),
-                    DistributionOf(scores)};
-}
+// --- Step 3: validation, and the artifact. -----------------------------------
 
 absl::Status Publish(const Align& align, const CtrModelDescription& description,
                      const CtrModel& model, const ordered_json& training,
@@ -333,10 +322,7 @@ absl::Status Publish(const Align& align, const CtrModelDescription& description,
 
 absl::Status Run(StageContext& context) {
   const auto start = Clock::now();
-  // Tensors of a step go back to the heap, not to the system: the next step
-  // would fault every page of them in again.
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  KeepFreedMemory();
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(Align align, Prepare(context));
   LARR_RETURN_IF_ERROR(context.ClaimWork(Identity(align)));
@@ -344,24 +330,29 @@ absl::Status Run(StageContext& context) {
                         LearnOnce(align));
   LARR_ASSIGN_OR_RETURN(const auto model,
                         NewCtrModel(description, align.seed()));
-  LARR_ASSIGN_OR_RETURN(
-      const auto batcher,
-      CtrBatcher::Create(align.dataset, description, align.snapshot.get()));
-  LARR_ASSIGN_OR_RETURN(const Trained trained,
-                        Train(align, description, *model, *batcher));
+  const auto make_batcher = [&] {
+    return CtrBatcher::Create(align.dataset, description, align.snapshot.get());
+  };
+  LARR_ASSIGN_OR_RETURN(const auto batcher, make_batcher());
+  // The other's rows are still being read while an epoch is validated.
+  LARR_ASSIGN_OR_RETURN(const auto validator, make_batcher());
+  LARR_ASSIGN_OR_RETURN(const Trained trained, Train(align, description, *model,
+                                                     *batcher, *validator));
   LARR_ASSIGN_OR_RETURN(const Validation validation,
-                        Validate(align, *model, *batcher));
+                        Validate(align.dataset, *model, *validator));
   return Publish(align, description, *model,
                  {{"name", description.name()},
                   {"training_rows", description.training_rows()},
                   {"batch_size", align.config.batch_size()},
                   {"steps", trained.steps},
+                  {"epoch", trained.epoch},
+                  {"validation_losses", trained.validation_losses},
                   {"seconds", SecondsSince(start)},
                   {"train_seconds", trained.seconds},
                   {"throughput", trained.throughput},
                   {"unit", "samples/s"},
                   {"loss_every", LossCurve::kEvery},
-                  {"loss", trained.curve.points()},
+                  {"loss", trained.loss},
                   {"validation", validation.metrics}},
                  validation.scores);
 }

@@ -6,13 +6,15 @@
 //   1. One pass over the training rows learns vocabularies, bucket edges and
 //      means; for LARR, each slot's mean and scale from the distinct texts of
 //      the first `shuffle_rows` rows.
-//   2. Adam over batches in a seeded order; text vectors come from the `embed`
-//      snapshot by text id, as they were on each row's own day.
+//   2. AdamW over batches in a seeded order; text vectors come from the `embed`
+//      snapshot by text id, as they were on each row's own day. With `patience`
+//      the loss on validation rows, without alignment, after each epoch.
 //   3. Metrics on the validation rows.
 //
 // Writes a `ctr_model` artifact: the model (common/ctr/model_io.h), and
 // `training.json` with rows, steps, seconds, throughput, the loss curve (means
-// over `loss_every` steps) and the validation metrics.
+// over `loss_every` steps), the epoch whose model it is (from 1), with patience
+// the `validation_losses` by epoch, and the validation metrics.
 //
 // Work folder: `description.textproto` after step 1; `checkpoint.safetensors`
 //              and `curve.json` during step 2. A stage that was killed goes on

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -32,22 +33,41 @@ int64_t PairOf(const Impression& impression) {
                               hash(impression.poi_id));
 }
 
+// That the dataset reads every column, and with texts has every scene feature,
+// of the model's own spec.
+absl::Status CheckFit(const Dataset& dataset,
+                      const config::v1::CtrModelDescription& description,
+                      bool with_texts) {
+  const auto lacks = [&](std::string_view what, const std::string& name) {
+    return absl::InvalidArgumentError(
+        fmt::format("model \"{}\" was trained with a spec that has the {} "
+                    "`{}`, but dataset "
+                    "\"{}\" does not have it; train the model again",
+                    description.name(), what, name, dataset.spec.name()));
+  };
+  const SpecSchemas of_model(description.dataset());
+  for (const Table table : {Table::kUsers, Table::kPois, Table::kImpressions})
+    for (const std::string& column : of_model.of(table).names())
+      if (dataset.schemas().of(table).Find(column) < 0)
+        return lacks(fmt::format("column of {},", TableName(table)), column);
+  if (!with_texts) return absl::OkStatus();
+  const auto& features = dataset.spec.scene_features();
+  for (const std::string& name : description.dataset().scene_features())
+    if (std::find(features.begin(), features.end(), name) == features.end())
+      return lacks("scene feature", name);
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<CtrBatcher>> CtrBatcher::Create(
     const Dataset& dataset, const config::v1::CtrModelDescription& description,
     const Snapshot* snapshot) {
+  LARR_RETURN_IF_ERROR(CheckFit(dataset, description, snapshot != nullptr));
   LARR_ASSIGN_OR_RETURN(
       TabularEncoder encoder,
-      TabularEncoder::Create(description.dataset(), description.features()));
-  if (encoder.schemas().impressions.names() !=
-          dataset.schemas().impressions.names() ||
-      encoder.schemas().users.names() != dataset.schemas().users.names() ||
-      encoder.schemas().pois.names() != dataset.schemas().pois.names())
-    return absl::InvalidArgumentError(fmt::format(
-        "model \"{}\" was trained with a spec whose features read other "
-        "columns than dataset \"{}\"; train it again",
-        description.name(), dataset.spec.name()));
+      TabularEncoder::Create(description.dataset(), description.features(),
+                             dataset.schemas()));
   if (snapshot != nullptr &&
       snapshot->fingerprint() != description.embedder_fingerprint())
     return absl::FailedPreconditionError(fmt::format(
@@ -55,20 +75,22 @@ absl::StatusOr<std::unique_ptr<CtrBatcher>> CtrBatcher::Create(
         "snapshot {} has {}; embed with that checkpoint or train again",
         description.name(), description.embedder_fingerprint(),
         snapshot->folder().string(), snapshot->fingerprint()));
+  std::unique_ptr<SceneTexts> texts;
+  if (snapshot != nullptr)
+    texts = std::make_unique<SceneTexts>(
+        dataset.texts, description.dataset().scene_features(), *snapshot);
   return std::unique_ptr<CtrBatcher>(
-      new CtrBatcher(dataset, std::move(encoder), snapshot,
+      new CtrBatcher(std::move(encoder), std::move(texts),
                      description.has_order_task() ? 2 : 1));
 }
 
-CtrBatcher::CtrBatcher(const Dataset& dataset, TabularEncoder encoder,
-                       const Snapshot* snapshot, int tasks)
+CtrBatcher::CtrBatcher(TabularEncoder encoder,
+                       std::unique_ptr<SceneTexts> texts, int tasks)
     : encoder_(std::move(encoder)),
       tasks_(tasks),
       users_(config::v1::USER, encoder_.block(config::v1::USER)),
-      pois_(config::v1::POI, encoder_.block(config::v1::POI)) {
-  if (snapshot != nullptr)
-    texts_ = std::make_unique<SceneTexts>(dataset.texts, *snapshot);
-}
+      pois_(config::v1::POI, encoder_.block(config::v1::POI)),
+      texts_(std::move(texts)) {}
 
 void CtrBatcher::Add(const Impression& impression) {
   const size_t row = pairs_.size();

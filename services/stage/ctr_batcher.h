@@ -25,6 +25,7 @@ class CtrBatcher {
  public:
   // `snapshot` is null for a model without texts; it outlives the object, and
   // so does `dataset`.
+  // A model may read fewer features than the dataset has.
   // Errors: kInvalidArgument    the description does not fit the dataset
   //         kFailedPrecondition the snapshot is of another embedder
   static absl::StatusOr<std::unique_ptr<CtrBatcher>> Create(
@@ -51,8 +52,8 @@ class CtrBatcher {
     Side(config::v1::Side s, const FeatureBlock& b)
         : side(s), block(b), ids(b.id_count), dense(b.dense_count) {}
   };
-  CtrBatcher(const Dataset& dataset, TabularEncoder encoder,
-             const Snapshot* snapshot, int tasks);
+  CtrBatcher(TabularEncoder encoder, std::unique_ptr<SceneTexts> texts,
+             int tasks);
   void AddEntity(Side& side, const Impression& impression,
                  const std::shared_ptr<const EntityPartition>& partition,
                  int64_t index, int64_t* ids, float* dense);

@@ -18,7 +18,9 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/left_out_features.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
 #include "common/dataset/impression_stream.h"
 #include "common/llm/optimizer.h"
 #include "common/llm/p5_model.h"
@@ -184,7 +186,11 @@ absl::Status Run(const P5Stage& stage) {
   CtrModelDescription description;
   description.set_name(stage.config.name());
   *description.mutable_architecture() = stage.config.architecture();
-  *description.mutable_dataset() = stage.dataset.spec;
+  LARR_ASSIGN_OR_RETURN(
+      *description.mutable_dataset(),
+      WithoutLeftOutFeatures(stage.dataset.spec, stage.config));
+  LARR_RETURN_IF_ERROR(CheckRecommenderInputs(
+      stage.config.architecture().kind(), description.dataset()));
   description.set_has_order_task(
       !stage.dataset.spec.impressions().order_column().empty());
   LARR_ASSIGN_OR_RETURN(auto model,

@@ -8,13 +8,36 @@
 
 namespace larr::stage {
 
-SceneTexts::SceneTexts(const TextRenderer& renderer, const Snapshot& snapshot)
+namespace {
+
+using Names = google::protobuf::RepeatedPtrField<std::string>;
+
+std::vector<int> KeywordsNamed(const TextRenderer& renderer,
+                               const Names& names) {
+  std::vector<int> keywords;
+  for (const std::string& name : names)
+    for (const int keyword : renderer.scene_features())
+      if (renderer.name(keyword) == name) keywords.push_back(keyword);
+  return keywords;
+}
+
+}  // namespace
+
+SceneTexts::SceneTexts(const TextRenderer& renderer, const Names& names,
+                       const Snapshot& snapshot)
     : renderer_(renderer),
       snapshot_(snapshot),
-      keywords_(renderer.scene_features()),
-      users_(renderer.ScenePositionsOf(config::v1::USER)),
-      pois_(renderer.ScenePositionsOf(config::v1::POI)),
-      context_(renderer.ScenePositionsOf(config::v1::CONTEXT)) {}
+      keywords_(KeywordsNamed(renderer, names)),
+      users_(PositionsOf(config::v1::USER)),
+      pois_(PositionsOf(config::v1::POI)),
+      context_(PositionsOf(config::v1::CONTEXT)) {}
+
+std::vector<int> SceneTexts::PositionsOf(config::v1::Side side) const {
+  std::vector<int> found;
+  for (int i = 0; i < slot_count(); ++i)
+    if (renderer_.side(keywords_[i]) == side) found.push_back(i);
+  return found;
+}
 
 void SceneTexts::Find(const Impression& impression, std::span<int32_t> out) {
   FindEntity(users_, impression.users, impression.user_index, out);

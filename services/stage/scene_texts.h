@@ -75,14 +75,17 @@ class PerEntity {
 
 class SceneTexts {
  public:
-  // REQUIRES: renderer and snapshot outlive the object.
-  SceneTexts(const TextRenderer& renderer, const Snapshot& snapshot);
+  // Those of some scene features of the renderer, `names`.
+  // REQUIRES: renderer and snapshot outlive the object; the renderer has them.
+  SceneTexts(const TextRenderer& renderer,
+             const google::protobuf::RepeatedPtrField<std::string>& names,
+             const Snapshot& snapshot);
 
   int slot_count() const { return static_cast<int>(keywords_.size()); }
   int dim() const { return snapshot_.dim(); }
 
-  // For each scene feature, in the spec's order, the table's row of its text;
-  // -1 where the impression has no such text.
+  // For each of the scene features, in their order, the table's row of its
+  // text; -1 where the impression has no such text.
   void Find(const Impression& impression, std::span<int32_t> out);
 
   // Reads the vectors of texts that Find saw for the first time.
@@ -111,6 +114,7 @@ class SceneTexts {
     explicit Side(std::vector<int> p)
         : positions(p), rows(static_cast<int>(p.size())) {}
   };
+  std::vector<int> PositionsOf(config::v1::Side side) const;
   int32_t TextOf(int position, const Row& row);
   void FindEntity(Side& side,
                   const std::shared_ptr<const EntityPartition>& partition,

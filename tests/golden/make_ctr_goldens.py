@@ -226,6 +226,21 @@ class WideDeep(nn.Module):
         return pairs
 
 
+class Linear(nn.Module):
+    """Logistic regression: a weight for each id and each number."""
+
+    def __init__(self):
+        super().__init__()
+        self.tables = nn.ModuleList(nn.Embedding(rows, 1, sparse=True) for rows in TABLE_ROWS)
+        self.wide = nn.Linear(3, 1)
+
+    def forward(self, batch):
+        return sum(table(batch["ids"][:, i]) for i, table in enumerate(self.tables)) + self.wide(batch["dense"])
+
+    def named(self):
+        return {"wide_weight": self.wide.weight, "wide_bias": self.wide.bias}
+
+
 class TwoTasks(nn.Module):
     """A model for each of two tasks."""
 
@@ -297,9 +312,9 @@ def begin(name, description, model):
     return [torch.optim.Adam(dense, 0.01), torch.optim.SparseAdam(tables, 0.01)]
 
 
-def make_single_task(name, kind, pairs, steps=3):
-    """Wide & Deep or DeepFM, its predictions, and its weights after steps."""
-    model = TwoTasks(lambda: WideDeep(pairs))
+def make_single_task(name, kind, make, steps=3):
+    """A model for each task, its predictions, and its weights after steps."""
+    model = TwoTasks(make)
     architecture = f"architecture {{ kind: {kind} embedding_width: 4 deep_widths: 6 deep_widths: 5 }}\n"
     first, last = DESCRIPTION.index("architecture"), DESCRIPTION.index("dataset {")
     description = DESCRIPTION[:first].replace("larr", name) + architecture + DESCRIPTION[last:]
@@ -350,5 +365,6 @@ torch.manual_seed(7)
 make_scene()
 make_info_nce()
 make_larr()
-make_single_task("wide_deep", "WIDE_DEEP", pairs=False)
-make_single_task("deep_fm", "DEEP_FM", pairs=True)
+make_single_task("wide_deep", "WIDE_DEEP", lambda: WideDeep(pairs=False))
+make_single_task("deep_fm", "DEEP_FM", lambda: WideDeep(pairs=True))
+make_single_task("linear", "LINEAR", Linear)

@@ -165,6 +165,10 @@ TEST_CASE("A recommender's settings are refused by its name", "[config]") {
       {"epochs: -1", "`epochs` is -1"},
       {"max_rows: -1", "`max_rows` is -1"},
       {"alignment_weight: -1", "`alignment_weight` is -1"},
+      {"alignment_negatives: -1", "`alignment_negatives` is -1"},
+      {"weight_decay: -0.1", "`weight_decay` is -0.1; it must be 0 or more"},
+      {"weight_decay: nan", "`weight_decay` is nan"},
+      {"patience: -1", "`patience` is -1; it must be 0 or more"},
       {"alignment_temperature: -1", "`alignment_temperature` is -1"},
       {"default_probability: 1",
        "`default_probability` is 1; it must be in (0, 1)"},
@@ -173,7 +177,7 @@ TEST_CASE("A recommender's settings are refused by its name", "[config]") {
        "`shuffle_rows` is 10; it must be at least `batch_size`, 2400"},
       {no_kind,
        "`architecture.kind` is not set; set it to LARR, PLE, "
-       "WIDE_DEEP or DEEP_FM"},
+       "WIDE_DEEP, DEEP_FM, P5 or LINEAR"},
       {"architecture { tower_width: -1 }",
        "`architecture.tower_width` is -1; it must be in [1, 65536]"},
       {"architecture { ple_levels: 2000000000 }",
@@ -283,6 +287,24 @@ TEST_CASE("A recommender of a dataset that lacks what it reads is refused",
   SECTION("no texts") {
     dataset.clear_scene_features();
     message = larr + "`scene_features` is empty";
+  }
+  SECTION("leaving out the only ids of e_t") {
+    *dataset.add_tabular_features() = dataset.tabular_features(0);
+    dataset.mutable_tabular_features(1)->set_name("price");
+    spec.mutable_align(1)->add_left_out_features("poi_id");
+    message = larr + "`user_embedding_features` and `poi_embedding_features`";
+  }
+  SECTION("leaving out all texts") {
+    spec.mutable_align(1)->add_left_out_features("sky");
+    message = larr + "`scene_features` is empty, or all are in";
+  }
+  SECTION("leaving out all of it") {
+    spec.mutable_align(1)->add_left_out_features("poi_id");
+    message = larr + "`tabular_features` is empty, or all are in";
+  }
+  SECTION("leaving out what is not there") {
+    spec.mutable_align(1)->add_left_out_features("cuisine");
+    message = "`align` named `larr`: `left_out_features` names \"cuisine\"";
   }
   SECTION("nothing for any") {
     dataset.clear_tabular_features();

@@ -32,8 +32,8 @@ CtrBatch Batch(const Golden& golden, int step) {
           .pairs = torch::arange(labels.size(0))};
 }
 
-TEST_CASE("Wide & Deep and DeepFM agree with a PyTorch reference") {
-  const std::string name = GENERATE("wide_deep", "deep_fm");
+TEST_CASE("Models of one task agree with a PyTorch reference") {
+  const std::string name = GENERATE("linear", "wide_deep", "deep_fm");
   INFO(name);
   const Golden golden(name + "_steps.safetensors");
   auto loaded = LoadCtrModel(GoldenFolder() / name).value();
@@ -65,8 +65,8 @@ TEST_CASE("Wide & Deep and DeepFM agree with a PyTorch reference") {
   }
 }
 
-TEST_CASE("Wide & Deep and DeepFM are served as they predict") {
-  const std::string name = GENERATE("wide_deep", "deep_fm");
+TEST_CASE("Models of one task are served as they predict") {
+  const std::string name = GENERATE("linear", "wide_deep", "deep_fm");
   INFO(name);
   const Golden golden(name + "_steps.safetensors");
   const Scorer scorer = Scorer::Open(GoldenFolder() / name, 1).value();
@@ -98,11 +98,12 @@ TEST_CASE("Wide & Deep and DeepFM are served as they predict") {
 }
 
 TEST_CASE("A dataset without numbers, or without ids, will do") {
+  const std::string name = GENERATE("linear", "deep_fm");
   auto description = LoadTextProto<config::v1::CtrModelDescription>(
-                         GoldenFolder() / "deep_fm" / kCtrDescriptionFile)
+                         GoldenFolder() / name / kCtrDescriptionFile)
                          .value();
   const bool has_ids = GENERATE(false, true);
-  INFO(has_ids);
+  INFO(name << " " << has_ids);
   auto& spec = *description.mutable_dataset();
   spec.clear_user_embedding_features();
   spec.clear_poi_embedding_features();

@@ -107,7 +107,6 @@ TEST_CASE("Texts stand between their special tokens", "[features]") {
   SECTION("scene features keep the order of the spec") {
     CHECK(renderer->scene_features() == std::vector<int>{3, 1, 0});
     CHECK(renderer->SceneFeaturesOf(Side::POI) == std::vector<int>{1, 0});
-    CHECK(renderer->ScenePositionsOf(Side::POI) == std::vector<int>{1, 2});
   }
 }
 

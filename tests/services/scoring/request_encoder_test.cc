@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/request_encoder.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 
+#include "common/config/left_out_features.h"
 #include "tests/services/scoring/sample_request.h"
 #include "tests/services/scoring/scoring_world.h"
 #include "tests/testing/temp_dir.h"
@@ -92,6 +95,33 @@ TEST_CASE("Vectors are those of the texts of training", "[scoring]") {
   CHECK(At(pois.vectors[3]) ==
         ScoringWorld::VectorOfText("<POI_menu>menu 1</POI_menu>", 8));
   CHECK(pois.vectors[4] == nullptr);
+}
+
+TEST_CASE("A model that leaves features out finds its own in a snapshot of all",
+          "[scoring]") {
+  const Fixture fixture;
+  config::v1::AlignConfig align;
+  for (const char* name : {"POI_name", "price", "user_home"})
+    align.add_left_out_features(name);
+  auto description = fixture.world.Description({});
+  *description.mutable_dataset() =
+      *WithoutLeftOutFeatures(description.dataset(), align);
+  const auto encoder = RequestEncoder::Create(description, *fixture.snapshot);
+  REQUIRE(encoder.ok());
+  const auto pois = encoder->EncodePois({{"p0", "p1"}});
+  REQUIRE(pois.ok());
+  CHECK(pois->columns.ids == std::vector<int64_t>{1, 2});
+  CHECK(pois->columns.dense.empty());
+  REQUIRE(pois->columns.vectors.size() == 2);
+  for (int i = 0; i < 2; ++i)
+    CHECK(At(pois->columns.vectors[i]) ==
+          ScoringWorld::VectorOfText(
+              fmt::format("<POI_menu>menu {}</POI_menu>", i), 8));
+  const auto request = encoder->Encode(
+      testing::SampleRequest(2), std::vector{&pois->pois[0], &pois->pois[1]});
+  REQUIRE(request.ok());
+  CHECK(request->columns.user_vectors.empty());
+  CHECK(request->columns.context_vectors.size() == 1);
 }
 
 TEST_CASE("Texts of a request go before those that are stored or rendered",

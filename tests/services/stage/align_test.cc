@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/align.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdint>
 #include <numeric>
+#include <string>
+#include <vector>
 
 #include "common/base/artifact_folder.h"
 #include "common/config/text_proto.h"
@@ -139,6 +142,102 @@ TEST_CASE("vocabularies know training days alone") {
   for (const auto& feature : loaded.description.features())
     for (const std::string& value : feature.vocabulary())
       REQUIRE(value != "new");
+}
+
+TEST_CASE("a recommender's own seed goes before the run's") {
+  const CtrFixture fixture;
+  const auto weights = [&](uint64_t of_run, uint64_t own,
+                           const std::string& output) {
+    StageConfig config = AlignOf(fixture, "ple");
+    config.mutable_spec()->set_seed(of_run);
+    config.mutable_spec()->mutable_align(0)->set_seed(own);
+    REQUIRE(Run(fixture, config, output).ok());
+    return ReadFile(fixture.path() / output / kCtrWeightsFile).value();
+  };
+  const std::string nine = weights(7, 9, "a");
+  CHECK(weights(9, 0, "b") == nine);
+  CHECK(weights(7, 0, "c") != nine);
+}
+
+TEST_CASE("a model does not read the features that it leaves out") {
+  const CtrFixture fixture;
+  StageConfig config = AlignOf(fixture, "larr");
+  auto& align = *config.mutable_spec()->mutable_align(1);
+  for (const char* name : {"orders", "cities", "sky", "user_id"})
+    align.add_left_out_features(name);
+  REQUIRE(Run(fixture, config, "out").ok());
+  const auto loaded = LoadCtrModel(fixture.path() / "out").value();
+  const auto& spec = loaded.description.dataset();
+  CHECK(spec.tabular_features_size() == 3);
+  CHECK(spec.user_embedding_features_size() == 0);
+  CHECK(loaded.description.features_size() == 3);
+  CHECK(loaded.model->layout().slot_count() == 2);
+  CHECK(loaded.model->layout().target_ids.size() == 1);
+  // Only the weather and the user tell who clicks.
+  CHECK(fixture.Json("out/training.json")["validation"]["ctr_auc"] < 0.7);
+  SECTION("an unknown one is refused") {
+    align.add_left_out_features("cuisine");
+    const absl::Status status = Run(fixture, config, "wrong");
+    CHECK(absl::IsInvalidArgument(status));
+    CHECK_THAT(std::string(status.message()), Catch::Contains("\"cuisine\""));
+  }
+  SECTION("the last ones that LARR needs are refused") {
+    align.add_left_out_features("poi_id");
+    const absl::Status status = Run(fixture, config, "wrong");
+    CHECK(absl::IsInvalidArgument(status));
+    CHECK_THAT(std::string(status.message()),
+               Catch::Contains("poi_embedding_features"));
+  }
+}
+
+// A model that has nothing to learn from: its loss soon goes up and down.
+StageConfig Patient(const CtrFixture& fixture) {
+  StageConfig config = AlignOf(fixture, "ple");
+  auto& align = *config.mutable_spec()->mutable_align(0);
+  for (const char* name : {"orders", "cities", "user_id"})
+    align.add_left_out_features(name);
+  align.set_learning_rate(0.03);
+  align.set_checkpoint_steps(10);
+  align.set_epochs(40);
+  align.set_patience(2);
+  return config;
+}
+
+TEST_CASE("patience ends training and writes the model of the best epoch") {
+  const CtrFixture fixture;
+  StageConfig config = Patient(fixture);
+  REQUIRE(Run(fixture, config, "out").ok());
+  const auto training = fixture.Json("out/training.json");
+  const auto losses = training["validation_losses"].get<std::vector<double>>();
+  const int epoch = training["epoch"];
+  CAPTURE(losses, epoch);
+  REQUIRE(losses.size() < 40);
+  REQUIRE(losses.size() == static_cast<size_t>(epoch) + 2);
+  REQUIRE(training["steps"] == losses.size() * 8);
+  REQUIRE(std::min_element(losses.begin(), losses.end()) ==
+          losses.begin() + epoch - 1);
+  const auto weights = [&](const std::string& folder) {
+    return ReadFile(fixture.path() / folder / kCtrWeightsFile).value();
+  };
+  const std::string best = weights("out");
+
+  // As a kill after the last checkpoint would have left the work folder.
+  std::filesystem::remove_all(fixture.path() / "out");
+  REQUIRE(Run(fixture, config, "out").ok());
+  CHECK(weights("out") == best);
+  const auto again = fixture.Json("out/training.json");
+  CHECK(again["validation_losses"].get<std::vector<double>>() == losses);
+  CHECK(again["epoch"] == epoch);
+
+  // So many epochs, and no more, make the same model.
+  auto& align = *config.mutable_spec()->mutable_align(0);
+  align.clear_patience();
+  align.set_epochs(epoch);
+  REQUIRE(Run(fixture, config, "plain").ok());
+  CHECK(weights("plain") == best);
+  const auto plain = fixture.Json("plain/training.json");
+  CHECK(plain["epoch"] == epoch);
+  CHECK(plain["validation_losses"].empty());
 }
 
 TEST_CASE("wrong settings are refused by name") {

@@ -2,7 +2,9 @@
 #include "services/stage/ctr_batcher.h"
 
 #include <catch2/catch.hpp>
+#include <utility>
 
+#include "common/config/left_out_features.h"
 #include "common/features/feature_learner.h"
 #include "tests/services/stage/ctr_fixture.h"
 
@@ -79,6 +81,62 @@ TEST_CASE("a batch holds each row's own features, texts of its day, labels") {
   // A history for each of two days, two skies, three introductions.
   REQUIRE(batch.scene.texts_TC.size(0) == 2 + 2 + 3);
   REQUIRE(batcher->missing_texts() == 0);
+}
+
+TEST_CASE("a model that leaves features out reads rows of the whole dataset") {
+  const CtrFixture fixture;
+  const Dataset& dataset = fixture.dataset();
+  const auto snapshot = Snapshot::Open(fixture.path() / "snapshot").value();
+  const auto description = Describe(dataset);
+  auto less = description;
+  config::v1::AlignConfig align;
+  for (const char* name : {"user_id", "orders", "sky"})
+    align.add_left_out_features(name);
+  *less.mutable_dataset() = WithoutLeftOutFeatures(dataset.spec, align).value();
+  auto all = CtrBatcher::Create(dataset, description, snapshot.get()).value();
+  auto some = CtrBatcher::Create(dataset, less, snapshot.get()).value();
+  for (const Impression& row : TrainingRows(dataset)) {
+    all->Add(row);
+    some->Add(row);
+  }
+  const CtrBatch whole = all->Take().value(), part = some->Take().value();
+  // Ids: user_id, hour, poi_id, distance, cities. The one number is `orders`.
+  CHECK(torch::equal(part.ids, whole.ids.narrow(1, 1, 4)));
+  CHECK(part.dense.size(1) == 0);
+  // Texts: history, sky, intro.
+  for (int64_t i = 0; i < part.rows(); ++i)
+    for (const auto& [slot, of_all] : {std::pair{0, 0}, {1, 2}}) {
+      const int64_t text = part.scene.index_Br[i][slot].item<int64_t>();
+      const int64_t same = whole.scene.index_Br[i][of_all].item<int64_t>();
+      REQUIRE((text < 0) == (same < 0));
+      if (text < 0) continue;
+      REQUIRE(part.scene.slots_T[text].item<int64_t>() == slot);
+      REQUIRE(
+          torch::equal(part.scene.texts_TC[text], whole.scene.texts_TC[same]));
+    }
+}
+
+TEST_CASE("a dataset without what the model reads is refused") {
+  const CtrFixture fixture;
+  const auto snapshot = Snapshot::Open(fixture.path() / "snapshot").value();
+  auto description = Describe(fixture.dataset());
+  std::string what;
+  SECTION("a column") {
+    description.mutable_dataset()
+        ->mutable_tabular_features(1)
+        ->mutable_dense()
+        ->set_column("income");
+    what = "`income`";
+  }
+  SECTION("a text") {
+    description.mutable_dataset()->add_scene_features("place");
+    what = "`place`";
+  }
+  const absl::Status status =
+      CtrBatcher::Create(fixture.dataset(), description, snapshot.get())
+          .status();
+  CHECK(absl::IsInvalidArgument(status));
+  CHECK_THAT(std::string(status.message()), Catch::Contains(what));
 }
 
 TEST_CASE("rows of the same user and item have the same pair, others not") {

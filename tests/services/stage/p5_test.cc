@@ -137,6 +137,23 @@ TEST_CASE("Work of other settings or inputs is refused") {
   CHECK(absl::IsFailedPrecondition(Run(fixture, config, "out")));
 }
 
+TEST_CASE("A P5 is not told of features that it leaves out") {
+  const CtrFixture fixture;
+  StageConfig config = P5Stage(fixture, StageConfig::ALIGN);
+  auto& align = *config.mutable_spec()->mutable_align(1);
+  align.set_epochs(1);
+  align.set_max_rows(40);
+  REQUIRE(Run(fixture, config, "all").ok());
+  align.add_left_out_features("history");
+  align.add_left_out_features("orders");
+  REQUIRE(Run(fixture, config, "fewer").ok());
+  CHECK(fixture.Json("fewer/training.json")["tokens"] <
+        fixture.Json("all/training.json")["tokens"]);
+  align.add_left_out_features("nothing");
+  CHECK_THAT(Run(fixture, config, "wrong").ToString(),
+             Catch::Contains("\"nothing\""));
+}
+
 TEST_CASE("Of its seed follow the steps of a P5") {
   const CtrFixture fixture;
   StageConfig config = P5Stage(fixture, StageConfig::ALIGN);

@@ -13,7 +13,8 @@ using testing::CtrFixture;
 TEST_CASE("a text is one row of the table however often it comes") {
   const CtrFixture fixture;
   const auto snapshot = Snapshot::Open(fixture.path() / "snapshot").value();
-  SceneTexts texts(fixture.dataset().texts, *snapshot);
+  SceneTexts texts(fixture.dataset().texts,
+                   fixture.dataset().spec.scene_features(), *snapshot);
   auto stream =
       ImpressionStream::Open(fixture.dataset(), {.part = Part::kTest}).value();
   std::vector<int32_t> found(texts.slot_count());

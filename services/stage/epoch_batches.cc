@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/epoch_batches.h"
+
+#include <utility>
+
+#include "common/base/status_macros.h"
+
+namespace larr::stage {
+
+EpochBatches::EpochBatches(OpenRows open, CtrBatcher& batcher,
+                           int64_t batch_size, int64_t steps_per_epoch,
+                           int64_t step)
+    : open_(std::move(open)),
+      batcher_(batcher),
+      batch_size_(batch_size),
+      epoch_(step / steps_per_epoch),
+      skip_(step % steps_per_epoch * batch_size) {}
+
+absl::StatusOr<CtrBatch> EpochBatches::Next() {
+  while (batcher_.rows() < batch_size_) {
+    if (!stream_.has_value()) {
+      LARR_ASSIGN_OR_RETURN(stream_, open_(epoch_, skip_));
+    }
+    LARR_ASSIGN_OR_RETURN(const bool more, stream_->Next(row_));
+    if (more) {
+      batcher_.Add(row_);
+      continue;
+    }
+    stream_.reset();
+    ++epoch_;
+    skip_ = 0;
+    if (batcher_.rows() > 0) break;
+  }
+  return batcher_.Take();
+}
+
+}  // namespace larr::stage
