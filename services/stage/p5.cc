@@ -38,7 +38,7 @@ using config::v1::AlignConfig;
 using config::v1::CtrModelDescription;
 using nlohmann::ordered_json;
 
-constexpr int64_t kValidationRows = 1000;
+constexpr int64_t kValidationRows = 500;
 
 // What all steps share.
 struct P5Stage {

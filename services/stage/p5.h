@@ -7,7 +7,7 @@
 //   1. One pass over the training rows counts the steps: prompts fill a step by
 //      their tokens, and the learning rate's schedule wants to know its end.
 //   2. AdamW over the rows in the order that ALIGN reads them in.
-//   3. Metrics on 1,000 validation rows, drawn by the seed.
+//   3. Metrics on 500 validation rows, drawn by the seed.
 //
 // Writes a `p5_model` artifact: the model (p5_recommender.h), and
 // `training.json` as ALIGN writes it, but with each step in `loss`, with

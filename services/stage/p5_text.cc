@@ -18,6 +18,7 @@ namespace larr::stage {
 namespace {
 
 void AppendValue(const Value& value, std::string& out) {
+  if (IsNull(value)) return;
   const double* number = std::get_if<double>(&value);
   if (number == nullptr || *number == std::trunc(*number))
     return AppendText(value, out);
