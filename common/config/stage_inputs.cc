@@ -31,9 +31,7 @@ Roles EmbedInputs(const TrainingSpec& spec) {
 
 Roles AlignInputs(const TrainingSpec& spec, const std::string& name) {
   for (const AlignConfig& align : spec.align()) {
-    if (align.name() != name) continue;
-    if (ReadsTexts(align)) return {"embed"};
-    if (align.architecture().kind() == CtrArchitecture::P5) return {"pretrain"};
+    if (align.name() == name && ReadsTexts(align)) return {"embed"};
   }
   return {};
 }

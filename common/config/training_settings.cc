@@ -22,6 +22,7 @@ using config::v1::CtrArchitecture;
 using config::v1::DatasetSpec;
 using config::v1::EmbedConfig;
 using config::v1::LlmOptimizer;
+using config::v1::P5Config;
 using config::v1::PretrainConfig;
 using config::v1::StageConfig;
 using config::v1::TrainingSpec;
@@ -88,6 +89,16 @@ absl::Status Check(const std::string& path, std::initializer_list<Rule> rules) {
   return absl::OkStatus();
 }
 
+absl::Status CheckOptimizer(const std::string& path,
+                            const LlmOptimizer& optimizer) {
+  return Check(path, {Rate("learning_rate", optimizer.learning_rate()),
+                      Rate("new_parameter_learning_rate",
+                           optimizer.new_parameter_learning_rate()),
+                      NotNegative("warmup_steps", optimizer.warmup_steps()),
+                      NotNegative("weight_decay", optimizer.weight_decay()),
+                      NotNegative("clip_norm", optimizer.clip_norm())});
+}
+
 // What stages 1 and 2 have in common.
 template <typename Config>
 absl::Status CompleteLlmConfig(const std::string& path, Config& config) {
@@ -107,14 +118,28 @@ absl::Status CompleteLlmConfig(const std::string& path, Config& config) {
   if (config.lora().rank() > 0 && config.lora().alpha() == 0)
     config.mutable_lora()->set_alpha(config.lora().rank());
   if (config.steps() == 0) return absl::OkStatus();
-  const LlmOptimizer& optimizer = config.optimizer();
-  return Check(path + "optimizer.",
-               {Rate("learning_rate", optimizer.learning_rate()),
-                Rate("new_parameter_learning_rate",
-                     optimizer.new_parameter_learning_rate()),
-                NotNegative("warmup_steps", optimizer.warmup_steps()),
-                NotNegative("weight_decay", optimizer.weight_decay()),
-                NotNegative("clip_norm", optimizer.clip_norm())});
+  return CheckOptimizer(path + "optimizer.", config.optimizer());
+}
+
+absl::Status CompleteP5(AlignConfig& config) {
+  const bool is_p5 = config.architecture().kind() == CtrArchitecture::P5;
+  LARR_RETURN_IF_ERROR(Check(
+      "", {{"p5", config.has_p5() ? "set" : "not set", config.has_p5() == is_p5,
+            is_p5 ? "set where `architecture.kind` is P5"
+                  : "left out where `architecture.kind` is not P5"}}));
+  if (!is_p5) return absl::OkStatus();
+  P5Config& p5 = *config.mutable_p5();
+  if (p5.precision() == config::v1::PRECISION_UNSPECIFIED)
+    p5.set_precision(config::v1::BF16);
+  LARR_RETURN_IF_ERROR(
+      Check("", {AtLeast("p5.max_tokens", 32, p5.max_tokens()),
+                 {"p5.tokens_per_step", p5.tokens_per_step(),
+                  p5.tokens_per_step() >= p5.max_tokens(),
+                  fmt::format("at least `p5.max_tokens`, {}", p5.max_tokens())},
+                 NotNegative("p5.frozen_layers", p5.frozen_layers()),
+                 {"patience", config.patience(), config.patience() == 0,
+                  "0 for a P5: its `epochs` are all trained"}}));
+  return CheckOptimizer("p5.optimizer.", p5.optimizer());
 }
 
 absl::StatusOr<AlignConfig> CompleteAlign(AlignConfig config) {
@@ -151,6 +176,7 @@ absl::StatusOr<AlignConfig> CompleteAlign(AlignConfig config) {
                 kEmbeddingDim % architecture.encoder_heads() == 0,
             fmt::format("a divisor of {}, the width of a text's vector",
                         kEmbeddingDim)}}));
+  LARR_RETURN_IF_ERROR(CompleteP5(config));
   return config;
 }
 
@@ -181,6 +207,19 @@ absl::Status CheckEncoder(const TrainingSpec& spec) {
 absl::Status WithName(const std::string& name, const absl::Status& error) {
   return absl::InvalidArgumentError(fmt::format("`align` named `{}`: {}", name,
                                                 std::string(error.message())));
+}
+
+// A run that publishes offers its last model.
+absl::Status CheckOffered(const TrainingSpec& spec) {
+  if (spec.evaluate_only() || spec.align().empty()) return absl::OkStatus();
+  const AlignConfig& last = *spec.align().rbegin();
+  if (last.architecture().kind() != CtrArchitecture::P5)
+    return absl::OkStatus();
+  return WithName(last.name(),
+                  absl::InvalidArgumentError(
+                      "a P5 cannot be served, and the last model is the one "
+                      "that `publish` offers; put another one last, or set "
+                      "`evaluate_only`"));
 }
 
 }  // namespace
@@ -359,7 +398,7 @@ absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
   LARR_RETURN_IF_ERROR(CompleteEmbedConfig(spec.embed()).status());
   for (const AlignConfig& align : spec.align())
     LARR_RETURN_IF_ERROR(CompleteAlignConfig(align).status());
-  return absl::OkStatus();
+  return CheckOffered(spec);
 }
 
 absl::Status CheckRecommenderInputs(CtrArchitecture::Kind kind,

@@ -87,6 +87,13 @@ absl::StatusOr<CtrLayout> MakeCtrLayout(
     const CtrModelDescription& description) {
   LARR_ASSIGN_OR_RETURN(const CtrArchitecture architecture,
                         CompleteArchitecture(description.architecture()));
+  if (architecture.kind() == CtrArchitecture::P5)
+    return absl::InvalidArgumentError(fmt::format(
+        "model \"{}\" is of kind P5: a language model that answers a prompt "
+        "for "
+        "each candidate. The stage EVALUATE scores it; serving and its tools "
+        "take the other kinds",
+        description.name()));
   LARR_RETURN_IF_ERROR(
       CheckRecommenderInputs(architecture.kind(), description.dataset()));
   LARR_ASSIGN_OR_RETURN(

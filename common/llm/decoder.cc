@@ -283,11 +283,12 @@ Tensor Decoder::Frozen(const PackedBatch& batch) const {
   return out;
 }
 
-Tensor Decoder::Hidden(const PackedBatch& batch) const {
+Tensor Decoder::Hidden(const PackedBatch& batch, const Tensor& added) const {
   TORCH_CHECK(batch.max_length <= config_.max_positions, "a text of ",
               batch.max_length, " tokens is longer than the model's ",
               config_.max_positions, " positions");
   Tensor x = Frozen(batch);
+  if (added.defined()) x = x + added;
   std::shared_ptr<const PackedBatch> kept;
   if (recompute_ && torch::GradMode::is_enabled())
     kept = std::make_shared<const PackedBatch>(batch);

@@ -82,7 +82,10 @@ class Decoder {
   std::vector<TrainedTensor> Train(bool with_vocabulary);
 
   // [T, h], in the dtype of the weights: what the head and the projection read.
-  torch::Tensor Hidden(const PackedBatch& batch) const;
+  // `added`, float32 [T, h] where it is defined, joins the stream above the
+  // frozen layers: with none, the embedding.
+  torch::Tensor Hidden(const PackedBatch& batch,
+                       const torch::Tensor& added = {}) const;
   // [rows, V] float32, of rows of Hidden().
   torch::Tensor Logits(const torch::Tensor& hidden) const;
 

@@ -36,6 +36,7 @@ struct StepResult {
   int64_t tokens = 0;                    // that the model read
   std::map<std::string, double> values;  // more to report, by name
   std::string batch;                     // what errors call it
+  int64_t rows = 0;                      // of a dataset, where it read those
 };
 
 struct LlmTrainerOptions {

@@ -32,6 +32,7 @@
 #include "services/stage/epoch_batches.h"
 #include "services/stage/identity.h"
 #include "services/stage/loss_curve.h"
+#include "services/stage/p5.h"
 #include "services/stage/validation.h"
 
 namespace larr::stage {
@@ -354,6 +355,9 @@ absl::Status Run(StageContext& context) {
 }  // namespace
 
 absl::Status RunAlign(StageContext& context) {
+  LARR_ASSIGN_OR_RETURN(const AlignConfig config, FindConfig(context.config));
+  if (config.architecture().kind() == CtrArchitecture::P5)
+    return RunP5(context, config);
   return GuardTorch("align", [&] { return Run(context); });
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stage 3 (paper 3.3): trains one recommender, `spec.align[align_name]`.
+// Stage 3 (paper 3.3): trains one recommender, `spec.align[align_name]`. What is
+// said here is of all kinds but P5, whose training is in p5.h.
 //
 //   1. One pass over the training rows learns vocabularies, bucket edges and
 //      means; for LARR, each slot's mean and scale from the distinct texts of

@@ -31,6 +31,8 @@
 #include "services/stage/metric_slices.h"
 #include "services/stage/part_metrics.h"
 #include "services/stage/poi_slices.h"
+#include "services/stage/p5_recommender.h"
+#include "services/stage/p5_row_scores.h"
 #include "services/stage/row_scores.h"
 #include "services/stage/scores_file.h"
 
@@ -107,6 +109,9 @@ std::string Origin(const StageContext& context, const Dataset& dataset,
 
 absl::StatusOr<std::unique_ptr<RowScores>> OpenModel(
     Evaluation& evaluation, const std::filesystem::path& folder) {
+  LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(folder));
+  if (manifest.kind() == kP5Kind)
+    return P5RowScores::Open(evaluation.dataset, folder);
   LARR_ASSIGN_OR_RETURN(auto loaded, LoadCtrModel(folder));
   const bool has_texts = loaded.description.text_dim() > 0;
   if (has_texts && evaluation.snapshot == nullptr) {

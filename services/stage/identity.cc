@@ -72,13 +72,18 @@ absl::Status AddCorpus(const StageContext& context, StageIdentity& identity) {
   return AddDataset(context, identity);
 }
 
+void AddBaseModel(const TrainingSpec& spec, StageIdentity& identity) {
+  identity.settings += fmt::format("base {}\n", spec.base_model());
+  identity.files += FolderStamp(spec.base_model());
+}
+
 absl::Status AddPretrain(const StageContext& context, StageIdentity& identity) {
   const TrainingSpec& spec = context.config.spec();
   LARR_ASSIGN_OR_RETURN(const auto config,
                         CompletePretrainConfig(spec.pretrain()));
-  identity.settings += fmt::format("seed {}\nbase {}\n{}", spec.seed(),
-                                   spec.base_model(), ToTextProto(config));
-  identity.files += FolderStamp(spec.base_model());
+  identity.settings +=
+      fmt::format("seed {}\n{}", spec.seed(), ToTextProto(config));
+  AddBaseModel(spec, identity);
   if (config.general_fraction() == 0) return absl::OkStatus();
   // Of another general corpus, a resumed run would read other documents.
   std::error_code error;  // A file that is gone is missed by who reads it.
@@ -121,6 +126,8 @@ absl::Status AddAlign(const StageContext& context, StageIdentity& identity) {
     identity.settings += fmt::format(
         "seed {}\n{}", config.seed() != 0 ? config.seed() : stage.spec().seed(),
         ToTextProto(config));
+    if (align.architecture().kind() == config::v1::CtrArchitecture::P5)
+      AddBaseModel(stage.spec(), identity);
     return AddDataset(context, identity);
   }
   return absl::InvalidArgumentError(

@@ -113,17 +113,26 @@ absl::Status RunTrainer(StageContext& context, int64_t steps,
                         const LlmTrainer::Body& body, LlmTrainer& trainer,
                         const LlmTrainer::Evaluate& evaluate) {
   const auto start = std::chrono::steady_clock::now();
-  int64_t tokens = 0;
+  int64_t tokens = 0, rows = 0;
   const double seconds_before = trainer.notes().value("seconds", 0.0);
   const int64_t tokens_before = trainer.notes().value("tokens", int64_t{0});
+  const int64_t rows_before = trainer.notes().value("rows", int64_t{0});
   const auto report = [&](int64_t step, const StepResult& result,
                           double throughput) {
     const std::chrono::duration<double> seconds =
         std::chrono::steady_clock::now() - start;
     tokens += result.tokens;
+    rows += result.rows;
     trainer.notes()["seconds"] = seconds_before + seconds.count();
     trainer.notes()["tokens"] = tokens_before + tokens;
-    context.progress.Report(step, steps, result.loss, throughput, "tokens/s");
+    trainer.notes()["rows"] = rows_before + rows;
+    if (result.rows == 0)
+      return context.progress.Report(step, steps, result.loss, throughput,
+                                     "tokens/s");
+    const double per_token =
+        static_cast<double>(result.rows) / static_cast<double>(result.tokens);
+    context.progress.Report(step, steps, result.loss, throughput * per_token,
+                            "rows/s");
   };
   // A batch follows from seed and step, so the two name it.
   const auto named = [&](int64_t step) -> absl::StatusOr<StepResult> {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the two stages that train the language model share: how they start,
-// how they go through their steps, and how they end.
+// What the stages that train the language model share: how they start, how
+// they go through their steps, and how they end.
 //
 // REQUIRES: context.ranks is set; all ranks call the same functions
 #pragma once
@@ -55,9 +55,10 @@ LlmTrainerOptions MakeTrainerOptions(const StageContext& context, int64_t steps,
                                      int kept_checkpoints,
                                      const std::string& identity);
 
-// Runs the trainer's remaining steps, telling `context.progress` of each. A
-// batch that `body` does not name is named by seed and step. `evaluate` is asked
-// on rank 0.
+// Runs the trainer's remaining steps, telling `context.progress` of each, in
+// rows/s where steps read rows, else in tokens/s; `seconds`, `tokens` and `rows`
+// so far are in the trainer's notes. A batch that `body` does not name is named
+// by seed and step. `evaluate` is asked on rank 0.
 absl::Status RunTrainer(StageContext& context, int64_t steps,
                         const LlmTrainer::Body& body, LlmTrainer& trainer,
                         const LlmTrainer::Evaluate& evaluate = {});

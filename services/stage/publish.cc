@@ -20,6 +20,7 @@ namespace larr::stage {
 namespace {
 
 using config::v1::ArtifactManifest;
+using config::v1::CtrArchitecture;
 using config::v1::CtrModelDescription;
 using config::v1::PublishDecision;
 using config::v1::StageConfig;
@@ -114,6 +115,16 @@ void CheckFingerprint(const ArtifactManifest& model,
                                  wanted, snapshot.embedder_fingerprint()));
 }
 
+void CheckKind(const std::string& model_path, Gate& gate) {
+  const auto description = LoadTextProto<CtrModelDescription>(
+      std::filesystem::path(model_path) / "model.textproto");
+  if (description.ok() &&
+      description->architecture().kind() == CtrArchitecture::P5)
+    gate.Check(false,
+               "the model is of kind P5, which the scoring service does not "
+               "serve: a language model would answer for each candidate.");
+}
+
 void CheckAuc(const StageConfig& config, double auc, Gate& gate) {
   if (std::isnan(auc)) {
     return gate.Check(false, "metrics.json has no validation ctr_auc of it.");
@@ -189,6 +200,7 @@ absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
   decision.set_champion_fencing_token(config.champion_fencing_token());
 
   Gate gate;
+  CheckKind(model_path, gate);
   const auto model = gate.CheckFiles("model", model_path);
   const auto snapshot = gate.CheckFiles("snapshot", paths["embed"]);
   const auto metrics = gate.CheckFiles("metrics", evaluate_path);

@@ -55,7 +55,8 @@ struct StageContext {
   const config::v1::StageConfig config;
   ProgressWriter progress;
   // Those that train one model together, this process among them: of the
-  // stages `pretrain` and `contrast`. Null in other stages.
+  // stages `pretrain` and `contrast`, and of one process where `align` trains a
+  // P5. Null in other stages.
   ProcessGroup* ranks = nullptr;
 
   // Folder of the artifact in `role` (see StageConfig.inputs).

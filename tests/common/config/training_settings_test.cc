@@ -216,6 +216,69 @@ TEST_CASE("A recommender's settings are refused by its name", "[config]") {
       CheckWith("align { architecture { kind: PLE encoder_heads: 3 } }").ok());
 }
 
+constexpr char kP5[] = R"pb(
+  name: "p5"
+  architecture { kind: P5 }
+  p5 {
+    max_tokens: 256
+    tokens_per_step: 2048
+    optimizer { learning_rate: 1e-4 new_parameter_learning_rate: 1e-3 }
+  }
+)pb";
+
+TEST_CASE("A P5 needs its settings, and no other kind has them", "[config]") {
+  const auto good = *ParseTextProto<AlignConfig>(kP5);
+  REQUIRE(CompleteAlignConfig(good).ok());
+  CHECK(CompleteAlignConfig(good)->p5().precision() == config::v1::BF16);
+  const struct {
+    const char* fields;
+    const char* message;
+  } cases[] = {
+      {"architecture { kind: PLE }",
+       "`p5` is set; it must be left out where `architecture.kind` is not P5"},
+      {"p5 { max_tokens: 31 }",
+       "`p5.max_tokens` is 31; it must be at least 32"},
+      {"p5 { tokens_per_step: 255 }",
+       "`p5.tokens_per_step` is 255; it must be at least `p5.max_tokens`, 256"},
+      {"p5 { frozen_layers: -1 }", "`p5.frozen_layers` is -1"},
+      {"p5 { optimizer { learning_rate: 2 } }",
+       "`p5.optimizer.learning_rate` is 2; it must be in (0, 1]"},
+      {"p5 { optimizer { new_parameter_learning_rate: -1 } }",
+       "`p5.optimizer.new_parameter_learning_rate` is -1"},
+      {"p5 { optimizer { warmup_steps: -1 } }",
+       "`p5.optimizer.warmup_steps` is -1"},
+      {"patience: 2", "`patience` is 2; it must be 0 for a P5"},
+  };
+  for (const auto& c : cases) {
+    auto align = good;
+    align.MergeFrom(*ParseTextProto<AlignConfig>(c.fields));
+    const absl::Status status = CompleteAlignConfig(align).status();
+    INFO(c.fields << " | " << status.ToString());
+    CHECK(absl::IsInvalidArgument(status));
+    CHECK_THAT(
+        std::string(status.message()),
+        Catch::Contains("`align` named `p5`: ") && Catch::Contains(c.message));
+  }
+  auto without = good;
+  without.clear_p5();
+  CHECK_THAT(
+      std::string(CompleteAlignConfig(without).status().message()),
+      Catch::Contains(
+          "`p5` is not set; it must be set where `architecture.kind` is P5"));
+}
+
+TEST_CASE("A run that publishes does not offer a P5", "[config]") {
+  auto spec = *ParseTextProto<TrainingSpec>(kGood);
+  *spec.add_align() = *ParseTextProto<AlignConfig>(kP5);
+  const absl::Status status = CheckTrainingSettings(spec);
+  CHECK(absl::IsInvalidArgument(status));
+  CHECK_THAT(std::string(status.message()),
+             Catch::Contains("`align` named `p5`: a P5 cannot be served"));
+  SECTION("an experiment publishes nothing") { spec.set_evaluate_only(true); }
+  SECTION("another model is last") { spec.mutable_align()->SwapElements(0, 2); }
+  CHECK(CheckTrainingSettings(spec).ok());
+}
+
 TEST_CASE("A recommender of a dataset that lacks what it reads is refused",
           "[config]") {
   auto spec = *ParseTextProto<TrainingSpec>(kGood);

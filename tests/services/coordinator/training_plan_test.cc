@@ -137,6 +137,7 @@ TEST_CASE("A run that ends with its metrics plans what its models read",
   // One that does brings it back.
   run.mutable_spec()->mutable_align(0)->mutable_architecture()->set_kind(
       CtrArchitecture::P5);
+  run.mutable_spec()->mutable_align(0)->mutable_p5()->set_max_tokens(64);
   CHECK_THAT(ValidateTrainingSpec(run.spec()).status().ToString(),
              Catch::Contains("`base_model` is not set"));
 }

@@ -183,6 +183,12 @@ TEST_CASE("A changed byte, another snapshot or missing metrics are refused",
     CHECK(Refusals(run.config()) ==
           "Refused: the metrics were not computed on this align/larr.");
   }
+  SECTION("the model is none that is served") {
+    run.Write("align-larr", "model.textproto",
+              "name: \"larr\" architecture { kind: P5 }", {}, "");
+    CHECK(Refusals(run.config()).find("the model is of kind P5") !=
+          std::string::npos);
+  }
   SECTION("the metrics lack the model") {
     run.Write("evaluate", "metrics.json", "{\"models\": {}}", {}, "");
     CHECK(Refusals(run.config()).find("no validation ctr_auc") !=
