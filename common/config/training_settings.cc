@@ -10,6 +10,7 @@
 
 #include "common/base/date.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_inputs.h"
 
 namespace larr {
 namespace {
@@ -21,6 +22,7 @@ using config::v1::DatasetSpec;
 using config::v1::EmbedConfig;
 using config::v1::LlmOptimizer;
 using config::v1::PretrainConfig;
+using config::v1::StageConfig;
 using config::v1::TrainingSpec;
 
 // Of a recommender. With them no shape of its tensors overflows.
@@ -308,8 +310,10 @@ absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
             "in [0, 1]"},
            NotNegative("publish.max_calibration_error",
                        spec.publish().max_calibration_error())}));
-  LARR_RETURN_IF_ERROR(CompletePretrainConfig(spec.pretrain()).status());
-  LARR_RETURN_IF_ERROR(CompleteContrastConfig(spec.contrast()).status());
+  if (NeedsStage(spec, StageConfig::PRETRAIN))
+    LARR_RETURN_IF_ERROR(CompletePretrainConfig(spec.pretrain()).status());
+  if (NeedsStage(spec, StageConfig::CONTRAST))
+    LARR_RETURN_IF_ERROR(CompleteContrastConfig(spec.contrast()).status());
   LARR_RETURN_IF_ERROR(CompleteEmbedConfig(spec.embed()).status());
   for (const AlignConfig& align : spec.align())
     LARR_RETURN_IF_ERROR(CompleteAlignConfig(align).status());

@@ -27,6 +27,7 @@
 #include "common/tensors/torch_status.h"
 #include "services/stage/ctr_batcher.h"
 #include "services/stage/ctr_metrics_json.h"
+#include "services/stage/identity.h"
 #include "services/stage/loss_curve.h"
 
 namespace larr::stage {
@@ -96,14 +97,6 @@ absl::StatusOr<Align> Prepare(StageContext& context) {
                std::move(snapshot), context.config.work()};
 }
 
-// What a work folder must not be taken up by others than.
-std::string Identity(const Align& align) {
-  return fmt::format("seed {}\nembed {}\n{}{}", align.seed(),
-                     align.has_texts() ? align.snapshot->digest() : "",
-                     ToTextProto(align.config),
-                     ToTextProto(align.dataset.spec));
-}
-
 // --- Step 1: what the encoding of features learns from training rows. -------
 
 absl::StatusOr<CtrModelDescription> Learn(const Align& align) {
@@ -124,6 +117,7 @@ absl::StatusOr<CtrModelDescription> Learn(const Align& align) {
   description.set_name(align.config.name());
   *description.mutable_architecture() = align.config.architecture();
   *description.mutable_dataset() = align.dataset.spec;
+  description.mutable_dataset()->clear_slices();
   *description.mutable_features() = learner.Finish();
   description.set_has_order_task(
       !align.dataset.spec.impressions().order_column().empty());
@@ -338,7 +332,8 @@ absl::Status Run(StageContext& context) {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(Align align, Prepare(context));
-  LARR_RETURN_IF_ERROR(context.ClaimWork(Identity(align)));
+  LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
+  LARR_RETURN_IF_ERROR(context.ClaimWork(identity.all()));
   LARR_ASSIGN_OR_RETURN(const CtrModelDescription description,
                         LearnOnce(align));
   LARR_ASSIGN_OR_RETURN(const auto model,

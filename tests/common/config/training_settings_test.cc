@@ -269,6 +269,19 @@ TEST_CASE("A contrast without any weight has nothing to learn", "[config]") {
                              "positive, or else `poi_poi_weight`"));
 }
 
+TEST_CASE("Settings of stages that a run leaves out are not looked at",
+          "[config]") {
+  auto spec = *ParseTextProto<TrainingSpec>(kGood);
+  spec.clear_pretrain();
+  spec.clear_contrast();
+  spec.set_evaluate_only(true);
+  CHECK_THAT(std::string(CheckTrainingSettings(spec).message()),
+             Catch::Contains("`contrast.max_tokens` is 0"));
+  spec.mutable_align(1)->mutable_architecture()->set_kind(
+      CtrArchitecture::DEEP_FM);
+  CHECK(CheckTrainingSettings(spec).ok());
+}
+
 TEST_CASE("Settings that are left out get the proto's defaults", "[config]") {
   const auto spec = *ParseTextProto<TrainingSpec>(kGood);
   CHECK(CompletePretrainConfig(spec.pretrain())->precision() ==

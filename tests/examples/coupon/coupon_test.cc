@@ -122,6 +122,7 @@ DatasetReport CheckSurvey(const fs::path& folder) {
   }
 
   config::v1::StageConfig config;
+  config.set_stage(config::v1::StageConfig::CORPUS);
   config.mutable_spec()->set_dataset((folder / "dataset.textproto").string());
   config.set_output((folder / "corpus").string());
   stage::StageContext context{config, stage::ProgressWriter(folder)};
