@@ -63,6 +63,7 @@ void AddCommands(CLI::App& app, Session& session) {
   AddServingCommands(app, session);
   AddLogCommands(app, session);
   AddDatasetCommands(app, session);
+  AddExperimentCommands(app, session);
   AddCompletionCommand(app, session);
 }
 

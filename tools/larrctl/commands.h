@@ -50,6 +50,7 @@ void AddScoreCommand(CLI::App& app, Session& session);
 void AddServingCommands(CLI::App& app, Session& session);
 void AddLogCommands(CLI::App& app, Session& session);
 void AddDatasetCommands(CLI::App& app, Session& session);
+void AddExperimentCommands(CLI::App& app, Session& session);
 void AddCompletionCommand(CLI::App& app, Session& session);
 
 }  // namespace larr::ctl

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/experiment/overview.h"
+
+#include <catch2/catch.hpp>
+
+#include "common/base/files.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/tools/experiment/sample_experiment.h"
+#include "tools/experiment/experiment_report.h"
+
+namespace larr::experiment {
+namespace {
+
+struct World {
+  larr::testing::TempDir dir;
+  Experiment sample = testing::LoadSample(dir.path());
+  Experiment empty = sample;
+  Results results = *Results::Read(dir.path() / "r");
+
+  World() {
+    empty.spec.set_name("unrun");
+    empty.spec.set_title("Nobody ran it");
+    for (auto& arm : *empty.spec.mutable_arms())
+      arm.mutable_training()->mutable_align(0)->set_epochs(9);
+    for (int seed = 1; seed <= 3; ++seed) {
+      Add(0, seed, 0.70 + 0.001 * seed);
+      Add(1, seed, 0.72 + 0.001 * seed);
+    }
+    Add(2, 1, 0.6);
+  }
+  void Add(int arm, int seed, double auc) {
+    REQUIRE(results
+                .Add(testing::FakeResult(
+                    MakeShard(sample, sample.spec.arms(arm), seed), auc))
+                .ok());
+  }
+  std::vector<Findings> All() const {
+    return {Collect(empty, results), Collect(sample, results)};
+  }
+};
+
+TEST_CASE("The headline counts claims and tells the first", "[experiment]") {
+  const World world;
+  CHECK_THAT(Headline(world.All()),
+             Catch::StartsWith("b above Arm A: held, by +0.0200 CTR AUC [") &&
+                 Catch::Contains("over 3 seeds (0.7220 ± 0.0010 against 0.7020 "
+                                 "± 0.0010; Bayes bound 0.8000)") &&
+                 Catch::Contains("Of 3 claims with results, 2 are held, 1 not "
+                                 "held and 0 undecided."));
+  CHECK(Headline({}) == "No claim has results yet.");
+}
+
+TEST_CASE("The Markdown copy begins with headline and limits", "[experiment]") {
+  const World world;
+  const std::string text = OverviewMarkdown(world.All(), "tiny", "Few rows.");
+  const size_t headline = text.find("b above Arm A: held");
+  REQUIRE(headline != std::string::npos);
+  CHECK(headline < text.find("Few rows."));
+  CHECK(text.find("Few rows.") < text.find("Two arms"));
+  CHECK_THAT(text, Catch::Contains("| Nobody ran it (`unrun`) |") &&
+                       Catch::Contains("| not run (0 of 8) |") &&
+                       !Catch::Contains("## Nobody ran it") &&
+                       Catch::Contains("## Two arms") &&
+                       Catch::Contains("| Arm A | 0.7020 ± 0.0010 |") &&
+                       Catch::Contains("| 0.6100 |") &&
+                       Catch::Contains("| Bayes bound | 0.8000 |") &&
+                       Catch::Contains("Not finished: 7 of 8") &&
+                       Catch::Contains("slow (sample)"));
+  CHECK_FALSE(text.ends_with("\n\n"));
+}
+
+TEST_CASE("Pages are written for every experiment", "[experiment]") {
+  const World world;
+  const auto out = world.dir.path() / "pages";
+  REQUIRE(WritePages(world.All(), "tiny", "", out).ok());
+  CHECK_THAT(*ReadFile(out / "index.html"),
+             Catch::Contains("[Two arms](pair.html)"));
+  CHECK_THAT(*ReadFile(out / "pair.html"),
+             Catch::Contains("settings of Arm A, seed 1") &&
+                 Catch::Contains("\"diagonal\":true"));
+  CHECK(std::filesystem::exists(out / "unrun.html"));
+}
+
+}  // namespace
+}  // namespace larr::experiment

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/experiment/statistics.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <random>
+
+namespace larr::experiment {
+namespace {
+
+// Five seeds around `mean`, whose groups move all arms alike by `shared`.
+Samples MakeSamples(double mean, double seed_noise, double shared, int noise) {
+  std::mt19937_64 random(static_cast<uint64_t>(noise));
+  std::normal_distribution<double> normal;
+  std::mt19937_64 groups(99);
+  std::vector<double> draws(200);
+  for (double& draw : draws) draw = shared * normal(groups);
+  Samples samples;
+  for (int seed = 1; seed <= 5; ++seed) {
+    Sample& sample = samples[seed];
+    sample.value = mean + seed_noise * normal(random);
+    for (const double draw : draws) sample.draws.push_back(sample.value + draw);
+  }
+  return samples;
+}
+
+TEST_CASE("A summary has the mean and deviation of seeds", "[experiment]") {
+  const Summary s = Summarize({{1, {0.5, {}}}, {2, {0.7, {}}}});
+  CHECK(s.mean == Approx(0.6));
+  CHECK(s.deviation == Approx(std::sqrt(0.02)));
+  CHECK(s.seeds == 2);
+  CHECK(std::isnan(Summarize({}).mean));
+  CHECK(std::isnan(Summarize({{1, {0.5, {}}}}).deviation));
+}
+
+TEST_CASE("What the test's groups do to both arms alike widens no interval",
+          "[experiment]") {
+  const Samples a = MakeSamples(0.72, 0.001, 0.02, 1);
+  const Samples b = MakeSamples(0.71, 0.001, 0.02, 2);
+  const Difference paired = Compare(a, b);
+  CHECK(paired.seeds == 5);
+  CHECK(paired.value == Approx(Summarize(a).mean - Summarize(b).mean));
+  CHECK(paired.low > 0.007);
+  CHECK(paired.high < 0.013);
+  CHECK(paired.low < paired.value);
+  CHECK(paired.value < paired.high);
+  CHECK(JudgeAbove(paired) == Verdict::kHeld);
+  CHECK(JudgeAbove(paired, 0.03) == Verdict::kNotHeld);
+  CHECK(JudgeAbove(paired, 0.01) == Verdict::kUndecided);
+  CHECK(JudgeAbove(Compare(b, a)) == Verdict::kNotHeld);
+  CHECK(JudgeEqual(paired) == Verdict::kNotHeld);
+  CHECK(JudgeEqual(Compare(a, a)) == Verdict::kHeld);
+
+  // Rows of their own: what the groups do counts twice.
+  const Difference apart = Compare(a, b, /*same_rows=*/false);
+  CHECK(apart.high - apart.low > 0.06);
+  CHECK(JudgeAbove(apart) == Verdict::kUndecided);
+  CHECK(JudgeEqual(apart) == Verdict::kUndecided);
+}
+
+TEST_CASE("Seeds that disagree widen the interval as much as they must",
+          "[experiment]") {
+  Samples a, b;
+  for (int seed = 1; seed <= 5; ++seed) {
+    a[seed] = {0.7 + 0.01 * (seed - 3), {}};
+    b[seed] = {0.7, {}};
+  }
+  const Difference d = Compare(a, b);
+  CHECK(d.value == Approx(0).margin(1e-12));
+  // Deviation 0.0158 of one seed, 0.0071 of the mean of five, 1.96 of that.
+  CHECK(d.high == Approx(0.0139).margin(0.002));
+  CHECK(d.low == Approx(-0.0139).margin(0.002));
+}
+
+TEST_CASE("Without seeds or draws to vary there is no interval",
+          "[experiment]") {
+  const Difference lone = Compare({{1, {0.7, {}}}}, {{1, {0.6, {}}}});
+  CHECK(lone.value == Approx(0.1));
+  CHECK(std::isnan(lone.low));
+  CHECK(JudgeAbove(lone) == Verdict::kUndecided);
+  // One seed, with draws: of the groups alone.
+  const Difference groups =
+      Compare({{1, {0.7, {0.69, 0.71}}}}, {{1, {0.6, {0.6, 0.6}}}});
+  CHECK(groups.low == Approx(0.09));
+  CHECK(groups.high == Approx(0.11));
+  // No seed in common.
+  const Difference none = Compare({{1, {0.7, {}}}}, {{2, {0.6, {}}}});
+  CHECK(none.seeds == 0);
+  CHECK(std::isnan(none.value));
+  CHECK(JudgeEqual(none) == Verdict::kUndecided);
+}
+
+}  // namespace
+}  // namespace larr::experiment

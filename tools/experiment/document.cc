@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/experiment/document.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_replace.h"
+#include "tools/experiment/embedded.h"
+
+namespace larr::experiment {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr char kPlace[] = "__REPORT__";
+
+Json Number(double value) {
+  return std::isfinite(value) ? Json(value) : Json();
+}
+
+Json ToJson(const Plot& plot) {
+  Json json = {{"caption", plot.caption},   {"x_title", plot.x_title},
+               {"rows", plot.rows},         {"logarithmic", plot.logarithmic},
+               {"diagonal", plot.diagonal}, {"markers", plot.markers},
+               {"series", Json::array()}};
+  for (const Series& series : plot.series) {
+    Json points = Json::array();
+    for (const Point& p : series.points)
+      points.push_back(
+          {Number(p.x), Number(p.y), Number(p.low), Number(p.high)});
+    json["series"].push_back({{"name", series.name}, {"points", points}});
+  }
+  return json;
+}
+
+Json ToJson(const Section& section) {
+  Json json = {{"title", section.title},
+               {"paragraphs", section.paragraphs},
+               {"tables", Json::array()},
+               {"plots", Json::array()},
+               {"details", Json::array()}};
+  for (const Table& table : section.tables)
+    json["tables"].push_back({{"caption", table.caption},
+                              {"headers", table.headers},
+                              {"rows", table.rows},
+                              {"words", table.words}});
+  for (const Plot& plot : section.plots) json["plots"].push_back(ToJson(plot));
+  for (const Detail& detail : section.details)
+    json["details"].push_back({{"title", detail.title}, {"text", detail.text}});
+  return json;
+}
+
+std::string Cell(const std::string& text) {
+  return absl::StrReplaceAll(text, {{"|", "\\|"}, {"\n", " "}});
+}
+
+}  // namespace
+
+Json ToJson(const Document& document) {
+  Json json = {{"title", document.title},
+               {"lead", document.lead},
+               {"sections", Json::array()}};
+  for (const Section& section : document.sections)
+    json["sections"].push_back(ToJson(section));
+  return json;
+}
+
+std::string ToHtml(const Document& document) {
+  // `</script>` in a text must not end the script.
+  const std::string json =
+      absl::StrReplaceAll(ToJson(document).dump(), {{"</", "<\\/"}});
+  std::string page(kReportHtml);
+  return page.replace(page.find(kPlace), std::size(kPlace) - 1, json);
+}
+
+std::string ToMarkdown(const Table& table) {
+  std::string text =
+      table.caption.empty() ? "" : fmt::format("{}\n\n", table.caption);
+  const auto line = [&](const std::vector<std::string>& cells) {
+    text += "|";
+    for (const std::string& cell : cells)
+      text += fmt::format(" {} |", Cell(cell));
+    text += "\n";
+  };
+  line(table.headers);
+  text += "|";
+  for (size_t i = 0; i < table.headers.size(); ++i) {
+    const bool words =
+        i == 0 || std::count(table.words.begin(), table.words.end(),
+                             static_cast<int>(i)) > 0;
+    text += words ? " --- |" : " ---: |";
+  }
+  text += "\n";
+  for (const auto& row : table.rows) line(row);
+  return text + "\n";
+}
+
+std::string ToMarkdown(const Document& document, int level) {
+  const auto heading = [&](int below, const std::string& title) {
+    return fmt::format("{} {}\n\n", std::string(level + below, '#'), title);
+  };
+  std::string text = heading(0, document.title);
+  for (const std::string& line : document.lead) text += line + "\n\n";
+  for (const Section& section : document.sections) {
+    if (section.tables.empty() && section.paragraphs.empty()) continue;
+    if (!section.title.empty()) text += heading(1, section.title);
+    for (const std::string& line : section.paragraphs) text += line + "\n\n";
+    for (const Table& table : section.tables) text += ToMarkdown(table);
+  }
+  return text;
+}
+
+}  // namespace larr::experiment

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A report apart from its form: sections of text, tables and plots. Tables hold
+// text that is ready to be read, so that the page and its Markdown copy say the
+// same; plots hold numbers, and are on the page alone.
+//
+// A cell may be a link, `[text](address)`.
+//
+// Threads:  pure functions.
+#pragma once
+
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace larr::experiment {
+
+struct Table {
+  std::string caption;
+  std::vector<std::string> headers;
+  std::vector<std::vector<std::string>> rows;
+  // Columns of words, not of numbers; the first one always is.
+  std::vector<int> words = {};
+};
+
+struct Point {
+  double x = 0;
+  double y = 0;
+  double low = std::numeric_limits<double>::quiet_NaN();
+  double high = std::numeric_limits<double>::quiet_NaN();
+};
+
+struct Series {
+  std::string name;
+  std::vector<Point> points;
+};
+
+// Lines over x; or, with `rows`, dots in rows: the point's x is its row.
+struct Plot {
+  std::string caption;
+  std::string x_title;
+  std::vector<Series> series;
+  std::vector<std::string> rows = {};
+  bool logarithmic = false;  // x
+  bool diagonal = false;     // with the line y = x
+  bool markers = false;      // a dot on each point
+};
+
+// A long text behind a line that opens it: on the page alone.
+struct Detail {
+  std::string title;
+  std::string text;
+};
+
+struct Section {
+  std::string title;
+  std::vector<std::string> paragraphs = {};
+  std::vector<Table> tables = {};
+  std::vector<Plot> plots = {};
+  std::vector<Detail> details = {};
+};
+
+struct Document {
+  std::string title;
+  std::vector<std::string> lead;
+  std::vector<Section> sections;
+};
+
+// The page: self-contained HTML, drawn by the script inside it.
+std::string ToHtml(const Document& document);
+nlohmann::ordered_json ToJson(const Document& document);
+
+// Headings from `level` on: 1 is `#`.
+std::string ToMarkdown(const Document& document, int level);
+std::string ToMarkdown(const Table& table);
+
+}  // namespace larr::experiment

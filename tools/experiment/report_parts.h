@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Sections of an experiment's report (experiment_report.h). One that has
+// nothing to show has neither tables nor plots.
+//
+// Threads:  pure functions.
+#pragma once
+
+#include <string>
+
+#include "tools/experiment/document.h"
+#include "tools/experiment/findings.h"
+
+namespace larr::experiment {
+
+// What a sweep's arm is, e.g. `LARR`: arms of one kind are one line.
+std::string KindName(const config::v1::ExperimentArm& arm);
+
+// CTR AUC by slice of the test rows.
+Section SliceSection(const Findings& findings);
+// Mean score and mean label in bins of equal mass, of each arm's first seed.
+Section CalibrationSection(const Findings& findings);
+// Losses of every stage that learns, of each arm's first seed.
+Section CurveSection(const Findings& findings);
+// What the language model's stages did to what was held out from them.
+Section TextStageSection(const Findings& findings);
+// Commands, settings, versions, machines and times.
+Section RerunSection(const Findings& findings, const std::string& size);
+
+}  // namespace larr::experiment

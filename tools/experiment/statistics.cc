@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/experiment/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <random>
+
+namespace larr::experiment {
+namespace {
+
+constexpr int kRepeats = 4000;
+constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+
+// Two samples of one seed.
+struct Pair {
+  const Sample* first;
+  const Sample* second;
+};
+
+// How many draws all of them have.
+template <typename Which>
+size_t Draws(const std::vector<Pair>& pairs, const Which& which) {
+  size_t draws = std::numeric_limits<size_t>::max();
+  for (const Pair& pair : pairs) draws = std::min(draws, which(pair).size());
+  return draws;
+}
+
+double At(const Sample& sample, size_t draw, size_t draws) {
+  return draws == 0 ? sample.value : sample.draws[draw];
+}
+
+// Sorted mean differences of all repeats.
+std::vector<double> Repeats(const std::vector<Pair>& pairs, size_t first_draws,
+                            size_t second_draws, bool same_rows) {
+  const size_t n = pairs.size();
+  const double stretch =
+      n > 1 ? std::sqrt(static_cast<double>(n) / static_cast<double>(n - 1))
+            : 0;
+  std::mt19937_64 random(1);
+  const auto below = [&](size_t end) { return end == 0 ? 0 : random() % end; };
+  std::vector<double> means, differences(n);
+  for (int repeat = 0; repeat < kRepeats; ++repeat) {
+    const size_t first = below(first_draws);
+    const size_t second = same_rows ? first : below(second_draws);
+    double centre = 0, chosen = 0;
+    for (size_t i = 0; i < n; ++i) {
+      differences[i] = At(*pairs[i].first, first, first_draws) -
+                       At(*pairs[i].second, second, second_draws);
+      centre += differences[i] / static_cast<double>(n);
+    }
+    for (size_t i = 0; i < n; ++i)
+      chosen += differences[below(n)] / static_cast<double>(n);
+    means.push_back(centre + stretch * (chosen - centre));
+  }
+  std::sort(means.begin(), means.end());
+  return means;
+}
+
+}  // namespace
+
+Summary Summarize(const Samples& samples) {
+  Summary summary{kNaN, kNaN, static_cast<int>(samples.size())};
+  if (samples.empty()) return summary;
+  const auto n = static_cast<double>(samples.size());
+  double sum = 0, squares = 0;
+  for (const auto& [seed, sample] : samples) sum += sample.value;
+  summary.mean = sum / n;
+  for (const auto& [seed, sample] : samples)
+    squares += (sample.value - summary.mean) * (sample.value - summary.mean);
+  if (samples.size() > 1) summary.deviation = std::sqrt(squares / (n - 1));
+  return summary;
+}
+
+Difference Compare(const Samples& first, const Samples& second,
+                   bool same_rows) {
+  std::vector<Pair> pairs;
+  double sum = 0;
+  for (const auto& [seed, sample] : first) {
+    const auto other = second.find(seed);
+    if (other == second.end()) continue;
+    pairs.push_back({&sample, &other->second});
+    sum += sample.value - other->second.value;
+  }
+  Difference difference{kNaN, kNaN, kNaN, static_cast<int>(pairs.size())};
+  if (pairs.empty()) return difference;
+  difference.value = sum / static_cast<double>(pairs.size());
+  size_t first_draws = Draws(
+      pairs, [](const Pair& p) -> auto& { return p.first->draws; });
+  size_t second_draws = Draws(
+      pairs, [](const Pair& p) -> auto& { return p.second->draws; });
+  // One draw for both, or none.
+  if (same_rows)
+    first_draws = second_draws = std::min(first_draws, second_draws);
+  if (first_draws == 0 && second_draws == 0 && pairs.size() < 2)
+    return difference;
+  const auto means = Repeats(pairs, first_draws, second_draws, same_rows);
+  const auto rank = [&](double share) {
+    return means[static_cast<size_t>(share * (kRepeats - 1))];
+  };
+  difference.low = rank(0.025);
+  difference.high = rank(0.975);
+  return difference;
+}
+
+Verdict JudgeAbove(const Difference& difference, double by) {
+  if (difference.low > by) return Verdict::kHeld;
+  if (difference.high < by) return Verdict::kNotHeld;
+  return Verdict::kUndecided;
+}
+
+Verdict JudgeEqual(const Difference& difference) {
+  if (difference.low > -kEqualWithin && difference.high < kEqualWithin)
+    return Verdict::kHeld;
+  if (difference.low > kEqualWithin || difference.high < -kEqualWithin)
+    return Verdict::kNotHeld;
+  return Verdict::kUndecided;
+}
+
+}  // namespace larr::experiment

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// How sure a comparison of two arms is. A metric varies with the seed that an
+// arm was trained with, and with the groups (users) that happen to be in the
+// test; an interval has to tell of both.
+//
+// Threads:  pure functions; the same input gives the same output.
+#pragma once
+
+#include <map>
+#include <vector>
+
+namespace larr::experiment {
+
+// A metric of one arm with one seed.
+struct Sample {
+  double value = 0;
+  // The metric on bootstrap draws of the test's groups; draw i is of the same
+  // groups in every sample of these rows. May be empty.
+  std::vector<double> draws;
+};
+using Samples = std::map<int, Sample>;  // by seed
+
+struct Summary {
+  double mean = 0;       // NaN without samples
+  double deviation = 0;  // of single seeds; NaN with fewer than two
+  int seeds = 0;
+};
+Summary Summarize(const Samples& samples);
+
+struct Difference {
+  double value = 0;          // mean over the seeds that both have, or NaN
+  double low = 0, high = 0;  // 95 %, or NaN
+  int seeds = 0;             // that both have
+};
+
+// first - second. The interval is of a two-level bootstrap: each of 4,000 times
+// one draw of groups is chosen, the same for both arms, and as many seeds as
+// there are, with replacement, both arms with the same seed; the middle 95 % of
+// the mean differences remain. What seeds deviate by is stretched by
+// sqrt(n / (n - 1)), for n seeds drawn from n vary too little. With one seed
+// the interval tells of groups alone, without draws of seeds alone.
+// `same_rows` false: the arms were tested on other rows, and each has its own
+// draw.
+Difference Compare(const Samples& first, const Samples& second,
+                   bool same_rows = true);
+
+enum class Verdict {
+  kHeld,       // the whole interval agrees with the claim
+  kNotHeld,    // the whole interval disagrees
+  kUndecided,  // neither, or there is no interval
+};
+
+// `first` is above `second` by more than `by`.
+Verdict JudgeAbove(const Difference& difference, double by = 0);
+
+// Arms count as equal within so much.
+inline constexpr double kEqualWithin = 0.002;
+Verdict JudgeEqual(const Difference& difference);
+
+}  // namespace larr::experiment
