@@ -52,7 +52,8 @@ std::string_view PartName(Part part) {
   return kNames[part];
 }
 
-absl::StatusOr<Calendar> MakeCalendar(const config::v1::DateSplit& split) {
+absl::StatusOr<Calendar> MakeCalendar(const config::v1::DateSplit& split,
+                                      int more_test_days) {
   const std::array<std::string, kPartCount> begins = {
       split.pairs_begin(), split.train_begin(), split.validation_begin(),
       split.test_begin(), split.end()};
@@ -61,6 +62,7 @@ absl::StatusOr<Calendar> MakeCalendar(const config::v1::DateSplit& split) {
     LARR_ASSIGN_OR_RETURN(limits[i + 1], ParseDate(begins[i]));
   }
   limits[0] = limits[1] - std::chrono::days(kHistoryDays);
+  limits[kPartCount] += std::chrono::days(more_test_days);
   Calendar calendar;
   for (int part = 0; part < kPartCount; ++part) {
     if (limits[part] >= limits[part + 1]) {

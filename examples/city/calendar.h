@@ -37,7 +37,9 @@ struct Calendar {
   std::array<int, kPartCount> length = {};  // Days of a part.
 };
 
+// The test lasts `more_test_days` longer than the split says.
 // Errors: kInvalidArgument if a date is wrong or the parts are out of order.
-absl::StatusOr<Calendar> MakeCalendar(const config::v1::DateSplit& split);
+absl::StatusOr<Calendar> MakeCalendar(const config::v1::DateSplit& split,
+                                      int more_test_days = 0);
 
 }  // namespace larr::city

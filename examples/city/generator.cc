@@ -3,10 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-#include <deque>
-#include <future>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "common/base/files.h"
@@ -14,21 +11,17 @@
 #include "common/config/text_proto.h"
 #include "examples/city/auc_histogram.h"
 #include "examples/city/calendar.h"
+#include "examples/city/city_log.h"
 #include "examples/city/embedded.h"
-#include "examples/city/entities.h"
+#include "examples/city/hidden_model.h"
 #include "examples/city/impressions.h"
 #include "examples/city/partitions.h"
+#include "examples/city/platform.h"
 #include "examples/city/statistics.h"
 #include "examples/city/tables.h"
-#include "examples/city/world.h"
 
 namespace larr::city {
 namespace {
-
-constexpr int kRequestsPerRowGroup = 1000;
-// Share of the impressions in each part.
-constexpr std::array<double, kPartCount> kPartShares = {0.20, 0.10, 0.55, 0.05,
-                                                        0.10};
 
 // What is known about the rows of one part.
 struct PartSummary {
@@ -38,22 +31,21 @@ struct PartSummary {
 
 class Generator {
  public:
+  // `platform` must outlive the generator.
   Generator(const CityOptions& options, std::filesystem::path folder,
-            World world, Calendar calendar)
+            const Platform& platform)
       : options_(options),
         folder_(std::move(folder)),
-        world_(std::move(world)),
-        calendar_(std::move(calendar)),
-        pois_(MakePois(options.seed, options.pois, world_, calendar_)),
-        users_(MakeUsers(options.seed, options.users, world_)),
-        statistics_(world_, pois_, users_.size()),
-        maker_(options.seed, world_, calendar_, pois_, users_),
-        entities_(options.seed, world_, calendar_, pois_, users_) {}
+        calendar_(platform.calendar),
+        statistics_(platform.world, platform.pois, platform.users.size()),
+        log_(options, platform),
+        entities_(options.seed, platform) {}
 
   absl::Status Run(const OnDay& on_day) {
     for (int day = 0; day < std::ssize(calendar_.days); ++day) {
-      LARR_RETURN_IF_ERROR(entities_.Write(folder_, day, statistics_));
-      LARR_RETURN_IF_ERROR(WriteImpressions(day));
+      entities_.StartDay(day, statistics_);
+      LARR_RETURN_IF_ERROR(entities_.Write(folder_, statistics_));
+      LARR_RETURN_IF_ERROR(WriteImpressions(calendar_.days[day]));
       LARR_RETURN_IF_ERROR(on_day(calendar_.days[day].date, rows_));
     }
     return absl::OkStatus();
@@ -62,64 +54,31 @@ class Generator {
   nlohmann::ordered_json Summary() const;
 
  private:
-  int64_t RequestsOf(int day) const {
-    const Part part = calendar_.days[day].part;
-    return std::max<int64_t>(
-        1, std::llround(static_cast<double>(options_.impressions) *
-                        kPartShares[part] / calendar_.length[part] /
-                        kImpressionsPerRequest));
-  }
-
-  absl::Status WriteImpressions(int day);
-  absl::Status TakeChunk(Chunk chunk, Part part, TableWriter& writer);
+  absl::Status WriteImpressions(const Day& day);
+  absl::Status TakeChunk(const Chunk& chunk, Part part, TableWriter& writer);
 
   const CityOptions options_;
   const std::filesystem::path folder_;
-  const World world_;
-  const Calendar calendar_;
-  const std::vector<Poi> pois_;
-  const std::vector<User> users_;
+  const Calendar& calendar_;
 
   Statistics statistics_;
-  ImpressionMaker maker_;
+  CityLog log_;
   EntityPartitions entities_;
   std::array<PartSummary, kPartCount> parts_;
-  int64_t requests_ = 0;
   int64_t rows_ = 0;
 };
 
-// Chunks are made ahead on threads and taken in their order.
-absl::Status Generator::WriteImpressions(int day) {
-  LARR_ASSIGN_OR_RETURN(
-      const auto path,
-      PartitionFile(folder_ / "impressions", calendar_.days[day].date));
+absl::Status Generator::WriteImpressions(const Day& day) {
+  LARR_ASSIGN_OR_RETURN(const auto path,
+                        PartitionFile(folder_ / "impressions", day.date));
   LARR_ASSIGN_OR_RETURN(TableWriter writer, TableWriter::Create(path));
-  maker_.StartDay(day);
-  const int64_t count = RequestsOf(day);
-  std::deque<std::future<absl::StatusOr<Chunk>>> ahead;
-  int64_t next = 0;
-  while (next < count || !ahead.empty()) {
-    while (next < count && std::ssize(ahead) < options_.threads) {
-      const int64_t end = std::min(count, next + kRequestsPerRowGroup);
-      const RequestRange range{.first_id = requests_ + next,
-                               .begin = next,
-                               .end = end,
-                               .of_day = count};
-      ahead.push_back(std::async(std::launch::async,
-                                 [this, range] { return maker_.Make(range); }));
-      next = end;
-    }
-    auto chunk = ahead.front().get();
-    ahead.pop_front();
-    if (!chunk.ok()) return chunk.status();
-    LARR_RETURN_IF_ERROR(
-        TakeChunk(*std::move(chunk), calendar_.days[day].part, writer));
-  }
-  requests_ += count;
+  LARR_RETURN_IF_ERROR(log_.NextDay(
+      [&](const Chunk& chunk) { return TakeChunk(chunk, day.part, writer); }));
   return writer.Close();
 }
 
-absl::Status Generator::TakeChunk(Chunk chunk, Part part, TableWriter& writer) {
+absl::Status Generator::TakeChunk(const Chunk& chunk, Part part,
+                                  TableWriter& writer) {
   LARR_RETURN_IF_ERROR(writer.Write(chunk.columns));
   for (size_t i = 0; i < chunk.events.size(); ++i) {
     const Event& event = chunk.events[i];
@@ -154,20 +113,6 @@ nlohmann::ordered_json Generator::Summary() const {
         {"bayes_ctcvr_auc", summary.ctcvr.Auc()}};
   }
   return json;
-}
-
-absl::Status CheckOptions(const CityOptions& options) {
-  const auto check = [](const char* name, int64_t value, int64_t least,
-                        int64_t most) {
-    if (value >= least && value <= most) return absl::OkStatus();
-    return absl::InvalidArgumentError(fmt::format(
-        "{} is {}: must be from {} to {}", name, value, least, most));
-  };
-  LARR_RETURN_IF_ERROR(check("pois", options.pois, 36, 1000000));
-  LARR_RETURN_IF_ERROR(check("users", options.users, 1, 100000000));
-  LARR_RETURN_IF_ERROR(
-      check("impressions", options.impressions, 100, 100000000000));
-  return check("threads", options.threads, 1, 1024);
 }
 
 // True if `out` is a whole city of the same options.
@@ -205,14 +150,13 @@ const std::map<std::string, CityOptions>& CitySizes() {
 absl::Status GenerateCity(const CityOptions& options,
                           const std::filesystem::path& out,
                           const OnDay& on_day) {
-  LARR_RETURN_IF_ERROR(CheckOptions(options));
-  LARR_ASSIGN_OR_RETURN(const bool is_there, IsThere(options, out));
-  if (is_there) return absl::OkStatus();
   LARR_ASSIGN_OR_RETURN(
       const auto spec,
       ParseTextProto<config::v1::DatasetSpec>(std::string(kDatasetTextProto)));
-  LARR_ASSIGN_OR_RETURN(World world, ParseWorld(kDishesCsv, kCitiesCsv));
-  LARR_ASSIGN_OR_RETURN(Calendar calendar, MakeCalendar(spec.split().dates()));
+  LARR_ASSIGN_OR_RETURN(const Platform platform,
+                        MakePlatform(options, spec.split().dates()));
+  LARR_ASSIGN_OR_RETURN(const bool is_there, IsThere(options, out));
+  if (is_there) return absl::OkStatus();
 
   std::filesystem::path aside = out;
   aside += ".partial";
@@ -220,7 +164,7 @@ absl::Status GenerateCity(const CityOptions& options,
   std::filesystem::remove_all(aside, error);
   LARR_RETURN_IF_ERROR(MakeFolder(aside));
 
-  Generator generator(options, aside, std::move(world), std::move(calendar));
+  Generator generator(options, aside, platform);
   LARR_RETURN_IF_ERROR(generator.Run(on_day));
   LARR_RETURN_IF_ERROR(
       WriteFileAtomically(aside / "dataset.textproto", kDatasetTextProto));

@@ -15,16 +15,9 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "examples/city/platform.h"
 
 namespace larr::city {
-
-struct CityOptions {
-  uint64_t seed = 1;
-  int pois = 0;
-  int users = 0;
-  int64_t impressions = 0;  // About so many rows, over all days.
-  int threads = 1;
-};
 
 // The sizes that have a name: `tiny` (for tests), `demo`, `experiment`,
 // `scale`.

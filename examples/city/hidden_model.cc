@@ -78,4 +78,14 @@ TrueProbabilities ComputeProbabilities(const Effects& e, const Poi& poi,
   return {Rounded(click), Rounded(click * order)};
 }
 
+Event DrawEvent(int user_index, int poi_index, const Poi& poi,
+                const TrueProbabilities& truth, Random& random) {
+  const int u = random.Below(kProbabilityScale);
+  return {.user = user_index,
+          .poi = poi_index,
+          .click = u < truth.click,
+          .order = u < truth.order,
+          .item = random.Below(static_cast<int>(poi.menu.size()))};
+}
+
 }  // namespace larr::city

@@ -27,6 +27,8 @@
 
 #include "examples/city/entities.h"
 #include "examples/city/moment.h"
+#include "examples/city/random.h"
+#include "examples/city/statistics.h"
 #include "examples/city/world.h"
 
 namespace larr::city {
@@ -57,5 +59,9 @@ struct TrueProbabilities {
 // `distance` in km; `position` counts from 0 at the top of the list.
 TrueProbabilities ComputeProbabilities(const Effects& effects, const Poi& poi,
                                        double distance, int position);
+
+// What comes of showing `poi`, the one with the index `poi_index`, to a user.
+Event DrawEvent(int user_index, int poi_index, const Poi& poi,
+                const TrueProbabilities& truth, Random& random);
 
 }  // namespace larr::city

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Makes impressions: which POIs a request shows, and what the user does. Each
-// request is a function of (seed, its id), so chunks can be made in any order.
+// The log of the city: which POIs a request was shown, and what the user did.
+// Each request is a function of (seed, its id), so chunks can be made in any
+// order.
 //
 // Threads:    Make() may be called concurrently; StartDay() may not.
 #pragma once
@@ -10,13 +11,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "examples/city/calendar.h"
-#include "examples/city/entities.h"
 #include "examples/city/hidden_model.h"
-#include "examples/city/random.h"
+#include "examples/city/platform.h"
 #include "examples/city/statistics.h"
 #include "examples/city/tables.h"
-#include "examples/city/world.h"
+#include "examples/city/visits.h"
 
 namespace larr::city {
 
@@ -41,9 +40,8 @@ struct Chunk {
 
 class ImpressionMaker {
  public:
-  // All of them must outlive the maker.
-  ImpressionMaker(uint64_t seed, const World& world, const Calendar& calendar,
-                  const std::vector<Poi>& pois, const std::vector<User>& users);
+  // `platform` must outlive the maker.
+  ImpressionMaker(uint64_t seed, const Platform& platform);
 
   // From now on requests are made on `day`, from the POIs that are open then.
   void StartDay(int day);
@@ -52,24 +50,10 @@ class ImpressionMaker {
   absl::StatusOr<Chunk> Make(const RequestRange& range) const;
 
  private:
-  // POIs that can be drawn somewhere.
-  struct Pool {
-    std::vector<int> pois;
-    WeightedTable table;
-  };
-
-  static Pool MakePool(const std::vector<Poi>& pois, std::vector<int> members);
-  std::vector<int> DrawPois(int city, int district, Random& random) const;
-
   const uint64_t seed_;
-  const World& world_;
-  const Calendar& calendar_;
-  const std::vector<Poi>& pois_;
-  const std::vector<User>& users_;
-  const WeightedTable user_table_;
+  const Platform& platform_;
+  Visits visits_;
   int day_ = 0;
-  std::vector<Pool> cities_;
-  std::vector<std::vector<Pool>> districts_;  // By city and district.
 };
 
 }  // namespace larr::city

@@ -26,50 +26,46 @@ std::string SpendLevel(const UserHistory& user) {
 
 }  // namespace
 
-EntityPartitions::EntityPartitions(uint64_t seed, const World& world,
-                                   const Calendar& calendar,
-                                   const std::vector<Poi>& pois,
-                                   const std::vector<User>& users)
-    : world_(world),
-      calendar_(calendar),
-      pois_(pois),
-      users_(users),
-      histories_(users.size()) {
-  for (size_t i = 0; i < pois.size(); ++i) {
-    poi_texts_.push_back(
-        MakePoiTexts(seed, static_cast<int>(i), world, pois[i]));
+EntityPartitions::EntityPartitions(uint64_t seed, const Platform& platform)
+    : platform_(platform), histories_(platform.users.size()) {
+  for (size_t i = 0; i < platform.pois.size(); ++i) {
+    poi_texts_.push_back(MakePoiTexts(seed, static_cast<int>(i), platform.world,
+                                      platform.pois[i]));
+  }
+}
+
+void EntityPartitions::StartDay(int day, const Statistics& statistics) {
+  day_ = day;
+  if (!platform_.calendar.days[day].refreshes_history) return;
+  for (size_t i = 0; i < histories_.size(); ++i) {
+    histories_[i] = HistoryText(platform_.world, statistics.user(i));
   }
 }
 
 absl::Status EntityPartitions::Write(const std::filesystem::path& folder,
-                                     int day, const Statistics& statistics) {
-  if (calendar_.days[day].refreshes_history) {
-    for (size_t i = 0; i < users_.size(); ++i) {
-      histories_[i] = HistoryText(world_, statistics.user(i));
-    }
-  }
-  LARR_RETURN_IF_ERROR(WritePois(folder / "pois", day, statistics));
-  return WriteUsers(folder / "users", day, statistics);
+                                     const Statistics& statistics) const {
+  LARR_RETURN_IF_ERROR(WritePois(folder / "pois", statistics));
+  return WriteUsers(folder / "users", statistics);
 }
 
 absl::Status EntityPartitions::WritePois(const std::filesystem::path& folder,
-                                         int day,
                                          const Statistics& statistics) const {
+  const World& world = platform_.world;
   Strings id, name, area, district, city, category, menu, introduction, tags,
       orders_level, price_level;
   Numbers average_price, ctr, ctcvr;
   Integers impressions, orders;
-  for (size_t i = 0; i < pois_.size(); ++i) {
-    const Poi& poi = pois_[i];
-    if (poi.opens > day) continue;
+  for (size_t i = 0; i < platform_.pois.size(); ++i) {
+    const Poi& poi = platform_.pois[i];
+    if (poi.opens > day_) continue;
     const Counts& counts = statistics.poi(i);
-    const District& where = world_.cities[poi.city].districts[poi.district];
+    const District& where = world.cities[poi.city].districts[poi.district];
     id.push_back(poi.id);
     name.push_back(poi_texts_[i].name);
     area.push_back(where.places[poi.place]);
     district.push_back(where.name);
-    city.push_back(world_.cities[poi.city].name);
-    category.push_back(world_.cuisines[poi.category]);
+    city.push_back(world.cities[poi.city].name);
+    category.push_back(world.cuisines[poi.category]);
     menu.push_back(poi_texts_[i].menu);
     introduction.push_back(poi_texts_[i].introduction);
     tags.push_back(poi_texts_[i].tags);
@@ -81,7 +77,7 @@ absl::Status EntityPartitions::WritePois(const std::filesystem::path& folder,
     ctr.push_back(counts.ClickRate());
     ctcvr.push_back(counts.OrderRate());
   }
-  return WritePartition(folder, calendar_.days[day].date,
+  return WritePartition(folder, platform_.calendar.days[day_].date,
                         {{"poi_id", std::move(id)},
                          {"name", std::move(name)},
                          {"area", std::move(area)},
@@ -101,23 +97,23 @@ absl::Status EntityPartitions::WritePois(const std::filesystem::path& folder,
 }
 
 absl::Status EntityPartitions::WriteUsers(const std::filesystem::path& folder,
-                                          int day,
                                           const Statistics& statistics) const {
+  const World& world = platform_.world;
   Strings id, gender, age_group, occupation, home_city, origin, history,
       favourite, orders_level, clicks_level, spend_level;
   Integers impressions, orders;
   Numbers ctr, cvr;
-  for (size_t i = 0; i < users_.size(); ++i) {
-    const User& user = users_[i];
+  for (size_t i = 0; i < platform_.users.size(); ++i) {
+    const User& user = platform_.users[i];
     const UserHistory& past = statistics.user(i);
     id.push_back(user.id);
     gender.push_back(user.gender);
     age_group.push_back(user.age_group);
     occupation.push_back(user.occupation);
-    home_city.push_back(world_.cities[user.city].name);
-    origin.push_back(world_.cities[user.origin].region);
+    home_city.push_back(world.cities[user.city].name);
+    origin.push_back(world.cities[user.origin].region);
     history.push_back(histories_[i]);
-    favourite.push_back(FavouriteCategory(world_, past));
+    favourite.push_back(FavouriteCategory(world, past));
     orders_level.push_back(UserOrdersLevel(past.counts.orders));
     clicks_level.push_back(ClicksLevel(past.counts.clicks));
     spend_level.push_back(SpendLevel(past));
@@ -126,7 +122,7 @@ absl::Status EntityPartitions::WriteUsers(const std::filesystem::path& folder,
     ctr.push_back(past.counts.ClickRate());
     cvr.push_back(past.counts.OrderRateOfClicks());
   }
-  return WritePartition(folder, calendar_.days[day].date,
+  return WritePartition(folder, platform_.calendar.days[day_].date,
                         {{"user_id", std::move(id)},
                          {"gender", std::move(gender)},
                          {"age_group", std::move(age_group)},

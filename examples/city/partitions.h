@@ -12,37 +12,34 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "examples/city/calendar.h"
-#include "examples/city/entities.h"
+#include "examples/city/platform.h"
 #include "examples/city/statistics.h"
 #include "examples/city/texts.h"
-#include "examples/city/world.h"
 
 namespace larr::city {
 
 class EntityPartitions {
  public:
-  // All of them must outlive the partitions.
-  EntityPartitions(uint64_t seed, const World& world, const Calendar& calendar,
-                   const std::vector<Poi>& pois,
-                   const std::vector<User>& users);
+  // `platform` must outlive the partitions.
+  EntityPartitions(uint64_t seed, const Platform& platform);
 
-  // Writes the partitions of `day`. `statistics` must hold exactly the events
-  // of earlier days, and days must come in order: the users' history texts
-  // are kept from day to day and written anew every few days only.
-  absl::Status Write(const std::filesystem::path& folder, int day,
-                     const Statistics& statistics);
+  // Begins `day`. `statistics` must hold exactly the events of earlier days,
+  // and days must come in order: the users' history texts are kept from day to
+  // day and written anew every few days only.
+  void StartDay(int day, const Statistics& statistics);
+
+  // Writes the partitions of the day that began last, of the same statistics.
+  absl::Status Write(const std::filesystem::path& folder,
+                     const Statistics& statistics) const;
 
  private:
-  absl::Status WritePois(const std::filesystem::path& folder, int day,
+  absl::Status WritePois(const std::filesystem::path& folder,
                          const Statistics& statistics) const;
-  absl::Status WriteUsers(const std::filesystem::path& folder, int day,
+  absl::Status WriteUsers(const std::filesystem::path& folder,
                           const Statistics& statistics) const;
 
-  const World& world_;
-  const Calendar& calendar_;
-  const std::vector<Poi>& pois_;
-  const std::vector<User>& users_;
+  const Platform& platform_;
+  int day_ = 0;
   std::vector<PoiTexts> poi_texts_;
   std::vector<std::optional<std::string>> histories_;  // By user.
 };

@@ -26,6 +26,9 @@ class Random {
     kWeather,
     kTrip,
     kRequest,
+    kMarketVisit,
+    kMarketEvent,
+    kBootstrap,
   };
 
   explicit Random(std::initializer_list<uint64_t> key);

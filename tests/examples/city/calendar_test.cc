@@ -30,6 +30,22 @@ TEST_CASE("The calendar follows the spec's split", "[city]") {
   CHECK(calendar->days.back().weekend);
 }
 
+TEST_CASE("A test that lasts longer changes no day before", "[city]") {
+  const auto calendar = MakeCalendar(Split()),
+             longer = MakeCalendar(Split(), 4);
+  REQUIRE((calendar.ok() && longer.ok()));
+  CHECK(longer->length[kTest] == 7);
+  CHECK(longer->first == calendar->first);
+  REQUIRE(longer->days.size() == 22);
+  for (size_t i = 0; i < calendar->days.size(); ++i) {
+    CHECK(longer->days[i].date == calendar->days[i].date);
+    CHECK(longer->days[i].refreshes_history ==
+          calendar->days[i].refreshes_history);
+  }
+  CHECK(longer->days.back().date == "2025-04-17");
+  CHECK(longer->days.back().weekday == "Thursday");
+}
+
 TEST_CASE("A calendar of wrong dates is refused", "[city]") {
   config::v1::DateSplit split = Split();
   split.set_train_begin("2025-13-01");

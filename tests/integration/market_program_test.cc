@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// An online test in a tiny city, with models that the stages trained, over the
+// real services. One market is left alone; another is killed between its days,
+// and all that it started with it. Both must come to the same result.
+#include <fmt/format.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "common/base/files.h"
+#include "common/config/text_proto.h"
+#include "common/dataset/dataset_spec.h"
+#include "common/dataset/parquet_reader.h"
+#include "common/dataset/validate_dataset.h"
+#include "examples/city/generator.h"
+#include "services/scoring/arm_table.h"
+#include "tests/integration/coordinator_fixture.h"
+
+namespace larr {
+namespace {
+
+namespace fs = std::filesystem;
+using config::v1::TrainingSpec;
+using coordinator::v1::TrainingRun;
+using nlohmann::ordered_json;
+
+constexpr char kSpec[] = R"(
+  corpus { held_out_fraction: 0.1 }
+  pretrain {
+    steps: 1 descriptions_per_step: 4 max_tokens: 96 precision: FP32
+    optimizer { learning_rate: 1e-3 new_parameter_learning_rate: 1e-3 }
+  }
+  contrast {
+    steps: 2 pairs_per_step: 4 max_tokens: 96 precision: FP32 temperature: 0.05
+    user_user_weight: 1 poi_poi_weight: 1 user_poi_weight: 1
+    optimizer { learning_rate: 1e-3 new_parameter_learning_rate: 1e-3 }
+  }
+  embed { tokens_per_batch: 2048 precision: FP32 }
+  align {
+    name: "ple" batch_size: 100 learning_rate: 0.01
+    architecture { kind: PLE embedding_width: 4 expert_widths: [ 16, 8 ]
+                   tower_width: 8 }
+  }
+  align {
+    name: "larr" batch_size: 100 learning_rate: 0.01
+    architecture { kind: LARR embedding_width: 4 expert_widths: [ 16, 8 ]
+                   tower_width: 8 encoder_ffn_width: 32 }
+  }
+  evaluate { bootstrap_samples: 5 }
+  publish { max_auc_loss: 1 max_calibration_error: 100 }
+  threads: 1
+  seed: 7
+)";
+
+config::v1::CoordinatorConfig Config() {
+  config::v1::CoordinatorConfig config;
+  config.set_stage_program(STAGE);
+  config.set_cpu_slots(2);
+  return config;
+}
+
+// Without what is a matter of time.
+void Forget(ordered_json& json) {
+  if (json.is_object()) json.erase("latency_ms");
+  if (json.is_structured()) {
+    for (auto& inner : json) Forget(inner);
+  }
+}
+
+class MarketProgramTest : public testing::CoordinatorFixture {
+ public:
+  MarketProgramTest() : CoordinatorFixture(COORDINATOR, Config()) {
+    REQUIRE(city::GenerateCity(
+                {.seed = 1, .pois = 240, .users = 60, .impressions = 8000},
+                path("city"),
+                [](const std::string&, int64_t) { return absl::OkStatus(); })
+                .ok());
+    Train();
+  }
+
+ protected:
+  void Train() {
+    coordinator::v1::CreateTrainingRunRequest request;
+    request.set_training_run_id("tiny");
+    auto& spec = *request.mutable_training_run()->mutable_spec();
+    spec = *ParseTextProto<TrainingSpec>(kSpec);
+    spec.set_dataset(path("city/dataset.textproto"));
+    spec.set_base_model(fs::path(std::getenv("LARR_SOURCE_DIR")) /
+                        "tests/golden/tiny_llama");
+    TrainingRun run;
+    grpc::ClientContext context;
+    const grpc::Status status =
+        runs_->CreateTrainingRun(&context, request, &run);
+    INFO(status.error_message());
+    REQUIRE(status.ok());
+    REQUIRE(testing::Eventually(
+        [&] {
+          coordinator::v1::GetTrainingRunRequest get;
+          get.set_name("trainingRuns/tiny");
+          grpc::ClientContext look;
+          return runs_->GetTrainingRun(&look, get, &run).ok() &&
+                 run.state() != TrainingRun::QUEUED &&
+                 run.state() != TrainingRun::RUNNING;
+        },
+        std::chrono::seconds(100)));
+    INFO(run.ShortDebugString());
+    REQUIRE(run.state() == TrainingRun::SUCCEEDED);
+    program_.reset();  // The coordinator has done its part.
+  }
+
+  std::unique_ptr<testing::Program> Start(const std::string& out) const {
+    const std::string run = path("artifacts/runs/tiny");
+    return std::make_unique<testing::Program>(
+        std::vector<std::string>{
+            MARKET, "--out", path(out), "--dataset", path("city"), "--ple",
+            run + "/align-ple", "--larr", run + "/align-larr", "--embedder",
+            run + "/contrast", "--snapshot", run + "/embed", "--days", "2",
+            "--requests", "150", "--candidates", "20"},
+        path(out + ".log"));
+  }
+
+  // The result of a market that comes to its end.
+  ordered_json Finish(const std::string& out) const {
+    const int status = Start(out)->Wait();
+    INFO(*ReadFile(path(out + ".log")));
+    REQUIRE(status == 0);
+    return ordered_json::parse(*ReadFile(path(out + "/market.json")));
+  }
+};
+
+TEST_CASE_METHOD(MarketProgramTest, "A market, killed or not, gives one result",
+                 "[integration]") {
+  ordered_json calm = Finish("calm");
+
+  // Killed between days: with the first of the second test's just committed.
+  {
+    const auto stormy = Start("stormy");
+    REQUIRE(testing::Eventually(
+        [&] {
+          return fs::exists(path("stormy/ab/days/2025-04-11.json")) ||
+                 !stormy->Lives();
+        },
+        std::chrono::seconds(60)));
+    stormy->Kill();
+    CHECK_FALSE(fs::exists(path("stormy/market.json")));
+  }
+  ordered_json stormy = Finish("stormy");
+  Forget(calm);
+  Forget(stormy);
+  CHECK(calm == stormy);
+  for (const char* test : {"aa", "ab"}) {
+    for (const char* day : {"2025-04-11", "2025-04-12"}) {
+      for (const char* table : {"dataset/users", "dataset/pois",
+                                "dataset/impressions", "requests"}) {
+        const std::string file =
+            fmt::format("/{}/{}/date={}/part-0.parquet", test, table, day);
+        INFO(file);
+        CHECK(*Sha256File(path("calm" + file)) ==
+              *Sha256File(path("stormy" + file)));
+      }
+    }
+  }
+
+  // Both arms served alike in the A/A test, and not in the other.
+  const auto& aa = calm["aa"];
+  const auto& ab = calm["ab"];
+  CHECK(aa["users"] == ab["users"]);
+  CHECK(ab["against_aa"]["treatment"]["metrics"]["ctr"]["interval"] !=
+        ordered_json::parse("[0, 0]"));
+  double requests = 0;
+  for (const char* arm : {"control", "treatment"}) {
+    const auto& day = ab["days"][0]["arms"][arm];
+    requests += day["requests"].get<double>();
+    CHECK(day["impressions"] == 10 * day["requests"].get<double>());
+    CHECK(day["missing"]["users"] == 0);
+    CHECK(day["missing"]["pois"] == 0);
+    CHECK(day["missing"]["texts"] == 0);
+    CHECK(day["new_impressions"].get<double>() > 0);
+    CHECK(day["best_clicks"] >= day["expected_clicks"]);
+  }
+  CHECK(requests == 150);
+  // On the first day, nothing has happened yet that could differ.
+  CHECK(ab["against_aa"]["control"]["by_day"][0]["ctr"]["lift"] == 0);
+
+  // Each user was in the arm that the service's rule says.
+  scoring::v1::Arms arms;
+  arms.set_salt("market-1");
+  for (const char* name : {"control", "treatment"}) {
+    arms.add_arms()->set_name(name);
+    arms.mutable_arms()->rbegin()->set_weight(5000);
+  }
+  const auto table = ArmTable::Create(arms);
+  REQUIRE(table.ok());
+  const auto file = ParquetFile::Open(
+      path("calm/ab/requests/date=2025-04-12/part-0.parquet"));
+  REQUIRE(file.ok());
+  const auto group = file->Read(0, {"user_id", "arm"});
+  REQUIRE(group.ok());
+  for (int64_t i = 0; i < group->rows(); ++i) {
+    const int arm = table->ArmOf(group->column(0).String(i), "");
+    CHECK(group->column(1).String(i) == arms.arms(arm).name());
+  }
+
+  // What the market logged is a dataset.
+  const auto dataset = OpenDataset(path("calm/ab/dataset/dataset.textproto"));
+  INFO(dataset.status().ToString());
+  REQUIRE(dataset.ok());
+  CHECK(dataset->days().back() == "2025-04-12");
+  const auto report = ValidateDataset(*dataset);
+  INFO(report.status().ToString());
+  REQUIRE(report.ok());
+  CHECK_FALSE(report->has_leak());
+}
+
+}  // namespace
+}  // namespace larr

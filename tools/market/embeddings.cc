@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/market/embeddings.h"
+
+#include <fmt/format.h>
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+#include <thread>
+#include <utility>
+
+#include "common/base/artifact_folder.h"
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+#include "common/rpc/grpc_status.h"
+#include "larr/config/v1/server.pb.h"
+#include "larr/config/v1/training.pb.h"
+#include "tools/market/programs.h"
+
+namespace larr::market {
+namespace {
+
+namespace fs = std::filesystem;
+using embedding::v1::EmbeddingService;
+using embedding::v1::RefreshJob;
+
+constexpr int kAttempts = 3;  // Jobs of a day.
+constexpr auto kPoll = std::chrono::milliseconds(100);
+constexpr std::chrono::seconds kCallTime(30);
+
+bool IsOver(const RefreshJob& job) {
+  return job.state() == RefreshJob::SUCCEEDED ||
+         job.state() == RefreshJob::FAILED ||
+         job.state() == RefreshJob::CANCELLED;
+}
+
+}  // namespace
+
+Embeddings::Embeddings(demo::Server server)
+    : server_(std::move(server)),
+      stub_(EmbeddingService::NewStub(grpc::CreateChannel(
+          server_.address(), grpc::InsecureChannelCredentials()))) {}
+
+absl::StatusOr<Embeddings> Embeddings::Start(const Market& market,
+                                             const fs::path& folder) {
+  // Texts are encoded as those of the snapshot were.
+  LARR_ASSIGN_OR_RETURN(const auto manifest,
+                        ReadArtifact(market.options().snapshot));
+  LARR_ASSIGN_OR_RETURN(
+      auto embed, ParseTextProto<config::v1::EmbedConfig>(manifest.config()));
+  config::v1::EmbeddingConfig config;
+  const fs::path port = folder / "embedding.port";
+  config.mutable_server()->set_listen("127.0.0.1:0");
+  config.mutable_server()->set_port_file(port.string());
+  config.set_state_dir((folder / "embedding").string());
+  config.set_snapshot_dir((folder / "snapshots").string());
+  config.set_checkpoint(market.options().embedder.string());
+  config.set_dataset((folder / "dataset/dataset.textproto").string());
+  config.set_base_snapshot(market.options().snapshot.string());
+  *config.mutable_embed() = std::move(embed);
+  const fs::path path = folder / "embedding.textproto";
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(path, ToTextProto(config)));
+  LARR_ASSIGN_OR_RETURN(
+      demo::Server server,
+      demo::Server::Start(ProgramBeside("larr_embedding"), path, port,
+                          folder / "embedding.log"));
+  return Embeddings(std::move(server));
+}
+
+absl::StatusOr<RefreshJob> Embeddings::Refresh(const std::string& date) {
+  RefreshJob job;
+  for (int attempt = 1; attempt <= kAttempts; ++attempt) {
+    embedding::v1::CreateRefreshJobRequest request;
+    request.set_refresh_job_id(fmt::format("market-{}-{}", date, attempt));
+    request.mutable_refresh_job()->set_as_of_date(date);
+    do {
+      LARR_RETURN_IF_ERROR(demo::CheckInterrupt());
+      LARR_RETURN_IF_ERROR(server_.Check());
+      grpc::ClientContext context;
+      context.set_deadline(std::chrono::system_clock::now() + kCallTime);
+      context.set_wait_for_ready(true);
+      // The same job each time: the call is a look at it.
+      LARR_RETURN_IF_ERROR(
+          FromGrpc(stub_->CreateRefreshJob(&context, request, &job)));
+      if (!IsOver(job)) std::this_thread::sleep_for(kPoll);
+    } while (!IsOver(job));
+    if (job.state() == RefreshJob::SUCCEEDED) return job;
+  }
+  return absl::AbortedError(fmt::format("{}: {} refreshes failed: {}", date,
+                                        kAttempts, job.error_message()));
+}
+
+}  // namespace larr::market

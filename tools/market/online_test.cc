@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/market/online_test.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+#include "examples/city/impression_rows.h"
+#include "examples/city/random.h"
+#include "examples/city/visits.h"
+#include "larr/config/v1/server.pb.h"
+#include "tools/demo/child_process.h"
+#include "tools/demo/part_progress.h"
+#include "tools/market/backend.h"
+#include "tools/market/day_log.h"
+#include "tools/market/embeddings.h"
+#include "tools/market/market_dataset.h"
+#include "tools/market/oracle.h"
+#include "tools/market/programs.h"
+
+namespace larr::market {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int kHalf = 5000;  // Of an arm's weight.
+
+// What is known of the requests of one arm on one day, but not logged.
+struct ArmFacts {
+  std::vector<double> milliseconds;
+  scoring::v1::MissingCounts missing;
+};
+
+double Quantile(std::vector<double> values, double q) {
+  std::sort(values.begin(), values.end());
+  return values[static_cast<size_t>(q *
+                                    static_cast<double>(values.size() - 1))];
+}
+
+Json ToJson(const std::map<std::string, ArmFacts>& arms) {
+  Json json = Json::object();
+  for (const auto& [name, facts] : arms) {
+    json[name] = {{"missing",
+                   {{"users", facts.missing.users()},
+                    {"pois", facts.missing.pois()},
+                    {"texts", facts.missing.texts()}}},
+                  {"latency_ms",
+                   {{"p50", Quantile(facts.milliseconds, 0.5)},
+                    {"p99", Quantile(facts.milliseconds, 0.99)}}}};
+  }
+  return json;
+}
+
+class OnlineTest {
+ public:
+  OnlineTest(const Market& market, const TestPlan& plan)
+      : market_(market),
+        plan_(plan),
+        folder_(market.options().out / plan.name),
+        statistics_(market.statistics()),
+        entities_(market.entities()),
+        result_{.sums = TestSums(market.platform().users.size())} {}
+
+  absl::StatusOr<TestResult> Run() {
+    LARR_RETURN_IF_ERROR(MakeFolder(folder_ / "days"));
+    LARR_RETURN_IF_ERROR(MakeDataset(market_, folder_ / "dataset"));
+    for (int i = 0; i < market_.options().days; ++i) {
+      const int day = market_.first_day() + i;
+      entities_.StartDay(day, statistics_);
+      LARR_ASSIGN_OR_RETURN(Json facts, FinishedDay(day));
+      LARR_ASSIGN_OR_RETURN(const auto requests,
+                            ReadDay(market_, folder_, day));
+      for (const ServedRequest& request : requests) {
+        for (const city::Shown& shown : request.shown) {
+          statistics_.Add(shown.event);
+        }
+      }
+      LARR_RETURN_IF_ERROR(result_.sums.AddDay(market_, requests));
+      result_.days.push_back(std::move(facts));
+    }
+    return std::move(result_);
+  }
+
+ private:
+  // The facts of a day: from an earlier run, or lived now.
+  absl::StatusOr<Json> FinishedDay(int day);
+  absl::StatusOr<Json> LiveDay(int day);
+  absl::Status StartServers();
+  absl::Status SwitchTo(const std::string& snapshot);
+  absl::StatusOr<Json> ServeRequests(int day);
+
+  const Market& market_;
+  const TestPlan& plan_;
+  const fs::path folder_;
+  city::Statistics statistics_;
+  city::EntityPartitions entities_;
+  std::optional<Embeddings> embeddings_;
+  std::optional<demo::Server> scoring_;
+  std::optional<Backend> backend_;
+  TestResult result_;
+};
+
+absl::StatusOr<Json> OnlineTest::FinishedDay(int day) {
+  const std::string& date = market_.Date(day);
+  const fs::path path = folder_ / "days" / (date + ".json");
+  const auto text = ReadFile(path);
+  if (text.ok()) {
+    Json facts = Json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    if (facts.is_object()) {
+      fmt::print("{} {}: done already\n", plan_.name, date);
+      return facts;
+    }
+  }
+  LARR_ASSIGN_OR_RETURN(Json facts, LiveDay(day));
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(path, facts.dump(2) + "\n"));
+  return facts;
+}
+
+absl::StatusOr<Json> OnlineTest::LiveDay(int day) {
+  const std::string& date = market_.Date(day);
+  LARR_RETURN_IF_ERROR(ForgetDay(folder_ / "dataset", date));
+  LARR_RETURN_IF_ERROR(entities_.Write(folder_ / "dataset", statistics_));
+  if (day == market_.first_day()) {
+    LARR_RETURN_IF_ERROR(CheckSameCity(market_, folder_ / "dataset"));
+  }
+  LARR_RETURN_IF_ERROR(StartServers());
+  LARR_ASSIGN_OR_RETURN(const auto job, embeddings_->Refresh(date));
+  fmt::print("{} {}: {} of {} texts encoded\n", plan_.name, date,
+             job.texts_encoded(), job.texts_total());
+  LARR_RETURN_IF_ERROR(SwitchTo(job.snapshot_path()));
+  LARR_ASSIGN_OR_RETURN(Json arms, ServeRequests(day));
+  return Json{{"date", date},
+              {"texts_total", job.texts_total()},
+              {"texts_encoded", job.texts_encoded()},
+              {"arms", std::move(arms)}};
+}
+
+absl::Status OnlineTest::StartServers() {
+  if (backend_) return absl::OkStatus();
+  LARR_ASSIGN_OR_RETURN(Embeddings embeddings,
+                        Embeddings::Start(market_, folder_));
+  embeddings_.emplace(std::move(embeddings));
+  config::v1::ScoringConfig config;
+  const fs::path port = folder_ / "scoring.port";
+  config.mutable_server()->set_listen("127.0.0.1:0");
+  config.mutable_server()->set_port_file(port.string());
+  config.set_admin_listen("127.0.0.1:0");
+  const fs::path path = folder_ / "scoring.textproto";
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(path, ToTextProto(config)));
+  LARR_ASSIGN_OR_RETURN(demo::Server scoring,
+                        demo::Server::Start(ProgramBeside("larr_scoring"), path,
+                                            port, folder_ / "scoring.log"));
+  scoring_.emplace(std::move(scoring));
+  backend_.emplace(*scoring_);
+  return absl::OkStatus();
+}
+
+absl::Status OnlineTest::SwitchTo(const std::string& snapshot) {
+  scoring::v1::Arms arms;
+  arms.set_salt(TestPlan::Salt(market_));
+  for (const auto& [name, model] :
+       {std::pair(kControl, plan_.control_model),
+        std::pair(kTreatment, plan_.treatment_model)}) {
+    scoring::v1::Arm& arm = *arms.add_arms();
+    arm.set_name(name);
+    arm.set_weight(kHalf);
+    arm.set_model_path(model.string());
+    arm.set_snapshot_path(snapshot);
+  }
+  return backend_->SetArms(arms);
+}
+
+absl::StatusOr<Json> OnlineTest::ServeRequests(int day) {
+  const city::Platform& platform = market_.platform();
+  LARR_ASSIGN_OR_RETURN(DayWriter log,
+                        DayWriter::Create(market_, folder_, day));
+  city::Visits visits(market_.city_seed(), platform);
+  visits.StartDay(day);
+  std::map<std::string, ArmFacts> arms;
+  demo::PartProgress progress("requests", market_.requests());
+  for (int64_t i = 0; i < market_.requests(); ++i) {
+    LARR_RETURN_IF_ERROR(demo::CheckInterrupt());
+    progress.Update(i);
+    ServedRequest request{.id = market_.FirstRequest(day) + i};
+    city::Random random({market_.options().seed, city::Random::kMarketVisit,
+                         static_cast<uint64_t>(request.id)});
+    const city::Visit visit = visits.Draw(i, market_.requests(),
+                                          market_.options().candidates, random);
+    const auto candidates = CandidatesOf(platform, visit);
+    const city::Columns moment = city::MomentColumns(
+        platform.world, platform.calendar.days[day], visit.moment);
+    LARR_ASSIGN_OR_RETURN(const Answer answer,
+                          backend_->Ask(MakeScoreRequest(market_, visit.user,
+                                                         moment, candidates)));
+    request.user = visit.user;
+    request.arm = answer.arm;
+    request.bounds = ClickBounds(platform, candidates);
+    for (const int index : answer.best) {
+      const Candidate& best = candidates[index];
+      city::Shown shown{.request_id = request.id,
+                        .position = static_cast<int>(request.shown.size()),
+                        .distance = best.distance};
+      shown.truth = TruthAt(platform, best, shown.position);
+      shown.event =
+          EventOf(market_, request.id, visit.user, best.poi, shown.truth);
+      request.shown.push_back(shown);
+    }
+    LARR_RETURN_IF_ERROR(log.Add(moment, request));
+    ArmFacts& facts = arms[answer.arm];
+    facts.milliseconds.push_back(answer.milliseconds);
+    facts.missing.set_users(facts.missing.users() + answer.missing.users());
+    facts.missing.set_pois(facts.missing.pois() + answer.missing.pois());
+    facts.missing.set_texts(facts.missing.texts() + answer.missing.texts());
+  }
+  progress.Finish(market_.requests());
+  LARR_RETURN_IF_ERROR(log.Finish());
+  return ToJson(arms);
+}
+
+}  // namespace
+
+std::string TestPlan::Salt(const Market& market) {
+  return fmt::format("market-{}", market.options().seed);
+}
+
+absl::StatusOr<TestResult> RunOnlineTest(const Market& market,
+                                         const TestPlan& plan) {
+  return OnlineTest(market, plan).Run();
+}
+
+}  // namespace larr::market
