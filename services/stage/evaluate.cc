@@ -29,10 +29,10 @@
 #include "services/stage/ctr_row_scores.h"
 #include "services/stage/kept_scores.h"
 #include "services/stage/metric_slices.h"
-#include "services/stage/part_metrics.h"
-#include "services/stage/poi_slices.h"
 #include "services/stage/p5_recommender.h"
 #include "services/stage/p5_row_scores.h"
+#include "services/stage/part_metrics.h"
+#include "services/stage/poi_slices.h"
 #include "services/stage/row_scores.h"
 #include "services/stage/scores_file.h"
 

@@ -31,8 +31,8 @@ struct World {
   std::filesystem::path folder() const { return dir.path() / "experiments"; }
   larr::testing::Outcome Larrctl(const std::string& arguments) const {
     return larr::testing::Shell("cd " + dir.path().string() + "; " +
-                                larr::testing::Bin("larrctl") +
-                                " experiment " + arguments + " --size tiny");
+                                larr::testing::Bin("larrctl") + " experiment " +
+                                arguments + " --size tiny");
   }
 };
 
@@ -42,8 +42,8 @@ TEST_CASE("larrctl experiment list tells what is left", "[larrctl]") {
   INFO(list.out);
   CHECK(list.code == 0);
   CHECK_THAT(list.out, Catch::Contains("EXPERIMENT") &&
-                           Catch::Contains("pair") &&
-                           Catch::Contains("3/8") && Catch::Contains("1 min"));
+                           Catch::Contains("pair") && Catch::Contains("3/8") &&
+                           Catch::Contains("1 min"));
   const auto json = nlohmann::json::parse(world.Larrctl("list -o json").out);
   CHECK(json[0]["done"] == 3);
   CHECK(world.Larrctl("list nothing").code == 1);
