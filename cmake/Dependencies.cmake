@@ -70,6 +70,7 @@ find_path(GLOO_INCLUDE gloo/algorithm.h REQUIRED)
 set(torch ${LARR_DEPS}/torch/torch)
 larr_import_shared(larr_torch_so ${torch}/lib/libtorch_cpu.so)
 larr_import_shared(larr_c10_so ${torch}/lib/libc10.so)
+larr_import_shared(larr_gomp_so ${torch}/lib/libgomp.so.1)
 add_library(larr_torch INTERFACE)
 add_library(larr::torch ALIAS larr_torch)
 target_compile_options(larr_torch INTERFACE

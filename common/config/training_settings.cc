@@ -11,6 +11,7 @@
 #include "common/base/date.h"
 #include "common/base/status_macros.h"
 #include "common/config/left_out_features.h"
+#include "common/config/stage_inputs.h"
 
 namespace larr {
 namespace {
@@ -23,6 +24,7 @@ using config::v1::EmbedConfig;
 using config::v1::LlmOptimizer;
 using config::v1::P5Config;
 using config::v1::PretrainConfig;
+using config::v1::StageConfig;
 using config::v1::TrainingSpec;
 
 // Of a recommender. With them no shape of its tensors overflows.
@@ -340,6 +342,7 @@ absl::StatusOr<CtrArchitecture> CompleteArchitecture(
 
 absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
   const double max_loss = spec.publish().max_auc_loss();
+  const double sample = spec.evaluate().sample_fraction();
   LARR_RETURN_IF_ERROR(Check(
       "", {{"threads", spec.threads(),
             spec.threads() >= 0 && spec.threads() <= 4096, "in [0, 4096]"},
@@ -347,12 +350,19 @@ absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
            NotNegative("corpus.max_pairs", spec.corpus().max_pairs()),
            NotNegative("evaluate.bootstrap_samples",
                        spec.evaluate().bootstrap_samples()),
+           {"evaluate.sample_fraction", sample, sample >= 0 && sample <= 1,
+            "in [0, 1]"},
+           {"evaluate.sample_only", spec.evaluate().sample_only(),
+            sample > 0 || !spec.evaluate().sample_only(),
+            "false where `evaluate.sample_fraction` is 0"},
            {"publish.max_auc_loss", max_loss, max_loss >= 0 && max_loss <= 1,
             "in [0, 1]"},
            NotNegative("publish.max_calibration_error",
                        spec.publish().max_calibration_error())}));
-  LARR_RETURN_IF_ERROR(CompletePretrainConfig(spec.pretrain()).status());
-  LARR_RETURN_IF_ERROR(CompleteContrastConfig(spec.contrast()).status());
+  if (NeedsStage(spec, StageConfig::PRETRAIN))
+    LARR_RETURN_IF_ERROR(CompletePretrainConfig(spec.pretrain()).status());
+  if (NeedsStage(spec, StageConfig::CONTRAST))
+    LARR_RETURN_IF_ERROR(CompleteContrastConfig(spec.contrast()).status());
   LARR_RETURN_IF_ERROR(CompleteEmbedConfig(spec.embed()).status());
   for (const AlignConfig& align : spec.align())
     LARR_RETURN_IF_ERROR(CompleteAlignConfig(align).status());

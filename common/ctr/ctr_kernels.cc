@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "common/simd/lanes.h"
 
@@ -176,6 +177,57 @@ LARR_INLINE void MixExpertsBody(const MixShape& shape, int64_t rows,
   }
 }
 
+// What gate g brings to the gradient of a row of experts and logits, `grad`.
+LARR_INLINE void AddGateGradient(const MixShape& shape, const Gate& gate,
+                                 float* row, const float* grad_out,
+                                 float* grad) {
+  const int64_t width = shape.width;
+  const Vec zero = {};
+  float* weights = row + gate.first_logit;
+  float* dots = grad + gate.first_logit;  // become the logits' gradient
+  Soften(gate.experts, weights);
+  float mean = 0;
+  for (int64_t e = 0; e < gate.experts; ++e) {
+    const float* expert = row + gate.expert_columns[e];
+    float* grad_expert = grad + gate.expert_columns[e];
+    Vec dot = {};
+    for (int64_t i = 0; i < width; i += kLanes) {
+      Vec x, d, g;
+      LoadPart(expert + i, width - i, x);
+      LoadPart(grad_out + i, width - i, d);
+      LoadPart(grad_expert + i, width - i, g);
+      dot += (x > zero ? x : zero) * d;
+      StorePart(g + (x > zero ? d * weights[e] : zero), width - i,
+                grad_expert + i);
+    }
+    dots[e] = Sum(dot);
+    mean += weights[e] * dots[e];
+  }
+  for (int64_t e = 0; e < gate.experts; ++e)
+    dots[e] = weights[e] * (dots[e] - mean);
+}
+
+// The softmax of a head's scores of the tokens of a row, into `weights`.
+LARR_INLINE void WeighTokens(const PoolShape& shape, int64_t head,
+                             int64_t tokens, const int64_t* index,
+                             const float* table, float* weights) {
+  const int64_t pitch = shape.heads * (1 + shape.width);
+  for (int64_t t = 0; t < tokens; ++t)
+    weights[t] = table[index[t] * pitch + head];
+  Soften(tokens, weights);
+}
+
+LARR_INLINE float Dot(int64_t n, const float* a, const float* b) {
+  Vec sum = {};
+  for (int64_t i = 0; i < n; i += kLanes) {
+    Vec x, y;
+    LoadPart(a + i, n - i, x);
+    LoadPart(b + i, n - i, y);
+    sum += x * y;
+  }
+  return Sum(sum);
+}
+
 template <typename T>
 LARR_INLINE void DotSigmoidBody(int64_t rows, int64_t width, const T* in,
                                 const float* weight, float bias, float* out) {
@@ -198,11 +250,91 @@ LARR_CLONES void PoolTokens(const PoolShape& shape, int64_t tokens,
   PoolTokensBody(shape, tokens, rows, part);
 }
 
+LARR_CLONES void Adam(const AdamStep& step, int64_t n, const float* gradient,
+                      float* first, float* second, float* weight) {
+  for (int64_t i = 0; i < n; ++i) {
+    const float g = gradient[i];
+    first[i] += (g - first[i]) * (1 - step.beta1);
+    second[i] = second[i] * step.beta2 + g * g * (1 - step.beta2);
+    weight[i] -= step.size * first[i] / (std::sqrt(second[i]) + step.epsilon);
+  }
+}
+
+LARR_CLONES void AddRows(int64_t n, int64_t width, const int64_t* places,
+                         int64_t begin, int64_t end, const float* from,
+                         float* sums) {
+  for (int64_t i = 0; i < n; ++i)
+    if (places[i] >= begin && places[i] < end)
+      AddScaled(width, 1.0f, from + i * width, sums + places[i] * width);
+}
+
+LARR_CLONES void AttendTokens(const PoolShape& shape, int64_t rows,
+                              int64_t tokens, const int64_t* index,
+                              const float* table, float* scratch, float* out) {
+  const int64_t heads = shape.heads, width = shape.width;
+  const int64_t pitch = heads * (1 + width);
+  for (int64_t r = 0; r < rows; ++r, index += tokens)
+    for (int64_t h = 0; h < heads; ++h, out += width) {
+      WeighTokens(shape, h, tokens, index, table, scratch);
+      std::fill_n(out, width, 0.0f);
+      for (int64_t t = 0; t < tokens; ++t)
+        AddScaled(width, scratch[t],
+                  table + index[t] * pitch + heads + h * width, out);
+    }
+}
+
+LARR_CLONES void AttendTokensBackward(const PoolShape& shape, int64_t head,
+                                      int64_t rows, int64_t tokens,
+                                      const int64_t* index, const float* table,
+                                      const float* grad, float* scratch,
+                                      float* grad_table) {
+  const int64_t heads = shape.heads, width = shape.width;
+  const int64_t pitch = heads * (1 + width), value = heads + head * width;
+  float* weights = scratch;
+  float* dots = scratch + tokens;
+  for (int64_t r = 0; r < rows; ++r, index += tokens) {
+    const float* of_out = grad + (r * heads + head) * width;
+    WeighTokens(shape, head, tokens, index, table, weights);
+    float mean = 0;
+    for (int64_t t = 0; t < tokens; ++t) {
+      const int64_t at = index[t] * pitch;
+      dots[t] = Dot(width, of_out, table + at + value);
+      mean += weights[t] * dots[t];
+      AddScaled(width, weights[t], of_out, grad_table + at + value);
+    }
+    for (int64_t t = 0; t < tokens; ++t)
+      grad_table[index[t] * pitch + head] += weights[t] * (dots[t] - mean);
+  }
+}
+
 LARR_CLONES void Round(int64_t n, const float* from, Bf16* to) {
   for (int64_t i = 0; i < n; i += kLanes) {
     Vec x;
     LoadPart(from + i, n - i, x);
     StorePart(x, n - i, to + i);
+  }
+}
+
+LARR_CLONES void MixExpertsBackward(const MixShape& shape, int64_t rows,
+                                    const float* const* parts,
+                                    const float* const* grads, float* scratch,
+                                    float* const* grad_parts) {
+  const int64_t columns = std::accumulate(
+      shape.part_columns, shape.part_columns + shape.part_count, int64_t{0});
+  const bool whole = shape.part_count == 1;
+  for (int64_t r = 0; r < rows; ++r) {
+    float* grad = whole ? grad_parts[0] + r * columns : scratch + columns;
+    SumRow<float>(shape, r, parts, nullptr, nullptr, scratch);
+    std::fill_n(grad, columns, 0.0f);
+    for (int64_t g = 0; g < shape.gate_count; ++g)
+      AddGateGradient(shape, shape.gates[g], scratch,
+                      grads[g] + r * shape.width, grad);
+    const float* from = grad;
+    for (int64_t p = 0; p < shape.part_count && !whole; ++p) {
+      const int64_t count = shape.part_columns[p];
+      std::copy_n(from, count, grad_parts[p] + r * count);
+      from += count;
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the fast scorer does between its multiplications, for CPUs: each kernel
-// goes over memory once and computes in float32. No LibTorch here.
+// What the fast scorer and PLE do between their multiplications, for CPUs: each
+// kernel goes over memory once and computes in float32. No LibTorch here.
 //
 // T is float or Bf16. All matrices are dense and row-major unless a pitch, the
 // elements from one row to the next, is given.
@@ -71,11 +71,43 @@ void MixExperts(const MixShape& shape, int64_t rows, const Bf16* const* parts,
                 const float* shared, const Bf16* const* own, float* scratch,
                 Bf16* const* out);
 
+// The gradient of MixExperts of `parts` alone. grads[g] [rows, W]: of out[g];
+// grad_parts[p] [rows, part_columns[p]]: of parts[p]. `scratch` holds two rows.
+void MixExpertsBackward(const MixShape& shape, int64_t rows,
+                        const float* const* parts, const float* const* grads,
+                        float* scratch, float* const* grad_parts);
+
 // out[r] = sigmoid(in[r] . weight + bias): [rows, width] to [rows].
 void DotSigmoid(int64_t rows, int64_t width, const float* in,
                 const float* weight, float bias, float* out);
 void DotSigmoid(int64_t rows, int64_t width, const Bf16* in,
                 const float* weight, float bias, float* out);
+
+// torch.optim.SparseAdam's step on n numbers: `size` is the learning rate with
+// the corrections of both moments; epsilon is not corrected.
+struct AdamStep {
+  float beta1 = 0, beta2 = 0, epsilon = 0, size = 0;
+};
+void Adam(const AdamStep& step, int64_t n, const float* gradient, float* first,
+          float* second, float* weight);
+
+// Adds the rows of `from` [n, width] to those of `sums` that `places` names, if
+// they are in [begin, end).
+void AddRows(int64_t n, int64_t width, const int64_t* places, int64_t begin,
+             int64_t end, const float* from, float* sums);
+
+// Attention of one query by head over tokens that many rows share. A token's
+// row of `table` is [scores: H | values: H * D], as of PoolTokens.
+// out [rows, H * D] of index [rows, tokens]; `scratch` holds `tokens`.
+void AttendTokens(const PoolShape& shape, int64_t rows, int64_t tokens,
+                  const int64_t* index, const float* table, float* scratch,
+                  float* out);
+// Adds the gradient of one head to grad_table, from that of `out`. `scratch`
+// holds twice `tokens`.
+void AttendTokensBackward(const PoolShape& shape, int64_t head, int64_t rows,
+                          int64_t tokens, const int64_t* index,
+                          const float* table, const float* grad, float* scratch,
+                          float* grad_table);
 
 // Rounds to bfloat16.
 void Round(int64_t n, const float* from, Bf16* to);

@@ -40,10 +40,8 @@ CtrModel::Output CtrModel::Forward(const CtrBatch& batch,
   if (scene_encoder_ != nullptr) {
     out.e_s = scene_encoder_->Forward(batch.scene);
     columns.push_back(out.e_s);
-    std::vector<Tensor> target;
-    for (const int64_t id : layout_.target_ids)
-      target.push_back(rows_BFR.select(1, id));
-    out.e_t = torch::cat(target, 1);
+    out.e_t =
+        rows_BFR.index_select(1, torch::tensor(layout_.target_ids)).flatten(1);
   }
   out.logits = ple_->Forward(torch::cat(columns, 1));
   return out;
@@ -51,12 +49,16 @@ CtrModel::Output CtrModel::Forward(const CtrBatch& batch,
 
 std::vector<Tensor> CtrModel::Tabular(const CtrBatch& batch,
                                       const Tensor& embedded_BFW) const {
-  const int64_t b = batch.rows(), width = layout_.embedding_width;
+  // Split, not narrowed: the gradients of the parts are then put side by side,
+  // not added up.
+  std::vector<int64_t> id_counts;
+  for (const CtrBlock& block : layout_.blocks)
+    id_counts.push_back(block.id_count);
+  const auto embedded = embedded_BFW.split_with_sizes(id_counts, 1);
   std::vector<Tensor> columns;
-  for (const CtrBlock& block : layout_.blocks) {
-    if (block.id_count > 0)
-      columns.push_back(embedded_BFW.narrow(1, block.first_id, block.id_count)
-                            .reshape({b, block.id_count * width}));
+  for (size_t i = 0; i < layout_.blocks.size(); ++i) {
+    const CtrBlock& block = layout_.blocks[i];
+    columns.push_back(embedded[i].flatten(1));
     if (block.dense_count > 0)
       columns.push_back(
           batch.dense.narrow(1, block.first_dense, block.dense_count));

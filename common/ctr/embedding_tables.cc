@@ -4,11 +4,21 @@
 #include <torch/utils.h>
 
 #include <cmath>
-#include <numeric>
+#include <cstdint>
+#include <vector>
+
+#include "common/ctr/ctr_kernels.h"
+#include "common/tensors/parallel_for.h"
 
 namespace larr {
 
 using torch::Tensor;
+
+namespace {
+
+constexpr int64_t kRowsOfTask = 1024;
+
+}  // namespace
 
 EmbeddingTables::EmbeddingTables(const std::vector<int64_t>& table_rows,
                                  int64_t width, TableStart start) {
@@ -43,33 +53,41 @@ EmbeddingTables::Gathered EmbeddingTables::Gather(const Tensor& ids_BF) {
     place[i] = known;
   }
   for (const int64_t r : distinct) place_[r] = -1;
-  Gathered gathered;
-  gathered.rows_U = torch::tensor(distinct, torch::kInt64);
-  gathered.values_UW =
-      weight_.index_select(0, gathered.rows_U).requires_grad_(true);
-  gathered.embedded_BFW = at::embedding(gathered.values_UW, places_BF);
-  return gathered;
+  return {.rows_U = torch::tensor(distinct, torch::kInt64),
+          .places_BF = places_BF,
+          .embedded_BFW = at::embedding(weight_, rows_BF).requires_grad_(true)};
 }
 
 void RowAdam::Step(const EmbeddingTables::Gathered& gathered, int64_t step,
                    const AdamOptions& options, Tensor& weight) {
   const torch::NoGradGuard no_grad;
-  const Tensor& rows = gathered.rows_U;
-  const Tensor& gradient = gathered.values_UW.grad();
-  const Tensor m =
-      first.index_select(0, rows).lerp_(gradient, 1 - options.beta1);
-  const Tensor v = second.index_select(0, rows)
-                       .mul_(options.beta2)
-                       .addcmul_(gradient, gradient, 1 - options.beta2);
-  first.index_copy_(0, rows, m);
-  second.index_copy_(0, rows, v);
+  const int64_t rows = gathered.rows_U.size(0), width = weight.size(1);
+  if (rows == 0) return;
+  const Tensor gradient = gathered.embedded_BFW.grad().contiguous();
+  const Tensor sums = torch::zeros({rows, width});
   const double n = static_cast<double>(step);
-  const double size = options.learning_rate *
-                      std::sqrt(1 - std::pow(options.beta2, n)) /
-                      (1 - std::pow(options.beta1, n));
-  weight.index_copy_(0, rows,
-                     gathered.values_UW.detach().addcdiv(
-                         m, v.sqrt().add_(options.epsilon), -size));
+  const kernels::AdamStep adam{
+      .beta1 = static_cast<float>(options.beta1),
+      .beta2 = static_cast<float>(options.beta2),
+      .epsilon = static_cast<float>(options.epsilon),
+      .size = static_cast<float>(options.learning_rate *
+                                 std::sqrt(1 - std::pow(options.beta2, n)) /
+                                 (1 - std::pow(options.beta1, n)))};
+  const auto* row = gathered.rows_U.const_data_ptr<int64_t>();
+  const auto* places = gathered.places_BF.const_data_ptr<int64_t>();
+  const int64_t ids = gathered.places_BF.numel();
+  auto* g = sums.data_ptr<float>();
+  auto* m = first.data_ptr<float>();
+  auto* v = second.data_ptr<float>();
+  auto* w = weight.data_ptr<float>();
+  ParallelFor(rows, kRowsOfTask, [&](int64_t begin, int64_t end) {
+    kernels::AddRows(ids, width, places, begin, end,
+                     gradient.const_data_ptr<float>(), g);
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t at = row[i] * width;
+      kernels::Adam(adam, width, g + i * width, m + at, v + at, w + at);
+    }
+  });
 }
 
 }  // namespace larr

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The embedding tables of all categorical features, one below the other in one
-// matrix. A training step touches only the rows of its batch: they are
-// gathered as a small leaf of the autograd graph, and row-wise Adam updates
-// them and their moments alone (torch.optim.SparseAdam's rule).
+// matrix. A training step touches only the rows of its batch: what was looked
+// up is a leaf of the autograd graph, and row-wise Adam updates the rows and
+// their moments alone (torch.optim.SparseAdam's rule).
 //
 // Threads: one at a time for Gather; Lookup from any thread.
 #pragma once
@@ -40,9 +40,9 @@ class EmbeddingTables : public torch::nn::Module {
 
   // As Lookup, with what a step needs to learn.
   struct Gathered {
-    torch::Tensor rows_U;     // Distinct rows of the matrix that were touched.
-    torch::Tensor values_UW;  // Their values: a leaf that takes the gradient.
-    torch::Tensor embedded_BFW;
+    torch::Tensor rows_U;        // Distinct rows of the matrix.
+    torch::Tensor places_BF;     // Of each id, its row among them.
+    torch::Tensor embedded_BFW;  // A leaf that takes the gradient.
   };
   Gathered Gather(const torch::Tensor& ids_BF);
 
@@ -71,7 +71,7 @@ struct RowAdam {
   explicit RowAdam(const torch::Tensor& weight)
       : first(torch::zeros_like(weight)), second(torch::zeros_like(weight)) {}
 
-  // Applies values_UW.grad() to rows_U. `step` counts from 1.
+  // Applies embedded_BFW.grad() to rows_U. `step` counts from 1.
   void Step(const EmbeddingTables::Gathered& gathered, int64_t step,
             const AdamOptions& options, torch::Tensor& weight);
 };

@@ -24,23 +24,23 @@ bool UseOneDnn(const Tensor& x) {
   return x.is_cpu() && x.scalar_type() == torch::kFloat32 && x.numel() > 0;
 }
 
-// x W^T + b by oneDNN.
+// x W^T + b by oneDNN. `weight` is contiguous, or the transpose of what is.
 Tensor OneDnn(const Tensor& x, const Tensor& weight,
               const std::optional<Tensor>& bias, bool relu) {
   static const auto op = c10::Dispatcher::singleton()
                              .findSchemaOrThrow("mkldnn::_linear_pointwise", "")
                              .typed<LinearPointwise>();
-  return op.call(x.contiguous(), weight.contiguous(), bias,
-                 relu ? "relu" : "none", c10::List<std::optional<at::Scalar>>(),
-                 std::nullopt);
+  return op.call(x.contiguous(), weight, bias, relu ? "relu" : "none",
+                 c10::List<std::optional<at::Scalar>>(), std::nullopt);
 }
 
 struct OneDnnLinear : torch::autograd::Function<OneDnnLinear> {
   static Tensor forward(AutogradContext* context, const Tensor& x,
                         const Tensor& weight, const Tensor& bias, bool relu) {
-    Tensor y = OneDnn(x, weight, bias, relu);
+    const Tensor rows = weight.contiguous();
+    Tensor y = OneDnn(x, rows, bias, relu);
     context->saved_data["relu"] = relu;
-    context->save_for_backward({x, weight, relu ? y : Tensor()});
+    context->save_for_backward({x, rows, relu ? y : Tensor()});
     return y;
   }
 
@@ -50,11 +50,12 @@ struct OneDnnLinear : torch::autograd::Function<OneDnnLinear> {
     Tensor grad = grads[0];
     if (context->saved_data["relu"].toBool())
       grad = at::threshold_backward(grad, saved[2], 0);
-    Tensor grad_x;
+    Tensor grad_x, grad_bias;
     if (context->needs_input_grad(0))
       grad_x = OneDnn(grad, weight.t(), std::nullopt, false);
-    return {grad_x, OneDnn(grad.t(), x.t(), std::nullopt, false), grad.sum(0),
-            Tensor()};
+    if (context->needs_input_grad(2)) grad_bias = grad.sum(0);
+    // Here oneDNN's operator would want both transposed in memory.
+    return {grad_x, at::mm(grad.t(), x), grad_bias, Tensor()};
   }
 };
 
@@ -64,7 +65,8 @@ Tensor Apply(const Tensor& x, const Tensor& weight, const Tensor& bias,
     const Tensor y = at::linear(x, weight, bias);
     return relu ? at::relu(y) : y;
   }
-  if (!torch::GradMode::is_enabled()) return OneDnn(x, weight, bias, relu);
+  if (!torch::GradMode::is_enabled())
+    return OneDnn(x, weight.contiguous(), bias, relu);
   return OneDnnLinear::apply(x, weight, bias, relu);
 }
 

@@ -4,36 +4,19 @@
 // bootstrap over groups. Free of LibTorch.
 //
 // A metric that does not exist (AUC of one class, a ratio to no positives) is
-// NaN. Groups are numbers from 0; any number of them may be empty.
+// NaN.
 //
 // Threads: pure functions.
 #pragma once
 
 #include <cstdint>
 #include <span>
-#include <string>
 #include <vector>
 
+#include "common/ctr/auc.h"
+#include "common/ctr/bootstrap.h"
+
 namespace larr {
-
-// Rows to judge. REQUIRES: equal sizes; labels 0 or 1; groups >= 0.
-struct ScoredRows {
-  std::span<const double> scores;  // Probabilities.
-  std::span<const uint8_t> labels;
-  std::span<const int32_t> groups;
-};
-
-// P(score of a positive > score of a negative), ties count half.
-double Auc(std::span<const double> scores, std::span<const uint8_t> labels);
-
-// Per-group AUC, weighted by the group's rows; groups of one class are dropped.
-struct GroupAuc {
-  double value = 0;
-  int64_t groups = 0;  // Non-empty ones.
-  int64_t groups_kept = 0;
-  int64_t rows_kept = 0;
-};
-GroupAuc Gauc(const ScoredRows& rows);
 
 // Mean of -log(probability of what happened), probabilities kept 1e-7 from
 // 0, 1.
@@ -55,27 +38,21 @@ struct Calibration {
 Calibration Calibrate(std::span<const double> scores,
                       std::span<const uint8_t> labels, int bins = 10);
 
-// 2.5 % and 97.5 % quantiles.
-struct Interval {
-  double low = 0;
-  double high = 0;
-};
-
 struct Metrics {
   int64_t rows = 0;
   int64_t positives = 0;
   double auc = 0;
-  Interval auc_interval;
+  std::vector<double> auc_replicates;  // By draw.
+  Interval auc_interval;               // Of the replicates.
   GroupAuc gauc;
+  std::vector<double> gauc_replicates;
   Interval gauc_interval;
   double log_loss = 0;
   Calibration calibration;
 };
 
-// All of the above. Each of `bootstrap_samples` draws as many groups as there
-// are, with replacement; 0 leaves the intervals NaN. Equal seeds draw equal
-// groups, whatever the scores.
-Metrics ComputeMetrics(const ScoredRows& rows, int bootstrap_samples,
-                       uint64_t seed);
+// All of the above. Without draws there are no replicates, and the intervals are
+// NaN. REQUIRES: groups that the draws have.
+Metrics ComputeMetrics(const ScoredRows& rows, const GroupDraws& draws);
 
 }  // namespace larr

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ctr/ple.h"
 
-#include <limits>
 #include <numeric>
 #include <string>
 
@@ -14,85 +13,62 @@ using torch::Tensor;
 
 PleLevel::PleLevel(const CtrArchitecture& architecture, int level,
                    int64_t tasks, int64_t input_width)
-    : tasks_(tasks),
-      task_experts_(architecture.task_experts()),
-      shared_experts_(architecture.shared_experts()),
-      width_(architecture.expert_widths(level)) {
-  const int64_t experts = tasks_ * task_experts_ + shared_experts_;
-  std::vector<int64_t> places;
-  for (int64_t task = 0; task < tasks_; ++task) {
-    auto& own = gate_experts_.emplace_back();
-    for (int64_t i = 0; i < task_experts_; ++i)
-      own.push_back(task * task_experts_ + i);
-    for (int64_t i = tasks_ * task_experts_; i < experts; ++i) own.push_back(i);
+    : width_(architecture.expert_widths(level)) {
+  const bool last = level + 1 == architecture.ple_levels();
+  const int64_t own = architecture.task_experts();
+  const int64_t shared = architecture.shared_experts();
+  std::vector<std::vector<int64_t>> columns;  // By path, of its experts.
+  int64_t column = 0;
+  for (int64_t path = 0; path <= tasks; ++path) {
+    const int64_t experts = path < tasks ? own : shared;
+    auto& of_path = columns.emplace_back();
+    for (int64_t e = 0; e < experts; ++e, column += width_)
+      of_path.push_back(column);
+    const int64_t mixed = path < tasks ? own + shared
+                          : last       ? 0
+                                       : tasks * own + shared;
+    expert_rows_.push_back(experts * width_);
+    gate_rows_.push_back(mixed);
+    if (mixed > 0) gates_.push_back({.experts = {}, .first_logit = column});
+    column += mixed;
   }
-  if (level + 1 < architecture.ple_levels()) {
-    auto& all = gate_experts_.emplace_back(experts);
-    std::iota(all.begin(), all.end(), 0);
-  }
-  for (size_t gate = 0; gate < gate_experts_.size(); ++gate)
-    for (const int64_t expert : gate_experts_[gate])
-      places.push_back(static_cast<int64_t>(gate) * experts + expert);
-  gate_places_ = torch::tensor(places, torch::kInt64);
+  for (int64_t gate = 0; gate < static_cast<int64_t>(gates_.size()); ++gate)
+    for (int64_t path = 0; path <= tasks; ++path)
+      if (gate == tasks || path == gate || path == tasks)
+        gates_[gate].experts.insert(gates_[gate].experts.end(),
+                                    columns[path].begin(), columns[path].end());
 
-  const auto expert = MakeLinear(input_width, experts * width_);
-  expert_weight_ = register_parameter("expert_weight", expert.weight);
-  expert_bias_ = register_parameter("expert_bias", expert.bias);
-  const auto gate =
-      MakeLinear(input_width, static_cast<int64_t>(places.size()));
-  gate_weight_ = register_parameter("gate_weight", gate.weight);
-  gate_bias_ = register_parameter("gate_bias", gate.bias);
+  const int64_t experts = tasks * own + shared;
+  const auto of_experts = MakeLinear(input_width, experts * width_);
+  expert_weight_ = register_parameter("expert_weight", of_experts.weight);
+  expert_bias_ = register_parameter("expert_bias", of_experts.bias);
+  const auto of_gates = MakeLinear(
+      input_width,
+      std::accumulate(gate_rows_.begin(), gate_rows_.end(), int64_t{0}));
+  gate_weight_ = register_parameter("gate_weight", of_gates.weight);
+  gate_bias_ = register_parameter("gate_bias", of_gates.bias);
 }
 
 std::vector<Tensor> PleLevel::Forward(const std::vector<Tensor>& x) {
-  const Tensor mixed =
-      at::bmm(GateLogits(x).softmax(2), Experts(x));  // [B, G, W]
-  std::vector<Tensor> out;
-  for (int64_t gate = 0; gate < mixed.size(1); ++gate)
-    out.push_back(mixed.select(1, gate));
-  return out;
-}
-
-Tensor PleLevel::Experts(const std::vector<Tensor>& x) {
-  const int64_t b = x[0].size(0);
-  if (x.size() == 1)
-    return LinearRelu(x[0], expert_weight_, expert_bias_).view({b, -1, width_});
-  std::vector<Tensor> parts;
-  int64_t first = 0;
-  for (size_t path = 0; path < x.size(); ++path) {
-    const int64_t rows =
-        width_ *
-        (static_cast<int64_t>(path) < tasks_ ? task_experts_ : shared_experts_);
-    parts.push_back(LinearRelu(x[path], expert_weight_.narrow(0, first, rows),
-                               expert_bias_.narrow(0, first, rows))
-                        .view({b, -1, width_}));
-    first += rows;
-  }
-  return torch::cat(parts, 1);
-}
-
-Tensor PleLevel::GateLogits(const std::vector<Tensor>& x) {
-  const int64_t b = x[0].size(0);
-  const int64_t gates = static_cast<int64_t>(gate_experts_.size());
-  const int64_t experts = tasks_ * task_experts_ + shared_experts_;
-  Tensor logits;
-  if (x.size() == 1) {
-    logits = Linear(x[0], gate_weight_, gate_bias_);
-  } else {
-    std::vector<Tensor> parts;
-    int64_t first = 0;
-    for (int64_t gate = 0; gate < gates; ++gate) {
-      const int64_t rows = static_cast<int64_t>(gate_experts_[gate].size());
-      parts.push_back(Linear(x[gate], gate_weight_.narrow(0, first, rows),
-                             gate_bias_.narrow(0, first, rows)));
-      first += rows;
+  // What reads the same input is one multiplication.
+  const auto merge = [&](const Tensor& of_experts, const Tensor& of_gates) {
+    const auto experts = of_experts.split_with_sizes(expert_rows_);
+    const auto gates = of_gates.split_with_sizes(gate_rows_);
+    std::vector<std::vector<Tensor>> by_input(x.size());
+    for (size_t path = 0; path < experts.size(); ++path) {
+      auto& rows = by_input[x.size() == 1 ? 0 : path];
+      rows.insert(rows.end(), {experts[path], gates[path]});
     }
-    logits = torch::cat(parts, 1);
-  }
-  return torch::full({b, gates * experts},
-                     -std::numeric_limits<float>::infinity(), logits.options())
-      .index_copy(1, gate_places_, logits)
-      .view({b, gates, experts});
+    std::vector<Tensor> merged;
+    for (const auto& rows : by_input) merged.push_back(torch::cat(rows));
+    return merged;
+  };
+  const auto weights = merge(expert_weight_, gate_weight_);
+  const auto biases = merge(expert_bias_, gate_bias_);
+  std::vector<Tensor> parts;
+  for (size_t i = 0; i < x.size(); ++i)
+    parts.push_back(Linear(x[i], weights[i], biases[i]));
+  return MixExperts(parts, gates_, width_);
 }
 
 Ple::Ple(const CtrArchitecture& architecture, int64_t tasks,

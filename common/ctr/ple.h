@@ -20,6 +20,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "common/ctr/expert_mix.h"
 #include "larr/config/v1/model.pb.h"
 
 namespace larr {
@@ -34,13 +35,11 @@ class PleLevel : public torch::nn::Module {
   std::vector<torch::Tensor> Forward(const std::vector<torch::Tensor>& x);
 
  private:
-  torch::Tensor Experts(const std::vector<torch::Tensor>& x);     // [B, E, W]
-  torch::Tensor GateLogits(const std::vector<torch::Tensor>& x);  // [B, G, E]
-
-  const int64_t tasks_, task_experts_, shared_experts_, width_;
-  std::vector<std::vector<int64_t>>
-      gate_experts_;           // Experts that a gate mixes.
-  torch::Tensor gate_places_;  // Where the gates' logits stand in [G * E].
+  const int64_t width_;
+  // Rows of expert_weight_ and of gate_weight_ by path: task 0, task 1, ...,
+  // shared. What is mixed has by path its experts and its gate's logits.
+  std::vector<int64_t> expert_rows_, gate_rows_;
+  std::vector<MixGate> gates_;
   torch::Tensor expert_weight_, expert_bias_;  // [E * W, K]
   torch::Tensor gate_weight_, gate_bias_;      // [all gates' experts, K]
 };

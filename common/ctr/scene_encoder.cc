@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "common/ctr/agg_attention.h"
 #include "common/ctr/linear.h"
 
 namespace larr {
@@ -51,7 +52,8 @@ SceneEncoder::SceneEncoder(const config::v1::CtrArchitecture& architecture,
 Tensor SceneEncoder::Forward(const SceneBatch& scene) {
   Tensor pooled;
   if (readout_ == config::v1::CtrArchitecture::AGG)
-    pooled = Finish(agg_C_, AttendFromAgg(scene));
+    pooled = Finish(
+        agg_C_, AttendFromAgg(TokenTable(scene), IndexWithAgg(scene), heads_));
   else
     pooled = EncodeAll(scene).mean(1);
   return Linear(LinearRelu(pooled, mlp1_weight_, mlp1_bias_), mlp2_weight_,
@@ -107,10 +109,6 @@ Tensor SceneEncoder::TokenIndex(const SceneBatch& scene) const {
   return torch::where(scene.index_Br < 0, defaults, scene.index_Br);
 }
 
-Tensor SceneEncoder::TokensWithAgg(const SceneBatch& scene) const {
-  return torch::cat({Tokens(scene), agg_C_.unsqueeze(0)});
-}
-
 Tensor SceneEncoder::IndexWithAgg(const SceneBatch& scene) const {
   const Tensor index = TokenIndex(scene);
   const int64_t agg = scene.texts_TC.size(0) + default_rC_.size(0);
@@ -118,9 +116,8 @@ Tensor SceneEncoder::IndexWithAgg(const SceneBatch& scene) const {
       {index, torch::full({index.size(0), 1}, agg, index.options())}, 1);
 }
 
-Tensor SceneEncoder::AggWeights(const Tensor& tokens,
-                                const Tensor& index) const {
-  const int64_t c = agg_C_.size(0), width = c / heads_;
+Tensor SceneEncoder::TokenTable(const SceneBatch& scene) const {
+  const int64_t r = mean_rC_.size(0), c = agg_C_.size(0), width = c / heads_;
   const auto weights = in_weight_.chunk(3), biases = in_bias_.chunk(3);
   // The query of agg, taken through W_k: a score is then one dot product.
   const Tensor query =
@@ -130,26 +127,25 @@ Tensor SceneEncoder::AggWeights(const Tensor& tokens,
       at::bmm(query, weights[1].view({heads_, width, c})).squeeze(1);
   const Tensor score_bias =
       (query.squeeze(1) * biases[1].view({heads_, width})).sum(1);
-  const Tensor scores = Linear(tokens, score_weight, score_bias);
-  return at::embedding(scores, index).softmax(1);
+  const Tensor weight = torch::cat({score_weight, weights[2]});
+  const Tensor bias = torch::cat({score_bias, biases[2]});
+  // z + slot is linear in the text: what belongs to the slot goes through the
+  // weight once, and no gradient has to go back to the texts.
+  const Tensor own = slot_rC_ - mean_rC_ * scale_r_.unsqueeze(1);
+  const Tensor others =
+      Linear(torch::cat({own, default_rC_ + slot_rC_, agg_C_.unsqueeze(0)}),
+             weight, bias);
+  const Tensor texts = Linear(
+      scene.texts_TC * scale_r_.index_select(0, scene.slots_T).unsqueeze(1),
+      weight, torch::zeros_like(bias));
+  return torch::cat(
+      {texts + at::embedding(others.narrow(0, 0, r), scene.slots_T),
+       others.narrow(0, r, r + 1)});
 }
 
 Tensor SceneEncoder::AttentionOfAgg(const SceneBatch& scene) const {
-  return AggWeights(TokensWithAgg(scene), IndexWithAgg(scene)).mean(2);
-}
-
-Tensor SceneEncoder::AttendFromAgg(const SceneBatch& scene) {
-  const int64_t b = scene.index_Br.size(0), r = scene.index_Br.size(1);
-  const int64_t c = agg_C_.size(0), width = c / heads_;
-  const Tensor tokens = TokensWithAgg(scene), index = IndexWithAgg(scene);
-  const Tensor attention = AggWeights(tokens, index);
-  const Tensor values =
-      Linear(tokens, in_weight_.chunk(3)[2], in_bias_.chunk(3)[2]);
-  const Tensor mixed =
-      (attention.unsqueeze(3) *
-       at::embedding(values, index).view({b, r + 1, heads_, width}))
-          .sum(1);
-  return mixed.view({b, c});
+  const Tensor scores = TokenTable(scene).narrow(1, 0, heads_);
+  return at::embedding(scores, IndexWithAgg(scene)).softmax(1).mean(2);
 }
 
 Tensor SceneEncoder::Finish(const Tensor& input, const Tensor& attention) {

@@ -60,14 +60,11 @@ class SceneEncoder : public torch::nn::Module {
   torch::Tensor Tokens(const SceneBatch& scene) const;
   // index_Br with T + s in place of -1.
   torch::Tensor TokenIndex(const SceneBatch& scene) const;
-  // Both with agg's own token behind the others.
-  torch::Tensor TokensWithAgg(const SceneBatch& scene) const;
+  // The same with agg's own token, T + r, behind the others: [B, r + 1].
   torch::Tensor IndexWithAgg(const SceneBatch& scene) const;
-  // The agg position's weights by head: [B, r + 1, heads].
-  torch::Tensor AggWeights(const torch::Tensor& tokens,
-                           const torch::Tensor& index) const;
-  // The agg row's attention output: [B, C].
-  torch::Tensor AttendFromAgg(const SceneBatch& scene);
+  // What AttendFromAgg (agg_attention.h) reads of those tokens: of each the
+  // scores that agg gives it, and its values: [T + r + 1, heads + C].
+  torch::Tensor TokenTable(const SceneBatch& scene) const;
   // Residual, norm, FFN, residual, norm over rows [M, C].
   torch::Tensor Finish(const torch::Tensor& input,
                        const torch::Tensor& attention);

@@ -20,6 +20,9 @@ using torch::Tensor;
 
 namespace {
 
+// What numbers are drawn for.
+constexpr uint64_t kDefaults = 0, kNegatives = 1;
+
 // The splitmix64 finaliser: neighbouring steps get unrelated generators.
 uint64_t Mix(uint64_t x) {
   x += 0x9e3779b97f4a7c15;
@@ -66,9 +69,13 @@ absl::StatusOr<StepLoss> CtrTrainer::Step(const CtrBatch& batch) {
   });
 }
 
+at::Generator CtrTrainer::Generator(uint64_t purpose) const {
+  return at::detail::createCPUGenerator(
+      Mix(seed_ ^ Mix(static_cast<uint64_t>(step_))) ^ purpose);
+}
+
 CtrBatch CtrTrainer::WithDefaults(const CtrBatch& batch) const {
-  const at::Generator generator = at::detail::createCPUGenerator(
-      Mix(seed_ ^ Mix(static_cast<uint64_t>(step_))));
+  const at::Generator generator = Generator(kDefaults);
   const double p = config_.default_probability();
   CtrBatch changed = batch;
   changed.ids = batch.ids.masked_fill(Chosen(batch.ids, p, generator), 0);
@@ -89,8 +96,10 @@ EmbeddingTables::Gathered CtrTrainer::Backward(const CtrBatch& batch,
           .mean(0);
   Tensor total = losses_B.sum();
   if (config_.alignment_weight() > 0 && model_.scene_encoder() != nullptr) {
-    const Tensor alignment =
-        InfoNce(out.e_s, out.e_t, batch.pairs, config_.alignment_temperature());
+    const auto kept = DrawNegatives(batch.rows(), config_.alignment_negatives(),
+                                    Generator(kNegatives));
+    const Tensor alignment = InfoNce(out.e_s, out.e_t, batch.pairs,
+                                     config_.alignment_temperature(), kept);
     total = total + config_.alignment_weight() * alignment;
     loss.alignment = alignment.item<double>();
   }

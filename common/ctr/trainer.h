@@ -58,6 +58,8 @@ class CtrTrainer {
                        const Tensors& more = {});
 
  private:
+  // Of this step.
+  at::Generator Generator(uint64_t purpose) const;
   CtrBatch WithDefaults(const CtrBatch& batch) const;
   // Loss and gradients of a batch.
   EmbeddingTables::Gathered Backward(const CtrBatch& batch, StepLoss& loss);

@@ -13,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/dataset/parquet_reader.h"
+#include "common/dataset/slice_check.h"
 #include "common/features/tabular_encoder.h"
 
 namespace larr {
@@ -29,6 +30,7 @@ struct Need {
   std::string column;
   bool number;       // Otherwise any scalar will do.
   std::string what;  // For messages: `keyword POI_name`.
+  const config::v1::Slice* slice = nullptr;  // Which reads it.
 };
 
 bool HasTable(const DatasetSpec& spec, Table table) {
@@ -133,6 +135,11 @@ std::vector<Need> NeedsOf(const DatasetSpec& spec) {
           "feature " + feature.name());
     }
   }
+  for (const auto& slice : spec.slices()) {
+    const ColumnRef ref = *ParseCrossColumn(slice.column());
+    needs.push_back(
+        {ref.table, ref.column, false, "slice " + slice.name(), &slice});
+  }
   return needs;
 }
 
@@ -187,6 +194,10 @@ absl::Status CheckFile(const DataFile& data_file, Table table,
           "number, or use a vocabulary or hash",
           data_file.path.string(), need.what, need.column, column->type_name);
     }
+    if (need.slice != nullptr) {
+      LARR_RETURN_IF_ERROR(
+          CheckSliceColumn(*need.slice, *column, data_file.path));
+    }
   }
   return absl::OkStatus();
 }
@@ -234,6 +245,7 @@ absl::Status CheckSpec(const DatasetSpec& spec) {
     LARR_RETURN_IF_ERROR(
         CheckEntityTable(spec, Table::kPois, spec.pois(), table.poi_key()));
   }
+  LARR_RETURN_IF_ERROR(CheckSlices(spec));
   LARR_RETURN_IF_ERROR(ResolveFeatures(spec).status());
   LARR_RETURN_IF_ERROR(CheckEmbeddingFeatures(spec, "user_embedding_features",
                                               spec.user_embedding_features(),
@@ -271,6 +283,15 @@ absl::Status FindFiles(const fs::path& folder, Dataset& dataset) {
 }
 
 }  // namespace
+
+Schema Dataset::slice_schema(Table table) const {
+  std::vector<std::string> names = schemas().of(table).names();
+  for (const auto& slice : spec.slices()) {
+    const auto ref = ParseCrossColumn(slice.column());
+    if (ref && ref->table == table) names.push_back(ref->column);
+  }
+  return Schema(names);
+}
 
 const std::vector<DataFile>& Dataset::files(Table table) const {
   if (table == Table::kUsers) return users;

@@ -36,6 +36,9 @@ struct Dataset {
   std::vector<DataFile> pois;
 
   const SpecSchemas& schemas() const { return texts.schemas(); }
+  // Columns of the table's row for who cuts slices: those of schemas(), then
+  // those that slices alone read.
+  Schema slice_schema(Table table) const;
   const std::vector<DataFile>& files(Table table) const;
   // A null pointer where the spec has no such table.
   const config::v1::EntityTable* entity_table(Table table) const;

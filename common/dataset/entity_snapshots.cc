@@ -20,8 +20,12 @@ int64_t EntityPartition::Find(std::string_view key) const {
   return found == index_.end() ? -1 : found->second;
 }
 
-EntitySnapshots::EntitySnapshots(const Dataset& dataset, Table table)
-    : dataset_(&dataset), table_(table) {
+EntitySnapshots::EntitySnapshots(const Dataset& dataset, Table table,
+                                 bool slice_columns)
+    : dataset_(&dataset),
+      table_(table),
+      schema_(slice_columns ? dataset.slice_schema(table)
+                            : dataset.schemas().of(table)) {
   std::set<std::string> dates;
   for (const DataFile& file : dataset.files(table)) dates.insert(file.date);
   dates_.assign(dates.begin(), dates.end());
@@ -68,20 +72,19 @@ absl::StatusOr<std::shared_ptr<const EntityPartition>> EntitySnapshots::Load(
 absl::Status EntitySnapshots::LoadFile(const DataFile& file,
                                        EntityPartition& into) const {
   const auto& entity = *dataset_->entity_table(table_);
-  const Schema& schema = dataset_->schemas().of(table_);
-  std::vector<std::string> names = schema.names();
+  std::vector<std::string> names = schema_.names();
   names.push_back(entity.key());
   LARR_ASSIGN_OR_RETURN(const ParquetFile parquet,
                         ParquetFile::Open(file.path));
   std::unordered_set<int64_t> contradicted;
   int64_t file_row = 0;
   Value key;
-  Row row(schema.size());
+  Row row(schema_.size());
   for (int g = 0; g < parquet.row_groups(); ++g) {
     LARR_ASSIGN_OR_RETURN(const RowGroup group, parquet.Read(g, names));
     for (int64_t i = 0; i < group.rows(); ++i) {
       ++file_row;
-      group.column(schema.size()).Read(i, key);
+      group.column(schema_.size()).Read(i, key);
       LARR_RETURN_IF_ERROR(
           MakeUtf8(dataset_->spec, {file, entity.key(), file_row}, key));
       const std::string text = ToText(key);
@@ -94,7 +97,7 @@ absl::Status EntitySnapshots::LoadFile(const DataFile& file,
             known >= 0 ? "there twice in one partition" : "null"));
       }
       if (IsNull(key)) continue;
-      for (int c = 0; c < schema.size(); ++c) {
+      for (int c = 0; c < schema_.size(); ++c) {
         group.column(c).Read(i, row[c]);
         LARR_RETURN_IF_ERROR(
             MakeUtf8(dataset_->spec, {file, names[c], file_row}, row[c]));

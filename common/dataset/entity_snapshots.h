@@ -32,7 +32,8 @@ class EntityPartition {
   const std::string& date() const { return date_; }
   int64_t size() const { return static_cast<int64_t>(rows_.size()); }
   const std::string& key(int64_t i) const { return keys_[i]; }
-  // In the layout of the table's schema in `Dataset::schemas()`.
+  // In the layout of the table's schema in `Dataset::schemas()`, or of
+  // `Dataset::slice_schema()` where that was asked for.
   const Row& row(int64_t i) const { return rows_[i]; }
   // -1 if the key is unknown.
   int64_t Find(std::string_view key) const;
@@ -58,7 +59,8 @@ class EntityPartition {
 class EntitySnapshots {
  public:
   // REQUIRES: `dataset` outlives the object. table is kUsers or kPois.
-  EntitySnapshots(const Dataset& dataset, Table table);
+  EntitySnapshots(const Dataset& dataset, Table table,
+                  bool slice_columns = false);
 
   // False where the spec has no such table; then there are no dates.
   bool present() const { return !dates_.empty(); }
@@ -84,6 +86,7 @@ class EntitySnapshots {
 
   const Dataset* dataset_;
   Table table_;
+  Schema schema_;
   std::vector<std::string> dates_;
   std::array<std::shared_ptr<const EntityPartition>, 2>
       cache_;  // The newer use first.

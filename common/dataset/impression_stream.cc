@@ -44,8 +44,8 @@ ImpressionStream::ImpressionStream(const Dataset& dataset,
                                    const ImpressionStreamOptions& options)
     : dataset_(&dataset),
       options_(options),
-      users_(dataset, Table::kUsers),
-      pois_(dataset, Table::kPois) {
+      users_(dataset, Table::kUsers, options.slice_columns),
+      pois_(dataset, Table::kPois, options.slice_columns) {
   if (options_.seed) random_.seed(*options_.seed);
 }
 
@@ -68,7 +68,10 @@ absl::StatusOr<ImpressionStream> ImpressionStream::Open(
 
 void ImpressionStream::NameColumns() {
   const auto& table = dataset_->spec.impressions();
-  names_ = dataset_->schemas().impressions.names();
+  names_ = options_.slice_columns
+               ? dataset_->slice_schema(Table::kImpressions).names()
+               : dataset_->schemas().impressions.names();
+  value_columns_ = static_cast<int>(names_.size());
   const auto add = [&](const std::string& name, int& index) {
     if (name.empty()) return;
     index = static_cast<int>(names_.size());
@@ -190,9 +193,8 @@ absl::Status ImpressionStream::Fill(int64_t i, Impression& row) {
     ReadText(group_, column, i, scratch_, *text);
     if (column >= 0) LARR_RETURN_IF_ERROR(check(column, *text));
   }
-  const int columns = dataset_->schemas().impressions.size();
-  row.values.resize(columns);
-  for (int c = 0; c < columns; ++c) {
+  row.values.resize(value_columns_);
+  for (int c = 0; c < value_columns_; ++c) {
     group_.column(c).Read(i, row.values[c]);
     LARR_RETURN_IF_ERROR(check(c, row.values[c]));
   }

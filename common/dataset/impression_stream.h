@@ -39,7 +39,7 @@ struct Impression {
   std::string poi_id;
   std::string request_id;
   std::string group;  // Of GAUC.
-  Row values;         // Schema: impressions.
+  Row values;         // Schema: impressions; see `slice_columns`.
   float click = 0;
   float order = 0;                   // 0 where the spec has no order column.
   float true_click_probability = 0;  // NaN where the spec has no such column.
@@ -62,6 +62,8 @@ struct Impression {
 
 struct ImpressionStreamOptions {
   Part part = Part::kTrain;
+  // The three rows are of Dataset::slice_schema(), not of schemas().
+  bool slice_columns = false;
   // Parameters that affect order.
   std::optional<uint64_t> seed;  // Nothing: the order of the files.
   int64_t shuffle_rows = 0;      // Rows of the buffer; needs a seed.
@@ -115,6 +117,7 @@ class ImpressionStream {
   EntitySnapshots pois_;
   std::vector<std::string> names_;  // Columns to read: schema, then keys.
   KeyColumns keys_;
+  int value_columns_ = 0;
 
   std::vector<Unit> units_;
   size_t next_unit_ = 0;

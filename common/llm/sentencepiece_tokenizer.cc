@@ -63,9 +63,11 @@ class SentencepieceTokenizer : public TokenizerLibrary {
     LARR_ASSIGN_OR_RETURN(model_, ReadFile(folder / kTokenizerModel));
     const auto loaded = processor_.LoadFromSerializedProto(model_);
     if (!loaded.ok() || processor_.GetPieceSize() == 0) {
-      return absl::InvalidArgumentError(
-          fmt::format("{}: is not a sentencepiece model: {}",
-                      (folder / kTokenizerModel).string(), loaded.ToString()));
+      return absl::InvalidArgumentError(fmt::format(
+          "{}: is not a sentencepiece model: {}; give the folder a "
+          "tokenizer.json (Llama 3's tokenizer.model is tiktoken's, "
+          "and comes with one)",
+          (folder / kTokenizerModel).string(), loaded.ToString()));
     }
     LARR_ASSIGN_OR_RETURN(added_,
                           AddedTokens::Read(folder, processor_.GetPieceSize(),

@@ -18,6 +18,7 @@
 #include "common/rpc/server_credentials.h"
 #include "common/rpc/server_limits.h"
 #include "common/rpc/shutdown_signal.h"
+#include "common/rpc/tls_files.h"
 
 namespace larr {
 namespace {
@@ -100,13 +101,16 @@ absl::Status CheckNetwork(const config::v1::ServerConfig& config,
         "may use it",
         admin_listen));
   }
-  if (IsLoopback(config.listen())) return absl::OkStatus();
+  return absl::OkStatus();
+}
+
+void WarnOfOpenPorts(const config::v1::ServerConfig& config) {
+  if (IsLoopback(config.listen())) return;
   if (!config.has_access())
     spdlog::warn("open_to_all address={} missing=server.access",
                  config.listen());
   if (!config.has_tls())
     spdlog::warn("plain_text address={} missing=server.tls", config.listen());
-  return absl::OkStatus();
 }
 
 void EnablePlugins() {
@@ -119,18 +123,33 @@ void EnablePlugins() {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
-    const config::v1::ServerConfig& config, GrpcServerOptions options) {
+absl::Status CheckServerConfig(const config::v1::ServerConfig& config,
+                               const std::string& admin_listen) {
   if (config.listen().empty())
     return absl::InvalidArgumentError(
         "server.listen is empty; set it to host:port, e.g. 127.0.0.1:7010");
-  EnablePlugins();
   LARR_RETURN_IF_ERROR(CheckNumbers(config));
+  LARR_RETURN_IF_ERROR(CheckNetwork(config, admin_listen));
+  if (config.has_access())
+    LARR_RETURN_IF_ERROR(Access::Create(config, {}).status());
+  if (config.has_tls())
+    LARR_RETURN_IF_ERROR(LoadTlsFiles(config.tls()).status());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
+    const config::v1::ServerConfig& config, GrpcServerOptions options) {
+  LARR_RETURN_IF_ERROR(CheckServerConfig(config, options.admin_listen));
+  WarnOfOpenPorts(config);
+  EnablePlugins();
   std::unique_ptr<GrpcServer> self(new GrpcServer);
   self->options_ = std::move(options);
   self->drain_time_ = DrainTime(config);
   self->pause_ = std::chrono::milliseconds(config.shutdown_pause_ms());
-  LARR_RETURN_IF_ERROR(CheckNetwork(config, self->options_.admin_listen));
+  if (self->options_.metrics == nullptr)
+    self->options_.metrics = std::make_shared<prometheus::Registry>();
+  self->guard_metrics_ =
+      std::make_unique<GuardMetrics>(*self->options_.metrics);
   if (config.has_access()) {
     LARR_ASSIGN_OR_RETURN(self->access_,
                           Access::Create(config, self->options_.score_methods));
@@ -148,8 +167,6 @@ absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(
 
 absl::Status GrpcServer::Expose(const config::v1::ServerConfig& config) {
   if (config.metrics_listen().empty()) return absl::OkStatus();
-  if (options_.metrics == nullptr)
-    options_.metrics = std::make_shared<prometheus::Registry>();
   MetricsExposer::TokenCheck check;
   if (access_ != nullptr && !access_->MayReadMetrics(""))
     check = [this](const std::string& token) {
@@ -162,14 +179,16 @@ absl::Status GrpcServer::Expose(const config::v1::ServerConfig& config) {
 }
 
 absl::Status GrpcServer::Listen(const config::v1::ServerConfig& config) {
-  LARR_ASSIGN_OR_RETURN(credentials_,
-                        MakeServerCredentials(config, access_.get()));
+  LARR_ASSIGN_OR_RETURN(
+      credentials_,
+      MakeServerCredentials(config, access_.get(), *guard_metrics_));
   LARR_ASSIGN_OR_RETURN(
       server_, Build(config.listen(), credentials_, options_.services, config,
                      options_.readiness, address_));
   if (options_.admin_listen.empty()) return absl::OkStatus();
-  LARR_ASSIGN_OR_RETURN(admin_credentials_,
-                        MakeServerCredentials(config, access_.get()));
+  LARR_ASSIGN_OR_RETURN(
+      admin_credentials_,
+      MakeServerCredentials(config, access_.get(), *guard_metrics_));
   LARR_ASSIGN_OR_RETURN(
       admin_server_,
       Build(options_.admin_listen, admin_credentials_, options_.admin_services,

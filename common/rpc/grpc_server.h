@@ -24,6 +24,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/rpc/access.h"
+#include "common/rpc/guard_metrics.h"
 #include "common/rpc/readiness.h"
 #include "common/telemetry/metrics.h"
 #include "larr/config/v1/server.pb.h"
@@ -49,6 +50,11 @@ struct GrpcServerOptions {
   // last for ever. May be empty.
   std::function<void()> on_drain;
 };
+
+// What `Start` would say of settings and of files of TLS and tokens, without
+// serving: before work that takes long.
+absl::Status CheckServerConfig(const config::v1::ServerConfig& config,
+                               const std::string& admin_listen);
 
 class GrpcServer {
  public:
@@ -83,6 +89,7 @@ class GrpcServer {
   std::chrono::seconds drain_time_{0};
   std::chrono::milliseconds pause_{0};
   std::string address_, admin_address_;
+  std::unique_ptr<GuardMetrics> guard_metrics_;
   std::unique_ptr<Access> access_;  // null: whoever reaches a port may use it
   std::shared_ptr<grpc::ServerCredentials> credentials_, admin_credentials_;
   std::unique_ptr<MetricsExposer> exposer_;

@@ -30,6 +30,18 @@ void AddNames(const grpc_auth_context* context, const char* property,
   }
 }
 
+// Whose calls are let in.
+struct CallGuard {
+  const Access* access;
+  GuardMetrics& metrics;
+};
+
+// What new connections get.
+struct Certificates {
+  std::unique_ptr<TlsFileWatch> files;  // null: plain text
+  GuardMetrics& metrics;
+};
+
 // Called by gRPC for each call, once its headers are there.
 void CheckCall(void* state, grpc_auth_context* context,
                const grpc_metadata* headers, size_t count,
@@ -43,8 +55,9 @@ void CheckCall(void* state, grpc_auth_context* context,
   }
   AddNames(context, GRPC_X509_CN_PROPERTY_NAME, caller.names);
   AddNames(context, GRPC_X509_SAN_PROPERTY_NAME, caller.names);
-  const absl::Status status =
-      static_cast<const Access*>(state)->Check(method, caller);
+  const auto& guard = *static_cast<const CallGuard*>(state);
+  const absl::Status status = guard.access->Check(method, caller);
+  if (!status.ok()) guard.metrics.CountRefused(status);
   done(user_data, nullptr, 0, nullptr, 0,
        static_cast<grpc_status_code>(status.code()),
        status.ok() ? nullptr : std::string(status.message()).c_str());
@@ -52,9 +65,11 @@ void CheckCall(void* state, grpc_auth_context* context,
 
 // Called by gRPC for each connection.
 grpc_ssl_certificate_config_reload_status FetchCertificates(
-    void* watch, grpc_ssl_server_certificate_config** config) {
-  const auto files = static_cast<TlsFileWatch*>(watch)->Next();
+    void* state, grpc_ssl_server_certificate_config** config) {
+  const auto& certificates = *static_cast<const Certificates*>(state);
+  const auto files = certificates.files->Next();
   if (!files) return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
+  certificates.metrics.SetCertificateEnd(files->end);
   const grpc_ssl_pem_key_cert_pair pair = {files->private_key.c_str(),
                                            files->certificate_chain.c_str()};
   // gRPC wants CAs where clients are not asked for certificates, too.
@@ -69,13 +84,14 @@ grpc_ssl_certificate_config_reload_status FetchCertificates(
 class GuardedCredentials : public grpc::ServerCredentials {
  public:
   GuardedCredentials(std::unique_ptr<TlsFileWatch> files, bool asks_clients,
-                     const Access* access)
-      : files_(std::move(files)) {
-    credentials_ = files_ == nullptr ? grpc_insecure_server_credentials_create()
-                                     : Ssl(asks_clients);
+                     const Access* access, GuardMetrics& metrics)
+      : certificates_{std::move(files), metrics}, guard_{access, metrics} {
+    credentials_ = certificates_.files == nullptr
+                       ? grpc_insecure_server_credentials_create()
+                       : Ssl(asks_clients);
     if (access != nullptr && !access->is_open()) {
       grpc_server_credentials_set_auth_metadata_processor(
-          credentials_, {CheckCall, nullptr, const_cast<Access*>(access)});
+          credentials_, {CheckCall, nullptr, &guard_});
     }
   }
   ~GuardedCredentials() override {
@@ -94,27 +110,31 @@ class GuardedCredentials : public grpc::ServerCredentials {
             asks_clients
                 ? GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY
                 : GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE,
-            FetchCertificates, files_.get()));
+            FetchCertificates, &certificates_));
   }
   int AddPortToServer(const std::string& address,
                       grpc_server* server) override {
     return grpc_server_add_http2_port(server, address.c_str(), credentials_);
   }
 
-  const std::unique_ptr<TlsFileWatch> files_;
+  Certificates certificates_;
+  CallGuard guard_;
   grpc_server_credentials* credentials_ = nullptr;
 };
 
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
-    const config::v1::ServerConfig& config, const Access* access) {
+    const config::v1::ServerConfig& config, const Access* access,
+    GuardMetrics& metrics) {
   std::unique_ptr<TlsFileWatch> files;
   if (config.has_tls()) {
     LARR_ASSIGN_OR_RETURN(files, TlsFileWatch::Open(config.tls()));
+    metrics.SetCertificateEnd(files->end());
   }
   return std::make_shared<GuardedCredentials>(
-      std::move(files), !config.tls().client_ca_file().empty(), access);
+      std::move(files), !config.tls().client_ca_file().empty(), access,
+      metrics);
 }
 
 }  // namespace larr

@@ -15,14 +15,16 @@
 
 #include "absl/status/statusor.h"
 #include "common/rpc/access.h"
+#include "common/rpc/guard_metrics.h"
 #include "larr/config/v1/server.pb.h"
 
 namespace larr {
 
 // Of one port. Without `tls` it speaks plain text; with `access` null, or
-// open, no call is checked. Outlives the server; `access`, too.
+// open, no call is checked. Outlives the server; `access` and `metrics`, too.
 // Errors: those of common/rpc/tls_files.h
 absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(
-    const config::v1::ServerConfig& config, const Access* access);
+    const config::v1::ServerConfig& config, const Access* access,
+    GuardMetrics& metrics);
 
 }  // namespace larr

@@ -2,6 +2,7 @@
 #include "common/rpc/tls_files.h"
 
 #include <fmt/format.h>
+#include <openssl/asn1.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -9,6 +10,7 @@
 #include <openssl/x509.h>
 #include <spdlog/spdlog.h>
 
+#include <ctime>
 #include <string_view>
 #include <utility>
 
@@ -83,6 +85,14 @@ absl::StatusOr<Certificate> CheckCertificates(const Source& source,
   return first;
 }
 
+absl::StatusOr<absl::Time> EndOf(const Source& source,
+                                 const X509& certificate) {
+  std::tm end{};
+  if (ASN1_TIME_to_tm(X509_get0_notAfter(&certificate), &end) != 1)
+    return Wrong(source, "has a certificate without an end that can be read");
+  return absl::FromTM(end, absl::UTCTimeZone());
+}
+
 int NoPassphrase(char*, int, int, void*) { return -1; }
 
 absl::StatusOr<Key> CheckKey(const Source& source, const std::string& pem) {
@@ -113,6 +123,7 @@ absl::StatusOr<TlsFiles> LoadTlsFiles(const TlsConfig& config) {
   LARR_ASSIGN_OR_RETURN(files.private_key, Read(key));
   LARR_ASSIGN_OR_RETURN(const Certificate certificate,
                         CheckCertificates(chain, files.certificate_chain));
+  LARR_ASSIGN_OR_RETURN(files.end, EndOf(chain, *certificate));
   LARR_ASSIGN_OR_RETURN(const Key private_key,
                         CheckKey(key, files.private_key));
   if (X509_check_private_key(certificate.get(), private_key.get()) != 1) {
@@ -143,6 +154,7 @@ absl::StatusOr<std::unique_ptr<TlsFileWatch>> TlsFileWatch::Open(
   self->Changed();
   LARR_ASSIGN_OR_RETURN(self->current_, LoadTlsFiles(config));
   self->unread_ = false;
+  self->end_ = self->current_->end;
   return self;
 }
 
@@ -155,6 +167,11 @@ bool TlsFileWatch::Changed() {
   return changed;
 }
 
+absl::Time TlsFileWatch::end() const {
+  const std::lock_guard lock(mutex_);
+  return end_;
+}
+
 std::optional<TlsFiles> TlsFileWatch::Next() {
   const std::lock_guard lock(mutex_);
   unread_ |= Changed();
@@ -164,6 +181,7 @@ std::optional<TlsFiles> TlsFileWatch::Next() {
     const std::string refusal(files.status().message());
     if (files.ok()) {
       current_ = *std::move(files);
+      end_ = current_->end;
       spdlog::info("tls_files_loaded certificate={}",
                    config_.certificate_chain_file());
     } else if (refusal != refusal_) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "common/base/file_watch.h"
 #include "larr/config/v1/server.pb.h"
 
@@ -26,6 +27,7 @@ struct TlsFiles {
   std::string certificate_chain;
   std::string private_key;
   std::string client_cas;  // empty: clients show no certificate
+  absl::Time end;          // of the first certificate
 };
 
 absl::StatusOr<TlsFiles> LoadTlsFiles(const config::v1::TlsConfig& config);
@@ -39,6 +41,9 @@ class TlsFileWatch {
   static absl::StatusOr<std::unique_ptr<TlsFileWatch>> Open(
       const config::v1::TlsConfig& config);
 
+  // When the certificate that is given out ends.
+  absl::Time end() const;
+
   // The files, on the first call and where they were replaced since the last
   // one that gave some. Costs a stat a file.
   std::optional<TlsFiles> Next();
@@ -48,9 +53,10 @@ class TlsFileWatch {
   bool Changed();  // by mutex_
 
   const config::v1::TlsConfig config_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::vector<FileWatch> watches_;   // by mutex_
   bool unread_ = true;               // by mutex_
+  absl::Time end_;                   // by mutex_
   std::string refusal_;              // by mutex_; the last one logged
   std::optional<TlsFiles> current_;  // by mutex_; not given out yet
 };

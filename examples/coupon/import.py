@@ -2,9 +2,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Imports the in-vehicle coupon survey (UCI repository, id 603) as a dataset.
 
-usage: import.py SURVEY.csv OUT_FOLDER
+usage: import.py SURVEY.csv OUT_FOLDER [SPLITS]
 
-Writes OUT_FOLDER/impressions.parquet and OUT_FOLDER/dataset.textproto. The
+Writes OUT_FOLDER/impressions.parquet and OUT_FOLDER/dataset.textproto; with
+SPLITS also dataset-1.textproto to dataset-SPLITS.textproto, which divide the
+profiles otherwise each, to see how much a result owes to one division. The
 survey asks real people whether they would take a coupon in a situation. It has
 no ids: whoever gives the same answers about themselves is one `profile`. Codes
 are written out, because a language model reads the texts.
@@ -13,7 +15,7 @@ Needs pyarrow: PYTHONPATH=.deps/arrow after `./larr setup`.
 """
 import csv
 import pathlib
-import shutil
+import re
 import sys
 
 try:
@@ -87,10 +89,23 @@ def convert(row, line, profiles):
     return out
 
 
+def write_specs(target, splits):
+    spec = (pathlib.Path(__file__).parent / "dataset.textproto").read_text()
+    (target / "dataset.textproto").write_text(spec)
+    for seed in range(1, splits + 1):
+        own, count = re.subn(r"(split \{ hash \{.*\bseed: )\d+",
+                             rf"\g<1>{seed}", spec)
+        assert count == 1, "dataset.textproto has no seed of its split"
+        (target / f"dataset-{seed}.textproto").write_text(own)
+
+
 def main():
-    if len(sys.argv) != 3:
+    if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     source, target = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    splits = sys.argv[3] if len(sys.argv) == 4 else "0"
+    if not splits.isdigit():
+        fail(f"SPLITS is `{splits}`, not a number")
     if not source.is_file():
         fail(f"{source}: no such file; download the survey from the UCI "
              "repository")
@@ -110,8 +125,7 @@ def main():
         for name, value in rows[0].items()])
     pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows, schema),
                                 target / "impressions.parquet")
-    shutil.copyfile(pathlib.Path(__file__).parent / "dataset.textproto",
-                    target / "dataset.textproto")
+    write_specs(target, int(splits))
     print(f"{len(rows)} rows of {len(profiles)} profiles in {target}")
 
 

@@ -12,7 +12,9 @@
 
 #include "absl/time/clock.h"
 #include "common/base/artifact_folder.h"
+#include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
 #include "services/coordinator/training_plan.h"
 
@@ -51,6 +53,7 @@ void ForgetLostArtifacts(TrainingRun& run) {
     if (!lost) continue;
     stage.set_state(StageRun::PENDING);
     stage.clear_artifact_path();
+    stage.clear_shared_from();
   }
 }
 
@@ -200,9 +203,10 @@ absl::Status Coordinator::Report(StageExit exit) {
   const bool publishes = ended.stage() == StageConfig::PUBLISH &&
                          exit.outcome == StageOutcome::kSucceeded &&
                          !run->cancel_requested();
-  scheduler_.SetProgress(
-      exit.key, ReadStageProgress(StageWorkFolder(
-                    options_.artifact_root, exit.key.run, exit.key.stage)));
+  const auto work =
+      StageWorkFolder(options_.artifact_root, exit.key.run, exit.key.stage);
+  scheduler_.SetProgress(exit.key, ReadStageProgress(work));
+  exit.shared_from = ReadSharedFrom(options_.artifact_root, work);
   bool stored = false;
   if (publishes) {
     LARR_ASSIGN_OR_RETURN(stored, Publish(exit));
@@ -213,9 +217,11 @@ absl::Status Coordinator::Report(StageExit exit) {
     LARR_RETURN_IF_ERROR(StoreAndAccept(std::move(next), decisions));
   }
   parts_.metrics.CountExit(ended, exit.outcome, absl::Now());
-  spdlog::info("stage_ended run={} stage={} attempt={} outcome={} message={}",
-               exit.key.run, exit.key.stage, ended.attempts(),
-               StageOutcomeName(exit.outcome), exit.message);
+  spdlog::info(
+      "stage_ended run={} stage={} attempt={} outcome={} shared_from={} "
+      "message={}",
+      exit.key.run, exit.key.stage, ended.attempts(),
+      StageOutcomeName(exit.outcome), exit.shared_from, exit.message);
   return absl::OkStatus();
 }
 
@@ -357,6 +363,12 @@ void Coordinator::WaitForWork(absl::Duration timeout) const {
     return !starts_.empty() || !stops_.empty();
   };
   mutex_.AwaitWithTimeout(absl::Condition(&work), timeout);
+}
+
+std::string ReadSharedFrom(const std::filesystem::path& artifact_root,
+                           const std::filesystem::path& work_folder) {
+  const auto folder = ReadFile(work_folder / kSharedFromFile);
+  return folder.ok() ? RunOfFolder(artifact_root, *folder) : "";
 }
 
 StageProgress ReadStageProgress(const std::filesystem::path& work_folder) {

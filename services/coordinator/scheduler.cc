@@ -154,6 +154,7 @@ Decisions Scheduler::OnStageExit(const StageExit& exit, absl::Time now) {
   } else if (exit.outcome == StageOutcome::kSucceeded) {
     FinishStage(stage, StageRun::SUCCEEDED, now);
     stage.set_artifact_path(exit.artifact_path);
+    stage.set_shared_from(exit.shared_from);
     if (index + 1 == run->stages_size()) {
       Finish(*run, TrainingRun::SUCCEEDED, now);
     }

@@ -53,8 +53,9 @@ const char* StageOutcomeName(StageOutcome outcome);
 struct StageExit {
   StageKey key;
   StageOutcome outcome = StageOutcome::kFailed;
-  std::string message;        // Why, unless it succeeded.
-  std::string artifact_path;  // If it succeeded.
+  std::string message;           // Why, unless it succeeded.
+  std::string artifact_path;     // If it succeeded.
+  std::string shared_from = {};  // The run whose artifact it then shares.
 };
 
 // What follows from an event, in the order of execution.

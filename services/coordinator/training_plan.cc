@@ -7,6 +7,7 @@
 
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
 #include "larr/config/v1/dataset.pb.h"
@@ -21,6 +22,8 @@ using config::v1::StageConfig;
 using config::v1::TrainingSpec;
 using coordinator::v1::StageRun;
 using coordinator::v1::TrainingRun;
+
+constexpr char kRunsFolder[] = "runs";
 
 absl::Status CheckPath(const std::string& field, const std::string& path,
                        bool folder) {
@@ -72,11 +75,19 @@ std::string FileName(std::string stage) {
 
 absl::StatusOr<std::string> ValidateTrainingSpec(const TrainingSpec& spec) {
   LARR_RETURN_IF_ERROR(CheckPath("dataset", spec.dataset(), /*folder=*/false));
-  LARR_RETURN_IF_ERROR(
-      CheckPath("base_model", spec.base_model(), /*folder=*/true));
-  if (!spec.pretrain().general_corpus().empty()) {
+  if (NeedsBaseModel(spec)) {
+    LARR_RETURN_IF_ERROR(
+        CheckPath("base_model", spec.base_model(), /*folder=*/true));
+  }
+  if (NeedsStage(spec, StageConfig::PRETRAIN) &&
+      !spec.pretrain().general_corpus().empty()) {
     LARR_RETURN_IF_ERROR(CheckPath("pretrain.general_corpus",
                                    spec.pretrain().general_corpus(),
+                                   /*folder=*/false));
+  }
+  if (!spec.embed().vectors_file().empty()) {
+    LARR_RETURN_IF_ERROR(CheckPath("embed.vectors_file",
+                                   spec.embed().vectors_file(),
                                    /*folder=*/false));
   }
   LARR_RETURN_IF_ERROR(CheckNames(spec));
@@ -93,27 +104,18 @@ absl::StatusOr<std::string> ValidateTrainingSpec(const TrainingSpec& spec) {
 
 std::vector<StageRun> PlanStages(const TrainingSpec& spec) {
   std::vector<StageRun> stages;
-  const auto add = [&](std::string id, StageConfig::Stage kind) {
+  for (const NeededStage& needed : NeededStages(spec)) {
     StageRun& stage = stages.emplace_back();
-    stage.set_id(std::move(id));
-    stage.set_stage(kind);
+    stage.set_id(needed.id);
+    stage.set_stage(needed.stage);
     stage.set_state(StageRun::PENDING);
-  };
-  add("corpus", StageConfig::CORPUS);
-  add("pretrain", StageConfig::PRETRAIN);
-  add("contrast", StageConfig::CONTRAST);
-  add("embed", StageConfig::EMBED);
-  for (const AlignConfig& align : spec.align()) {
-    add("align/" + align.name(), StageConfig::ALIGN);
   }
-  add("evaluate", StageConfig::EVALUATE);
-  add("publish", StageConfig::PUBLISH);
   return stages;
 }
 
 std::filesystem::path RunFolder(const std::filesystem::path& artifact_root,
                                 const std::string& run) {
-  return artifact_root / "runs" / run.substr(run.rfind('/') + 1);
+  return artifact_root / kRunsFolder / run.substr(run.rfind('/') + 1);
 }
 
 std::filesystem::path StageFolder(const std::filesystem::path& artifact_root,
@@ -126,6 +128,15 @@ std::filesystem::path StageWorkFolder(
     const std::filesystem::path& artifact_root, const std::string& run,
     const std::string& stage) {
   return RunFolder(artifact_root, run) / (FileName(stage) + ".work");
+}
+
+std::string RunOfFolder(const std::filesystem::path& artifact_root,
+                        const std::filesystem::path& path) {
+  const auto below = path.lexically_normal().lexically_relative(
+      artifact_root.lexically_normal());
+  auto part = below.begin();
+  if (part == below.end() || *part != kRunsFolder) return "";
+  return ++part == below.end() ? "" : "trainingRuns/" + part->string();
 }
 
 StageConfig PlanStageConfig(const TrainingRun& run, const StageRun& stage,
@@ -142,6 +153,7 @@ StageConfig PlanStageConfig(const TrainingRun& run, const StageRun& stage,
   }
   config.set_output(StageFolder(artifact_root, run.name(), stage.id()));
   config.set_work(StageWorkFolder(artifact_root, run.name(), stage.id()));
+  config.set_known_artifacts(artifact_root / "known");
   return config;
 }
 

@@ -8,6 +8,8 @@
 //   <stage>/       the finished artifact; `align/ple` becomes `align-ple`
 //   <stage>.work/  stage.textproto, stage.log, progress.jsonl, checkpoints
 //
+// and `known/` knows the artifacts of all runs by what they were made from.
+//
 // Threads:  all functions are safe.
 #pragma once
 
@@ -22,14 +24,15 @@
 
 namespace larr {
 
-// Checks the settings, that what they name exists, and that the dataset has
-// what the recommenders read. Returns the model that the run makes versions of:
+// Checks the settings that its stages read, that what they name exists, and
+// that the dataset has what the recommenders read. Returns the model that the run makes versions of:
 // `models/{model}`, the dataset's name.
 // Errors: kInvalidArgument  names the field, its value and the fix
 absl::StatusOr<std::string> ValidateTrainingSpec(
     const config::v1::TrainingSpec& spec);
 
-// The stages of a run in their order, each PENDING.
+// The stages of a run in their order (common/config/stage_inputs.h), each
+// PENDING.
 std::vector<coordinator::v1::StageRun> PlanStages(
     const config::v1::TrainingSpec& spec);
 
@@ -41,6 +44,11 @@ std::filesystem::path StageFolder(const std::filesystem::path& artifact_root,
 std::filesystem::path StageWorkFolder(
     const std::filesystem::path& artifact_root, const std::string& run,
     const std::string& stage);
+
+// The run in whose folder `path` lies, `trainingRuns/{training_run}`; empty if
+// it lies in none.
+std::string RunOfFolder(const std::filesystem::path& artifact_root,
+                        const std::filesystem::path& path);
 
 // What a stage of the run is told. Its inputs are the artifacts of the stages
 // before it.

@@ -24,6 +24,7 @@ namespace {
 // The object graph in the order it is built. It is torn down in reverse.
 absl::Status RunEmbedding(const std::string& path) {
   LARR_ASSIGN_OR_RETURN(const auto config, LoadEmbeddingSettings(path));
+  LARR_RETURN_IF_ERROR(CheckServerConfig(config.server(), ""));
   LARR_ASSIGN_OR_RETURN(
       const auto encoder,
       OpenLlmEncoder(config.checkpoint(), config.embed(), config.threads()));

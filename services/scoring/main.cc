@@ -105,6 +105,8 @@ ScoringOptions Options(const ScoringConfig& config) {
 absl::Status RunScoring(const std::string& path) {
   LARR_ASSIGN_OR_RETURN(const auto config, LoadTextProto<ScoringConfig>(path));
   LARR_RETURN_IF_ERROR(CheckConfig(config));
+  LARR_RETURN_IF_ERROR(
+      CheckServerConfig(config.server(), config.admin_listen()));
   const auto registry =  // shared with the exposer
       std::make_shared<prometheus::Registry>();
   ScoringMetrics metrics(*registry);

@@ -30,6 +30,7 @@
 #include "services/stage/best_epoch.h"
 #include "services/stage/ctr_batcher.h"
 #include "services/stage/epoch_batches.h"
+#include "services/stage/identity.h"
 #include "services/stage/loss_curve.h"
 #include "services/stage/p5.h"
 #include "services/stage/validation.h"
@@ -108,14 +109,6 @@ absl::StatusOr<Align> Prepare(StageContext& context) {
                std::move(snapshot), context.config.work()};
 }
 
-// What a work folder must not be taken up by others than.
-std::string Identity(const Align& align) {
-  return fmt::format("seed {}\nembed {}\n{}{}", align.seed(),
-                     align.has_texts() ? align.snapshot->digest() : "",
-                     ToTextProto(align.config),
-                     ToTextProto(align.dataset.spec));
-}
-
 // --- Step 1: what the encoding of features learns from training rows. -------
 
 absl::StatusOr<CtrModelDescription> Learn(const Align& align) {
@@ -136,6 +129,7 @@ absl::StatusOr<CtrModelDescription> Learn(const Align& align) {
   description.set_name(align.config.name());
   *description.mutable_architecture() = align.config.architecture();
   *description.mutable_dataset() = align.dataset.spec;
+  description.mutable_dataset()->clear_slices();
   *description.mutable_features() = learner.Finish();
   description.set_has_order_task(
       !align.dataset.spec.impressions().order_column().empty());
@@ -325,7 +319,8 @@ absl::Status Run(StageContext& context) {
   KeepFreedMemory();
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(Align align, Prepare(context));
-  LARR_RETURN_IF_ERROR(context.ClaimWork(Identity(align)));
+  LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
+  LARR_RETURN_IF_ERROR(context.ClaimWork(identity.all()));
   LARR_ASSIGN_OR_RETURN(const CtrModelDescription description,
                         LearnOnce(align));
   LARR_ASSIGN_OR_RETURN(const auto model,

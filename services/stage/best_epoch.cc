@@ -51,7 +51,9 @@ int64_t BestEpoch::best() const {
 }
 
 std::map<std::string, Tensor> BestEpoch::State() const {
-  std::map<std::string, Tensor> state = {{"epoch_losses", losses_}};
+  // Their bits: safetensors files of ours hold no float64.
+  std::map<std::string, Tensor> state = {
+      {"epoch_losses", losses_.view(torch::kInt64)}};
   for (const auto& [name, tensor] : best_) state["best." + name] = tensor;
   return state;
 }

@@ -20,6 +20,7 @@
 #include "services/stage/contrast_sampler.h"
 #include "services/stage/contrast_start.h"
 #include "services/stage/held_out_recall.h"
+#include "services/stage/identity.h"
 #include "services/stage/llm_stage.h"
 #include "services/stage/pair_model.h"
 #include "services/stage/stage_ranks.h"
@@ -150,9 +151,10 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
     return tensor.name.starts_with("head.");
   });
   const int64_t hidden = checkpoint.config.hidden_size;
-  LlmTrainerOptions options = MakeTrainerOptions(
-      context, config.steps(), config.checkpoint_steps(),
-      config.kept_checkpoints(), ToTextProto(config), digests);
+  LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
+  LlmTrainerOptions options =
+      MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
+                         config.kept_checkpoints(), identity.settings);
   options.evaluate_steps = config.evaluate_steps();
   LARR_RETURN_IF_ERROR(
       CheckSameStart(*context.ranks, options.identity, checkpoint));

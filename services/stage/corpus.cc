@@ -28,6 +28,7 @@
 #include "common/dataset/row_check.h"
 #include "services/stage/corpus_files.h"
 #include "services/stage/finished_steps.h"
+#include "services/stage/identity.h"
 #include "services/stage/known_entities.h"
 
 namespace larr::stage {
@@ -283,26 +284,6 @@ absl::Status CheckSettings(const Dataset& dataset,
   return CheckRecommenderInputs(spec, dataset.spec);
 }
 
-// What the files follow from.
-std::string Identity(const Dataset& dataset,
-                     const config::v1::TrainingSpec& spec) {
-  std::string identity =
-      fmt::format("seed {}\nsame value {}\n{}{}", spec.seed(),
-                  spec.contrast().same_value_column(),
-                  ToTextProto(spec.corpus()), ToTextProto(dataset.spec));
-  for (const Table table : {Table::kUsers, Table::kPois, Table::kImpressions}) {
-    for (const DataFile& file : dataset.files(table)) {
-      std::error_code error;  // A file that is gone is missed by who reads it.
-      identity += fmt::format("{} {} {}\n", file.path.string(),
-                              std::filesystem::file_size(file.path, error),
-                              std::filesystem::last_write_time(file.path, error)
-                                  .time_since_epoch()
-                                  .count());
-    }
-  }
-  return identity;
-}
-
 constexpr absl::Status (*kSteps[])(Corpus&) = {
     CheckAllRows, WriteOrders, WriteUsers, WritePois, WriteDescriptions};
 
@@ -324,8 +305,10 @@ absl::Status WriteArtifact(const StageContext& context, const Corpus& corpus) {
       std::filesystem::copy_file(file.path(),
                                  writer.path() / file.path().filename());
   }
+  config::v1::DatasetSpec read = corpus.dataset.spec;
+  read.clear_slices();
   LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "dataset.textproto",
-                                           ToTextProto(corpus.dataset.spec)));
+                                           ToTextProto(read)));
   LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "corpus.json",
                                            corpus.stats.dump(2) + "\n"));
   config::v1::ArtifactManifest manifest;
@@ -340,10 +323,11 @@ absl::Status RunCorpus(StageContext& context) {
   const auto& spec = context.config.spec();
   LARR_ASSIGN_OR_RETURN(const Dataset dataset, OpenDataset(spec.dataset()));
   LARR_RETURN_IF_ERROR(CheckSettings(dataset, spec));
+  LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
   LARR_ASSIGN_OR_RETURN(
       auto steps, FinishedSteps::Open(
                       std::filesystem::path(context.config.work()) / "steps",
-                      Identity(dataset, spec)));
+                      identity.all()));
   Corpus corpus{dataset, spec, steps.folder(), steps.notes()};
   while (steps.count() < std::size(kSteps)) {
     LARR_RETURN_IF_ERROR(kSteps[steps.count()](corpus));

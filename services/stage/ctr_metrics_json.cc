@@ -3,7 +3,8 @@
 
 #include <cmath>
 
-#include "common/ctr/metrics.h"
+#include "common/ctr/auc.h"
+#include "services/stage/group_sample.h"
 
 namespace larr::stage {
 namespace {
@@ -12,6 +13,14 @@ using nlohmann::ordered_json;
 
 ordered_json Number(double value) {
   return std::isnan(value) ? ordered_json() : ordered_json(value);
+}
+
+// Of five decimals.
+ordered_json Numbers(const std::vector<double>& values) {
+  ordered_json out = ordered_json::array();
+  for (const double value : values)
+    out.push_back(Number(std::round(value * 1e5) / 1e5));
+  return out;
 }
 
 ordered_json ToJson(const Interval& interval) {
@@ -44,10 +53,10 @@ void AddTask(const std::string& prefix, const Metrics& metrics,
 void RowLabels::Add(const Impression& row) {
   click.push_back(row.click != 0);
   ctcvr.push_back(row.click != 0 && row.order != 0);
-  groups.push_back(
-      group_numbers
-          .try_emplace(row.group, static_cast<int32_t>(group_numbers.size()))
-          .first->second);
+  const auto [group, is_new] = group_numbers.try_emplace(
+      row.group, static_cast<int32_t>(group_numbers.size()));
+  if (is_new) group_keys.push_back(GroupKey(row.group));
+  groups.push_back(group->second);
 }
 
 void ModelScores::Add(const torch::Tensor& probabilities) {
@@ -60,43 +69,73 @@ void ModelScores::Add(const torch::Tensor& probabilities) {
   }
 }
 
-ordered_json MetricsJson(const RowLabels& labels, const ModelScores& scores,
-                         int bootstrap_samples, uint64_t seed) {
-  const Metrics ctr = ComputeMetrics({scores.ctr, labels.click, labels.groups},
-                                     bootstrap_samples, seed);
-  ordered_json out = {{"rows", ctr.rows},
-                      {"groups", ctr.gauc.groups},
-                      {"clicks", ctr.positives}};
-  AddTask("ctr", ctr, out);
-  if (!scores.ctcvr.empty()) {
-    const Metrics ctcvr = ComputeMetrics(
-        {scores.ctcvr, labels.ctcvr, labels.groups}, bootstrap_samples, seed);
-    out["orders"] = ctcvr.positives;
-    AddTask("ctcvr", ctcvr, out);
+JudgedRows ChooseRows(const RowLabels& labels, const ModelScores& scores,
+                      const std::vector<bool>& chosen) {
+  JudgedRows rows;
+  for (size_t i = 0; i < labels.size(); ++i) {
+    if (!chosen[i]) continue;
+    rows.labels.click.push_back(labels.click[i]);
+    rows.labels.ctcvr.push_back(labels.ctcvr[i]);
+    rows.labels.groups.push_back(labels.groups[i]);
+    rows.scores.ctr.push_back(scores.ctr[i]);
+    if (!scores.ctcvr.empty()) rows.scores.ctcvr.push_back(scores.ctcvr[i]);
+  }
+  return rows;
+}
+
+TaskMetrics ComputeTaskMetrics(const RowLabels& labels,
+                               const ModelScores& scores,
+                               const GroupDraws& draws) {
+  TaskMetrics metrics;
+  metrics.ctr =
+      ComputeMetrics({scores.ctr, labels.click, labels.groups}, draws);
+  if (!scores.ctcvr.empty())
+    metrics.ctcvr =
+        ComputeMetrics({scores.ctcvr, labels.ctcvr, labels.groups}, draws);
+  return metrics;
+}
+
+ordered_json MetricsJson(const TaskMetrics& metrics) {
+  ordered_json out = {{"rows", metrics.ctr.rows},
+                      {"groups", metrics.ctr.gauc.groups},
+                      {"clicks", metrics.ctr.positives}};
+  AddTask("ctr", metrics.ctr, out);
+  if (metrics.ctcvr) {
+    out["orders"] = metrics.ctcvr->positives;
+    AddTask("ctcvr", *metrics.ctcvr, out);
   }
   return out;
 }
 
-ordered_json SliceJson(const RowLabels& labels, const ModelScores& scores,
-                       const std::vector<bool>& chosen) {
-  RowLabels rows;
-  ModelScores kept;
-  for (size_t i = 0; i < labels.size(); ++i) {
-    if (!chosen[i]) continue;
-    rows.click.push_back(labels.click[i]);
-    rows.ctcvr.push_back(labels.ctcvr[i]);
-    rows.groups.push_back(labels.groups[i]);
-    kept.ctr.push_back(scores.ctr[i]);
-    if (!scores.ctcvr.empty()) kept.ctcvr.push_back(scores.ctcvr[i]);
+ordered_json ReplicatesJson(const TaskMetrics& metrics) {
+  ordered_json out = {{"ctr_auc", Numbers(metrics.ctr.auc_replicates)},
+                      {"ctr_gauc", Numbers(metrics.ctr.gauc_replicates)}};
+  if (metrics.ctcvr) {
+    out["ctcvr_auc"] = Numbers(metrics.ctcvr->auc_replicates);
+    out["ctcvr_gauc"] = Numbers(metrics.ctcvr->gauc_replicates);
   }
-  ordered_json out = {{"rows", rows.size()}};
-  out["ctr_auc"] = Number(Auc(kept.ctr, rows.click));
-  out["ctr_gauc"] = Number(Gauc({kept.ctr, rows.click, rows.groups}).value);
+  return out;
+}
+
+ordered_json SliceJson(const RowLabels& labels, const ModelScores& scores) {
+  ordered_json out = {{"rows", labels.size()}};
+  out["ctr_auc"] = Number(Auc(scores.ctr, labels.click));
+  out["ctr_gauc"] =
+      Number(Gauc(ScoredRows{scores.ctr, labels.click, labels.groups}).value);
   if (!scores.ctcvr.empty()) {
-    out["ctcvr_auc"] = Number(Auc(kept.ctcvr, rows.ctcvr));
-    out["ctcvr_gauc"] =
-        Number(Gauc({kept.ctcvr, rows.ctcvr, rows.groups}).value);
+    out["ctcvr_auc"] = Number(Auc(scores.ctcvr, labels.ctcvr));
+    out["ctcvr_gauc"] = Number(
+        Gauc(ScoredRows{scores.ctcvr, labels.ctcvr, labels.groups}).value);
   }
+  return out;
+}
+
+ordered_json SliceReplicatesJson(const RowLabels& labels,
+                                 const ModelScores& scores,
+                                 const GroupDraws& draws) {
+  ordered_json out;
+  out["ctr_auc"] =
+      Numbers(AucReplicates({scores.ctr, labels.click, labels.groups}, draws));
   return out;
 }
 

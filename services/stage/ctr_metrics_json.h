@@ -10,18 +10,23 @@
 //    "ctcvr_calibration", ...}
 //
 // An interval is [low, high] of the bootstrap over groups; what does not exist
-// is null.
+// is null. Replicates are the metrics in each draw:
+//
+//   {"ctr_auc": [...], "ctr_gauc": [...], and "ctcvr_auc", "ctcvr_gauc"}
 #pragma once
 
 #include <torch/types.h>
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "common/ctr/bootstrap.h"
+#include "common/ctr/metrics.h"
 #include "common/dataset/impression_stream.h"
 
 namespace larr::stage {
@@ -32,6 +37,7 @@ struct RowLabels {
   std::vector<uint8_t> ctcvr;   // Click and order.
   std::vector<int32_t> groups;  // Numbered as they came.
   std::unordered_map<std::string, int32_t> group_numbers;
+  std::vector<uint64_t> group_keys;  // By number: GroupKey of its name.
 
   void Add(const Impression& row);
   size_t size() const { return click.size(); }
@@ -45,15 +51,33 @@ struct ModelScores {
   void Add(const torch::Tensor& probabilities);
 };
 
-// REQUIRES: scores of as many rows as labels.
-nlohmann::ordered_json MetricsJson(const RowLabels& labels,
-                                   const ModelScores& scores,
-                                   int bootstrap_samples, uint64_t seed);
+// Rows and what a model says of them. REQUIRES: as many of each.
+struct JudgedRows {
+  RowLabels labels;
+  ModelScores scores;
+};
+// Those with `chosen[row]`; their groups keep their numbers.
+JudgedRows ChooseRows(const RowLabels& labels, const ModelScores& scores,
+                      const std::vector<bool>& chosen);
 
-// Of the rows with `chosen[row]` alone: {"rows", "ctr_auc", "ctr_gauc", ...},
-// without intervals and calibration.
+struct TaskMetrics {
+  Metrics ctr;
+  std::optional<Metrics> ctcvr;  // Nothing without an order task.
+};
+// REQUIRES: scores of as many rows as labels; draws of the labels' groups.
+TaskMetrics ComputeTaskMetrics(const RowLabels& labels,
+                               const ModelScores& scores,
+                               const GroupDraws& draws);
+
+nlohmann::ordered_json MetricsJson(const TaskMetrics& metrics);
+nlohmann::ordered_json ReplicatesJson(const TaskMetrics& metrics);
+
+// Without intervals and calibration: {"rows", "ctr_auc", "ctr_gauc", ...}.
 nlohmann::ordered_json SliceJson(const RowLabels& labels,
-                                 const ModelScores& scores,
-                                 const std::vector<bool>& chosen);
+                                 const ModelScores& scores);
+// With the CTR AUC alone.
+nlohmann::ordered_json SliceReplicatesJson(const RowLabels& labels,
+                                           const ModelScores& scores,
+                                           const GroupDraws& draws);
 
 }  // namespace larr::stage

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <memory>
@@ -19,14 +20,19 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/ctr/bootstrap.h"
 #include "common/ctr/model_io.h"
 #include "common/dataset/impression_stream.h"
 #include "common/store/snapshot.h"
 #include "common/tensors/torch_status.h"
-#include "services/stage/ctr_batcher.h"
 #include "services/stage/ctr_metrics_json.h"
+#include "services/stage/ctr_row_scores.h"
 #include "services/stage/kept_scores.h"
+#include "services/stage/metric_slices.h"
+#include "services/stage/p5_recommender.h"
+#include "services/stage/part_metrics.h"
 #include "services/stage/poi_slices.h"
+#include "services/stage/row_scores.h"
 #include "services/stage/scores_file.h"
 
 namespace larr::stage {
@@ -34,7 +40,9 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int64_t kBatchRows = 4096;
+// Rows of a batch, which is what a kill may cost; where a model is slow.
+constexpr size_t kBatchRows = 4096;
+constexpr size_t kSlowBatchRows = 256;
 constexpr char kRole[] = "align/";
 
 // What a model is told of a row: all, or all but one kind of thing.
@@ -46,8 +54,7 @@ constexpr char kNoTexts[] = "texts";
 // A model and what it says about the part that is being scored.
 struct Candidate {
   std::string name;
-  LoadedCtrModel loaded;
-  std::unique_ptr<CtrBatcher> batcher;
+  std::unique_ptr<RowScores> model;
   std::map<std::string, ModelScores> scores;  // By what it was told.
 
   std::string KeyOf(const std::string& told) const { return name + "/" + told; }
@@ -60,24 +67,21 @@ struct Evaluation {
   const KeptScores kept;
   std::unique_ptr<const Snapshot> snapshot = nullptr;
   std::vector<Candidate> models = {};
-  PoiSlices slices = {};
+  std::optional<MetricSlices> slices = std::nullopt;
   int64_t rows_total = 0;
   int64_t rows_done = 0;
 
-  int samples() const {
-    const int samples = context.config.spec().evaluate().bootstrap_samples();
-    return samples > 0 ? samples : 200;
+  const config::v1::EvaluateConfig& config() const {
+    return context.config.spec().evaluate();
+  }
+  uint64_t seed() const { return context.config.spec().seed(); }
+  int draws() const {
+    const int draws = config().bootstrap_samples();
+    return draws > 0 ? draws : 200;
   }
   bool has_orders() const {
     return !dataset.spec.impressions().order_column().empty();
   }
-};
-
-// A part's rows, scored.
-struct PartScores {
-  RowLabels labels;
-  ModelScores truth;  // Empty where the dataset does not know it.
-  std::vector<PoiSlice> slices;
 };
 
 absl::StatusOr<std::map<std::string, std::string>> Parents(
@@ -104,24 +108,31 @@ std::string Origin(const StageContext& context, const Dataset& dataset,
   return origin;
 }
 
-absl::Status LoadModels(Evaluation& evaluation) {
+absl::StatusOr<std::unique_ptr<RowScores>> OpenModel(
+    Evaluation& evaluation, const std::filesystem::path& folder) {
+  LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(folder));
+  if (manifest.kind() == kP5Kind) {
+    LARR_ASSIGN_OR_RETURN(auto p5,
+                          P5Recommender::Read(folder, evaluation.dataset));
+    return std::unique_ptr<RowScores>(std::move(p5));
+  }
+  LARR_ASSIGN_OR_RETURN(auto loaded, LoadCtrModel(folder));
+  const bool has_texts = loaded.description.text_dim() > 0;
+  if (has_texts && evaluation.snapshot == nullptr) {
+    LARR_ASSIGN_OR_RETURN(const auto path, evaluation.context.Input("embed"));
+    LARR_ASSIGN_OR_RETURN(evaluation.snapshot, Snapshot::Open(path));
+  }
+  return CtrRowScores::Create(evaluation.dataset, std::move(loaded),
+                              has_texts ? evaluation.snapshot.get() : nullptr);
+}
+
+absl::Status OpenModels(Evaluation& evaluation) {
   // In the order of the spec, so that tables read alike everywhere.
   for (const auto& align : evaluation.context.config.spec().align()) {
     LARR_ASSIGN_OR_RETURN(const auto folder,
                           evaluation.context.Input(kRole + align.name()));
-    Candidate candidate{.name = align.name()};
-    LARR_ASSIGN_OR_RETURN(candidate.loaded, LoadCtrModel(folder));
-    const auto& description = candidate.loaded.description;
-    const bool has_texts = description.text_dim() > 0;
-    if (has_texts && evaluation.snapshot == nullptr) {
-      LARR_ASSIGN_OR_RETURN(const auto path, evaluation.context.Input("embed"));
-      LARR_ASSIGN_OR_RETURN(evaluation.snapshot, Snapshot::Open(path));
-    }
-    LARR_ASSIGN_OR_RETURN(
-        candidate.batcher,
-        CtrBatcher::Create(evaluation.dataset, description,
-                           has_texts ? evaluation.snapshot.get() : nullptr));
-    evaluation.models.push_back(std::move(candidate));
+    LARR_ASSIGN_OR_RETURN(auto model, OpenModel(evaluation, folder));
+    evaluation.models.push_back({align.name(), std::move(model), {}});
   }
   if (evaluation.models.empty())
     return absl::InvalidArgumentError(
@@ -129,40 +140,33 @@ absl::Status LoadModels(Evaluation& evaluation) {
   return absl::OkStatus();
 }
 
-// A batch of rows. What is known of the entities of side `missing` is left out
+// The rows without what is known of the entities of a side, which are left out
 // as scoring leaves out an entity that it does not know: a cross that reads its
 // row has its default, too.
-absl::StatusOr<CtrBatch> MakeBatch(
-    const Candidate& candidate, std::span<const Impression> rows,
-    config::v1::Side missing = config::v1::SIDE_UNSPECIFIED) {
-  Impression told;
-  for (const Impression& row : rows) {
-    told = row;
-    if (missing == config::v1::USER) told.user_index = -1;
-    if (missing == config::v1::POI) told.poi_index = -1;
-    candidate.batcher->Add(told);
-  }
-  return candidate.batcher->Take();
+std::vector<Impression> Without(config::v1::Side side,
+                                std::span<const Impression> rows) {
+  std::vector<Impression> told(rows.begin(), rows.end());
+  for (Impression& row : told)
+    (side == config::v1::USER ? row.user_index : row.poi_index) = -1;
+  return told;
 }
 
 // What a model says of the rows.
 absl::Status ScoreBatch(const Candidate& candidate,
                         std::span<const Impression> rows, bool with_missing,
                         BatchScores& scores) {
-  CtrModel& model = *candidate.loaded.model;
-  LARR_ASSIGN_OR_RETURN(CtrBatch batch, MakeBatch(candidate, rows));
-  scores[candidate.KeyOf(kAll)] = model.Predict(batch);
-  if (!with_missing) return absl::OkStatus();
-  for (const auto& [told, missing] :
-       {std::pair{kNoUser, config::v1::USER}, {kNoPoi, config::v1::POI}}) {
-    LARR_ASSIGN_OR_RETURN(const CtrBatch less,
-                          MakeBatch(candidate, rows, missing));
-    scores[candidate.KeyOf(told)] = model.Predict(less);
-  }
-  if (model.layout().slot_count() == 0) return absl::OkStatus();
-  batch.scene.index_Br = torch::full_like(batch.scene.index_Br, -1);
-  scores[candidate.KeyOf(kNoTexts)] = model.Predict(batch);
-  return absl::OkStatus();
+  const auto score = [&](const char* told, std::span<const Impression> of,
+                         bool with_texts) -> absl::Status {
+    LARR_ASSIGN_OR_RETURN(scores[candidate.KeyOf(told)],
+                          candidate.model->Score(of, with_texts));
+    return absl::OkStatus();
+  };
+  LARR_RETURN_IF_ERROR(score(kAll, rows, true));
+  if (!with_missing || candidate.model->is_slow()) return absl::OkStatus();
+  LARR_RETURN_IF_ERROR(score(kNoUser, Without(config::v1::USER, rows), true));
+  LARR_RETURN_IF_ERROR(score(kNoPoi, Without(config::v1::POI, rows), true));
+  return candidate.model->reads_texts() ? score(kNoTexts, rows, false)
+                                        : absl::OkStatus();
 }
 
 void Report(Evaluation& evaluation) {
@@ -190,14 +194,15 @@ absl::StatusOr<BatchScores> ScoreRows(Evaluation& evaluation, Part part,
 }
 
 void AddRow(const Evaluation& evaluation, const Impression& row,
-            PartScores& scores) {
-  scores.labels.Add(row);
-  scores.slices.push_back(evaluation.slices.Of(row.poi_id));
+            PartRows& rows) {
+  rows.labels.Add(row);
+  const std::vector<bool> in = evaluation.slices->Of(row);
+  for (size_t s = 0; s < in.size(); ++s) rows.slices[s].chosen.push_back(in[s]);
   const auto& table = evaluation.dataset.spec.impressions();
   if (!table.true_click_probability_column().empty())
-    scores.truth.ctr.push_back(row.true_click_probability);
+    rows.truth.ctr.push_back(row.true_click_probability);
   if (!table.true_ctcvr_probability_column().empty() && evaluation.has_orders())
-    scores.truth.ctcvr.push_back(row.true_ctcvr_probability);
+    rows.truth.ctcvr.push_back(row.true_ctcvr_probability);
 }
 
 // Adds a batch's scores to those of its part. `file` is null for validation.
@@ -215,49 +220,52 @@ absl::Status AddScores(const BatchScores& scores,
   return file == nullptr ? absl::OkStatus() : file->Append(rows, all);
 }
 
+// The next row that is scored.
+absl::StatusOr<bool> NextRow(const Evaluation& evaluation,
+                             ImpressionStream& stream, Impression& row) {
+  while (true) {
+    LARR_ASSIGN_OR_RETURN(const bool more, stream.Next(row));
+    if (!more || !evaluation.config().sample_only() ||
+        evaluation.slices->InSample(row))
+      return more;
+  }
+}
+
 // Scores a part by every model. `file` is null for validation.
-absl::StatusOr<PartScores> ScorePart(Evaluation& evaluation, Part part,
-                                     ScoresFile* file) {
+absl::StatusOr<PartRows> ScorePart(Evaluation& evaluation, Part part,
+                                   ScoresFile* file) {
   for (Candidate& model : evaluation.models) model.scores.clear();
   LARR_ASSIGN_OR_RETURN(
-      auto stream, ImpressionStream::Open(evaluation.dataset, {.part = part}));
-  PartScores scores;
-  std::vector<Impression> rows(kBatchRows);
+      auto stream,
+      ImpressionStream::Open(evaluation.dataset,
+                             {.part = part, .slice_columns = true}));
+  PartRows rows;
+  for (const std::string& name : evaluation.slices->names())
+    rows.slices.push_back({name, {}});
+  const bool slow = std::any_of(
+      evaluation.models.begin(), evaluation.models.end(),
+      [](const Candidate& candidate) { return candidate.model->is_slow(); });
+  std::vector<Impression> next(slow ? kSlowBatchRows : kBatchRows);
   size_t count = 0;
   for (bool more = true; more;) {
-    LARR_ASSIGN_OR_RETURN(more, stream.Next(rows[count]));
-    if (more) AddRow(evaluation, rows[count++], scores);
-    if (count == 0 || (more && count < rows.size())) continue;
-    const auto batch = std::span(rows).first(count);
-    LARR_ASSIGN_OR_RETURN(const BatchScores said,
+    LARR_ASSIGN_OR_RETURN(more, NextRow(evaluation, stream, next[count]));
+    if (more) AddRow(evaluation, next[count++], rows);
+    if (count == 0 || (more && count < next.size())) continue;
+    const auto batch = std::span(next).first(count);
+    LARR_ASSIGN_OR_RETURN(const BatchScores scores,
                           ScoreRows(evaluation, part, batch));
-    LARR_RETURN_IF_ERROR(AddScores(said, batch, evaluation.models, file));
+    LARR_RETURN_IF_ERROR(AddScores(scores, batch, evaluation.models, file));
     count = 0;
   }
-  return scores;
+  return rows;
 }
 
-ordered_json PartJson(const Evaluation& evaluation, const PartScores& part,
-                      const ModelScores& scores) {
-  ordered_json out = MetricsJson(part.labels, scores, evaluation.samples(),
-                                 evaluation.context.config.spec().seed());
-  for (const PoiSlice slice : kPoiSlices) {
-    std::vector<bool> chosen(part.slices.size());
-    for (size_t i = 0; i < chosen.size(); ++i)
-      chosen[i] = part.slices[i] == slice;
-    out["slices"][std::string(PoiSliceName(slice))] =
-        SliceJson(part.labels, scores, chosen);
-  }
-  return out;
-}
-
-ordered_json MissingJson(const Candidate& model, const PartScores& part) {
-  const std::vector<bool> all(part.labels.size(), true);
+ordered_json MissingJson(const Candidate& model, const PartRows& rows) {
   ordered_json out;
   for (const char* what : {kNoUser, kNoPoi, kNoTexts}) {
     const auto scores = model.scores.find(what);
     if (scores != model.scores.end())
-      out[what] = SliceJson(part.labels, scores->second, all);
+      out[what] = SliceJson(rows.labels, scores->second);
   }
   return out;
 }
@@ -266,47 +274,81 @@ absl::StatusOr<ScoresFile> CreateScoresFile(
     const std::filesystem::path& path, const std::vector<Candidate>& models) {
   std::vector<ScoresFile::Model> columns;
   for (const Candidate& model : models)
-    columns.push_back({model.name, model.loaded.description.has_order_task()});
+    columns.push_back({model.name, model.model->has_order_task()});
   return ScoresFile::Create(path, columns);
 }
 
-absl::StatusOr<ordered_json> Score(Evaluation& evaluation,
-                                   const std::filesystem::path& folder) {
-  ordered_json json = {{"dataset", evaluation.dataset.spec.name()},
-                       {"bootstrap_samples", evaluation.samples()}};
+// metrics.json and replicates.json.
+struct Files {
+  ordered_json metrics;
+  ordered_json replicates;
+};
+
+Files StartFiles(const Evaluation& evaluation) {
+  Files files;
+  files.metrics = {{"dataset", evaluation.dataset.spec.name()},
+                   {"bootstrap_samples", evaluation.draws()}};
+  files.replicates = {{"draws", evaluation.draws()},
+                      {"unit", "group"},
+                      {"seed", evaluation.seed()}};
   for (const PoiSlice slice : {PoiSlice::kRare, PoiSlice::kFrequent})
-    json["pois"][std::string(PoiSliceName(slice))] =
-        evaluation.slices.CountOf(slice);
+    files.metrics["pois"][std::string(PoiSliceName(slice))] =
+        evaluation.slices->pois().CountOf(slice);
+  return files;
+}
+
+// Replicates are reported of test rows alone.
+void JudgePart(Evaluation& evaluation, Part part, const PartRows& rows,
+               Files& files) {
+  const std::string name(PartName(part));
+  const GroupDraws draws(rows.labels.group_keys, evaluation.draws(),
+                         evaluation.seed());
+  const auto judge = [&](const ModelScores& scores, ordered_json& metrics,
+                         ordered_json& replicates) {
+    PartMetrics judged = ComputePartMetrics(rows, scores, draws);
+    metrics[name] = std::move(judged.metrics);
+    if (part == Part::kTest) replicates = std::move(judged.replicates);
+  };
+  for (Candidate& model : evaluation.models) {
+    ordered_json& metrics = files.metrics["models"][model.name];
+    judge(model.scores[kAll], metrics, files.replicates["models"][model.name]);
+    if (part == Part::kValidation)
+      metrics["missing"] = MissingJson(model, rows);
+  }
+  if (!rows.truth.ctr.empty())
+    judge(rows.truth, files.metrics["bayes"], files.replicates["bayes"]);
+}
+
+absl::StatusOr<Files> Score(Evaluation& evaluation,
+                            const std::filesystem::path& folder) {
+  Files files = StartFiles(evaluation);
   LARR_ASSIGN_OR_RETURN(auto file, CreateScoresFile(folder / "scores.parquet",
                                                     evaluation.models));
   for (const auto& [part, sink] :
        {std::pair{Part::kValidation, static_cast<ScoresFile*>(nullptr)},
         {Part::kTest, &file}}) {
-    const std::string name(PartName(part));
-    LARR_ASSIGN_OR_RETURN(const PartScores scores,
+    LARR_ASSIGN_OR_RETURN(const PartRows rows,
                           ScorePart(evaluation, part, sink));
-    for (Candidate& model : evaluation.models) {
-      ordered_json& out = json["models"][model.name];
-      out[name] = PartJson(evaluation, scores, model.scores[kAll]);
-      if (part == Part::kValidation)
-        out["missing"] = MissingJson(model, scores);
-    }
-    if (!scores.truth.ctr.empty())
-      json["bayes"][name] = PartJson(evaluation, scores, scores.truth);
-    spdlog::info("scored part={} rows={}", name, scores.labels.size());
+    JudgePart(evaluation, part, rows, files);
+    spdlog::info("scored part={} rows={}", PartName(part), rows.labels.size());
   }
   LARR_RETURN_IF_ERROR(file.Finish());
-  return json;
+  return files;
 }
 
-absl::StatusOr<int64_t> CountRows(const Dataset& dataset) {
+// About so many rows will be scored.
+absl::StatusOr<int64_t> CountRows(const Evaluation& evaluation) {
   int64_t rows = 0;
   for (const Part part : {Part::kValidation, Part::kTest}) {
-    LARR_ASSIGN_OR_RETURN(const auto stream,
-                          ImpressionStream::Open(dataset, {.part = part}));
+    LARR_ASSIGN_OR_RETURN(
+        const auto stream,
+        ImpressionStream::Open(evaluation.dataset, {.part = part}));
     rows += std::max<int64_t>(0, stream.total_rows());
   }
-  return rows;
+  const auto& config = evaluation.config();
+  return config.sample_only() ? std::llround(static_cast<double>(rows) *
+                                             config.sample_fraction())
+                              : rows;
 }
 
 absl::Status Run(StageContext& context) {
@@ -318,16 +360,19 @@ absl::Status Run(StageContext& context) {
                   Origin(context, dataset, parents));
   Evaluation evaluation{context, std::move(dataset), std::move(parents),
                         std::move(kept)};
-  LARR_RETURN_IF_ERROR(LoadModels(evaluation));
-  LARR_ASSIGN_OR_RETURN(evaluation.slices,
-                        PoiSlices::Learn(evaluation.dataset));
-  LARR_ASSIGN_OR_RETURN(evaluation.rows_total, CountRows(evaluation.dataset));
+  LARR_RETURN_IF_ERROR(OpenModels(evaluation));
+  LARR_ASSIGN_OR_RETURN(
+      evaluation.slices,
+      MetricSlices::Learn(evaluation.dataset,
+                          evaluation.config().sample_fraction()));
+  LARR_ASSIGN_OR_RETURN(evaluation.rows_total, CountRows(evaluation));
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));
-  LARR_ASSIGN_OR_RETURN(const ordered_json json,
-                        Score(evaluation, writer.path()));
-  LARR_RETURN_IF_ERROR(
-      WriteFileAtomically(writer.path() / "metrics.json", json.dump(2) + "\n"));
+  LARR_ASSIGN_OR_RETURN(const Files files, Score(evaluation, writer.path()));
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "metrics.json",
+                                           files.metrics.dump(2) + "\n"));
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "replicates.json",
+                                           files.replicates.dump() + "\n"));
   config::v1::ArtifactManifest manifest;
   manifest.set_kind("evaluate");
   manifest.set_config(ToTextProto(context.config.spec().evaluate()));

@@ -5,17 +5,26 @@
 //   metrics.json    {"dataset", "bootstrap_samples", "pois",
 //                    "models": {name: {"validation", "test", "missing"}},
 //                    "bayes": {"validation", "test"}}
+//   replicates.json  {"draws", "unit": "group", "seed",
+//                    "models": {name: {"all", "slices"}},
+//                    "bayes": {"all", "slices"}}
 //   scores.parquet  one row for each test impression, in the dataset's order:
 //                   date, request_id, user_id, poi_id, click, order, position
 //                   (0, 1, ... within its request), and <name>_ctr and
 //                   <name>_ctcvr of each model
 //
-// `validation` and `test` are MetricsJson with "slices" by the POI's training
-// impressions: `cold` has none; `frequent` are the most shown POIs that had
-// half of them together; `rare` are the others. `missing` says how AUC on
+// `validation` and `test` are PartMetrics::metrics. Their slices are, by the
+// POI's training impressions, `cold` (none), `frequent` (the most shown POIs,
+// which had half of them together) and `rare` (the others); then those of the
+// dataset; then, with `sample_fraction`, `sample`. `missing` says how AUC on
 // validation rows falls when the user or the POI is in no table, or when every
-// text is replaced by its trained default. `bayes` is the hidden truth scored
+// text is replaced by its trained default; a P5, which is slow and has none, is
+// not asked. `bayes` is the hidden truth scored
 // as a model is, where the dataset knows it.
+//
+// replicates.json holds the metrics of test rows in each draw of the bootstrap,
+// PartMetrics::replicates. Evaluations of equal seeds and test rows took the
+// same draws, also where one of them scored its sample alone.
 //
 // Work folder: `scores/` keeps what models said, batch by batch. A stage that
 //              was killed reads the rows again, scores the batches that are

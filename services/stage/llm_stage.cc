@@ -94,15 +94,10 @@ absl::Status SetUpDecoder(const StageContext& context,
   return absl::OkStatus();
 }
 
-LlmTrainerOptions MakeTrainerOptions(
-    const StageContext& context, int64_t steps, int64_t checkpoint_steps,
-    int kept_checkpoints, const std::string& settings,
-    const std::map<std::string, std::string>& digests) {
-  std::string identity =
-      fmt::format("seed {}\nbase {}\n{}", context.config.spec().seed(),
-                  context.config.spec().base_model(), settings);
-  for (const auto& [role, digest] : digests)
-    identity += fmt::format("{} {}\n", role, digest);
+LlmTrainerOptions MakeTrainerOptions(const StageContext& context, int64_t steps,
+                                     int64_t checkpoint_steps,
+                                     int kept_checkpoints,
+                                     const std::string& identity) {
   LlmTrainerOptions options;
   options.steps = steps;
   options.checkpoint_steps = checkpoint_steps;

@@ -48,12 +48,12 @@ DecoderSettings DecoderSettingsOf(const Config& config) {
 absl::Status SetUpDecoder(const StageContext& context,
                           const DecoderSettings& settings, Decoder& decoder);
 
-// A stage's checkpoints in its work folder, refused after a change of
-// `settings` or of the inputs.
-LlmTrainerOptions MakeTrainerOptions(
-    const StageContext& context, int64_t steps, int64_t checkpoint_steps,
-    int kept_checkpoints, const std::string& settings,
-    const std::map<std::string, std::string>& digests);
+// A stage's checkpoints in its work folder, refused with another `identity`:
+// StageIdentity.settings.
+LlmTrainerOptions MakeTrainerOptions(const StageContext& context, int64_t steps,
+                                     int64_t checkpoint_steps,
+                                     int kept_checkpoints,
+                                     const std::string& identity);
 
 // Runs the trainer's remaining steps, telling `context.progress` of each, in
 // rows/s where steps read rows, else in tokens/s; `seconds`, `tokens` and `rows`

@@ -24,6 +24,7 @@
 #include "services/stage/corpus.h"
 #include "services/stage/embed.h"
 #include "services/stage/evaluate.h"
+#include "services/stage/known_artifacts.h"
 #include "services/stage/pretrain.h"
 #include "services/stage/publish.h"
 #include "services/stage/stage.h"
@@ -102,7 +103,13 @@ absl::Status RunFromFile(const std::string& path) {
   StageContext context{std::move(config),
                        first ? ProgressWriter(work) : ProgressWriter(),
                        ranks.get()};
-  return Run(context);
+  // Ranks round differently together than one process, and are started by hand:
+  // nothing of theirs is shared.
+  const auto known = ranks->alone() ? KnownArtifact::Claim(context) : nullptr;
+  if (known != nullptr && known->Share()) return absl::OkStatus();
+  LARR_RETURN_IF_ERROR(Run(context));
+  if (known != nullptr) known->Publish();
+  return absl::OkStatus();
 }
 
 // What a library throws past a stage ends it as an error does, not as a fault

@@ -2,14 +2,11 @@
 #include "services/stage/pretrain.h"
 
 #include <ATen/Parallel.h>
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <string>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -22,6 +19,7 @@
 #include "services/stage/corpus_files.h"
 #include "services/stage/description_report.h"
 #include "services/stage/general_corpus.h"
+#include "services/stage/identity.h"
 #include "services/stage/llm_stage.h"
 #include "services/stage/pretrain_batches.h"
 #include "services/stage/stage_ranks.h"
@@ -68,21 +66,6 @@ absl::StatusOr<Material> ReadMaterial(const StageContext& context,
                           material.general->HeldOut());
   }
   return material;
-}
-
-// What a checkpoint belongs to: of another general corpus, a resumed run would
-// read other documents.
-absl::StatusOr<std::string> Settings(const PretrainConfig& config) {
-  std::string settings = ToTextProto(config);
-  if (config.general_fraction() == 0) return settings;
-  std::error_code error;
-  const auto bytes = std::filesystem::file_size(config.general_corpus(), error);
-  if (error) {
-    return absl::NotFoundError(fmt::format("pretrain.general_corpus: {}: {}",
-                                           config.general_corpus(),
-                                           error.message()));
-  }
-  return settings + fmt::format("general corpus of {} bytes\n", bytes);
 }
 
 // This rank's share of a step, in as many passes as the settings want.
@@ -189,14 +172,14 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
                            Material& material, int64_t first_special,
                            Checkpoint& checkpoint) {
   LARR_ASSIGN_OR_RETURN(const auto digests, InputDigests(context, {"corpus"}));
-  LARR_ASSIGN_OR_RETURN(const auto settings, Settings(config));
+  LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
   Decoder decoder(checkpoint.config, checkpoint.weights, first_special,
                   config.frozen_layers());
   LARR_RETURN_IF_ERROR(
       SetUpDecoder(context, DecoderSettingsOf(config), decoder));
   LlmTrainerOptions options =
       MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
-                         config.kept_checkpoints(), settings, digests);
+                         config.kept_checkpoints(), identity.settings);
   options.evaluate_steps = config.evaluate_steps();
   LARR_RETURN_IF_ERROR(
       CheckSameStart(*context.ranks, options.identity, checkpoint));

@@ -85,7 +85,7 @@ absl::StatusOr<Validation> Validate(const Dataset& dataset, CtrModel& model,
   LARR_RETURN_IF_ERROR(ForBatches(
       dataset, batcher, labels,
       [&](const CtrBatch& batch) { scores.Add(model.Predict(batch)); }));
-  return Validation{MetricsJson(labels, scores, /*bootstrap_samples=*/0, 0),
+  return Validation{MetricsJson(ComputeTaskMetrics(labels, scores, {})),
                     DistributionOf(scores)};
 }
 

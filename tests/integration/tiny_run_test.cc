@@ -3,7 +3,11 @@
 // A tiny training run through the real programs: simulated city, tiny Llama,
 // every stage. Two runs of one spec: one is left alone, in the other each
 // process is killed with kill -9 in the midst of its work, and the coordinator,
-// too. Both must come to the same models and the same numbers.
+// too. Both must come to the same models and the same numbers. So that neither
+// takes what the other made, each has a copy of the city.
+//
+// A third run is like the first but for one recommender: it makes that one, and
+// shares all else.
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -77,17 +81,20 @@ class TinyRunTest : public testing::CoordinatorFixture {
   TinyRunTest() : CoordinatorFixture(COORDINATOR, Config()) {
     const std::filesystem::path source = std::getenv("LARR_SOURCE_DIR");
     spec_ = *ParseTextProto<TrainingSpec>(kSpec);
-    spec_.set_dataset(path("city/dataset.textproto"));
     spec_.set_base_model(source / "tests/golden/tiny_llama");
     REQUIRE(city::GenerateCity(
                 {.seed = 1, .pois = 144, .users = 60, .impressions = 8000},
-                path("city"),
+                path("calm"),
                 [](const std::string&, int64_t) { return absl::OkStatus(); })
                 .ok());
+    std::filesystem::copy(path("calm"), path("stormy"),
+                          std::filesystem::copy_options::recursive);
   }
 
  protected:
-  void Create(const std::string& id) {
+  // A run on a city's copy.
+  void Create(const std::string& id, const std::string& city) {
+    spec_.set_dataset(path(city + "/dataset.textproto"));
     CreateTrainingRunRequest request;
     request.set_training_run_id(id);
     *request.mutable_training_run()->mutable_spec() = spec_;
@@ -154,14 +161,45 @@ class TinyRunTest : public testing::CoordinatorFixture {
     return hashes;
   }
 
+  // The run `arm` shares everything of `calm` but the changed recommender and
+  // what follows from it, and publishes nothing.
+  void CheckArm(const TrainingRun& arm) {
+    INFO(arm.ShortDebugString());
+    REQUIRE(arm.state() == TrainingRun::SUCCEEDED);
+    CHECK(arm.model_version().empty());
+    std::string own;
+    for (const StageRun& stage : arm.stages()) {
+      if (stage.shared_from().empty()) {
+        own += stage.id() + " ";
+        continue;
+      }
+      CHECK(stage.shared_from() == "trainingRuns/calm");
+      const std::filesystem::path folder = stage.artifact_path();
+      CHECK_THAT(*ReadFile(folder.string() + ".work/stage.log"),
+                 Catch::Contains("shared from="));
+      const auto manifest = VerifyArtifact(folder);
+      REQUIRE(manifest.ok());
+      for (const auto& file : manifest->files()) {
+        CHECK(std::filesystem::equivalent(
+            folder / file.path(),
+            path("artifacts/runs/calm/" + folder.filename().string() + "/" +
+                 file.path())));
+      }
+    }
+    CHECK(own == "align/ple evaluate ");
+    // It stands on its own feet.
+    std::filesystem::remove_all(path("artifacts/runs/calm"));
+    CHECK(VerifyArtifact(path("artifacts/runs/arm/embed")).ok());
+  }
+
   TrainingSpec spec_;
 };
 
 TEST_CASE_METHOD(TinyRunTest,
                  "A run through every stage, killed or not, gives one result",
                  "[integration]") {
-  Create("calm");
-  Create("stormy");
+  Create("calm", "calm");
+  Create("stormy", "stormy");
   std::set<std::string> killed;
   bool coordinator_killed = false;
   REQUIRE(testing::Eventually(
@@ -192,6 +230,7 @@ TEST_CASE_METHOD(TinyRunTest,
   }
   for (const StageRun& stage : stormy.stages()) {
     INFO(stage.id());
+    CHECK(stage.shared_from().empty());
     CHECK(stage.restarts() == static_cast<int>(killed.count(stage.id())));
   }
 
@@ -214,6 +253,13 @@ TEST_CASE_METHOD(TinyRunTest,
   REQUIRE(bundle.ok());
   CHECK(bundle->model_version() == "models/city/versions/2");
   CHECK(bundle->fencing_token() == 2);
+
+  spec_.mutable_align(0)->set_learning_rate(0.02);
+  spec_.set_evaluate_only(true);
+  Create("arm", "calm");
+  REQUIRE(testing::Eventually([&] { return IsFinished(Get("arm")); },
+                              std::chrono::seconds(60)));
+  CheckArm(Get("arm"));
 }
 
 }  // namespace

@@ -28,22 +28,26 @@ class CertificateAuthority {
 
   // Writes FILE.pem and FILE.key, for the common name FILE. `alternatives`:
   // e.g. `DNS:localhost,IP:127.0.0.1`.
-  KeyPair Issue(const std::string& file,
-                const std::string& alternatives) const {
+  KeyPair Issue(const std::string& file, const std::string& alternatives,
+                int days = 2) const {
     return Make(
-        file, "-CA " + own_.certificate + " -CAkey " + own_.key +
-                  " -addext basicConstraints=CA:FALSE -addext subjectAltName=" +
-                  alternatives);
+        file,
+        "-CA " + own_.certificate + " -CAkey " + own_.key +
+            " -addext basicConstraints=CA:FALSE -addext subjectAltName=" +
+            alternatives,
+        days);
   }
 
  private:
-  KeyPair Make(const std::string& name, const std::string& options) const {
+  KeyPair Make(const std::string& name, const std::string& options,
+               int days = 2) const {
     const KeyPair pair = {folder_ / (name + ".pem"), folder_ / (name + ".key")};
     const std::string command =
         "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
-        "-nodes -days 2 -subj /CN=" +
-        name + " -keyout " + pair.key + " -out " + pair.certificate + " " +
-        options + " 2>" + (folder_ / "openssl.log").string();
+        "-nodes -days " +
+        std::to_string(days) + " -subj /CN=" + name + " -keyout " + pair.key +
+        " -out " + pair.certificate + " " + options + " 2>" +
+        (folder_ / "openssl.log").string();
     if (std::system(command.c_str()) != 0) {
       throw std::runtime_error("failed: " + command);
     }

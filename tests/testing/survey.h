@@ -22,11 +22,12 @@ inline std::string Env(const char* name) {
 
 // Runs the import script; returns its exit code and what it printed.
 inline std::pair<int, std::string> ImportSurvey(
-    const std::filesystem::path& csv, const std::filesystem::path& out) {
+    const std::filesystem::path& csv, const std::filesystem::path& out,
+    const std::string& splits = "") {
   const std::string command = "PYTHONPATH=" + Env("LARR_DEPS") +
                               "/arrow python3 " + Env("LARR_SOURCE_DIR") +
                               "/examples/coupon/import.py '" + csv.string() +
-                              "' '" + out.string() + "'";
+                              "' '" + out.string() + "' " + splits;
   const Outcome outcome = Shell(command);
   return {outcome.code, outcome.out};
 }

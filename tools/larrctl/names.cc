@@ -43,6 +43,7 @@ void MakePathsAbsolute(const std::string& file,
   if (spec.has_pretrain()) {
     absolute(spec.mutable_pretrain()->mutable_general_corpus());
   }
+  if (spec.has_embed()) absolute(spec.mutable_embed()->mutable_vectors_file());
 }
 
 }  // namespace larr::ctl

@@ -58,6 +58,8 @@ Progress ToProgress(const coordinator::v1::TrainingRun& run) {
         stage.progress().elapsed_seconds() > 0
             ? stage.progress().elapsed_seconds()
             : SecondsBetween(stage.start_time(), stage.end_time());
+    item.shared_from =
+        stage.shared_from().substr(stage.shared_from().rfind('/') + 1);
     progress.items.push_back(std::move(item));
   }
   return progress;
@@ -99,6 +101,8 @@ double SecondsLeft(const ProgressItem& item) {
 std::string Describe(const ProgressItem& item, bool with_bar) {
   if (item.state == "PENDING" || item.state == "QUEUED") return item.state;
   std::string text = item.state;
+  if (!item.shared_from.empty())
+    return fmt::format("{}  shared from {}", text, item.shared_from);
   const bool running = item.state == "RUNNING";
   if (running && item.total > 0) {
     text += "  ";

@@ -27,6 +27,7 @@ struct ProgressItem {
   std::string unit;       // e.g. tokens/s
   double loss = 0;        // 0: none
   double elapsed_seconds = 0;
+  std::string shared_from;  // the run whose artifact it is; empty: its own
 };
 
 // What is watched, and its parts in the order of execution.

@@ -136,6 +136,11 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
        "`embed.as_of_date` is 2025-4-11; it must be a day, YYYY-MM-DD"},
       {"evaluate { bootstrap_samples: -1 }",
        "`evaluate.bootstrap_samples` is -1"},
+      {"evaluate { sample_fraction: 1.5 }",
+       "`evaluate.sample_fraction` is 1.5; it must be in [0, 1]"},
+      {"evaluate { sample_only: true }",
+       "`evaluate.sample_only` is true; it must be false where "
+       "`evaluate.sample_fraction` is 0"},
       {"publish { max_auc_loss: 2 }",
        "`publish.max_auc_loss` is 2; it must be in [0, 1]"},
       {"publish { max_calibration_error: -1 }",
@@ -352,6 +357,19 @@ TEST_CASE("A contrast without any weight has nothing to learn", "[config]") {
   CHECK_THAT(std::string(CheckTrainingSettings(spec).message()),
              Catch::Contains("`contrast.user_user_weight` is 0; it must be "
                              "positive, or else `poi_poi_weight`"));
+}
+
+TEST_CASE("Settings of stages that a run leaves out are not looked at",
+          "[config]") {
+  auto spec = *ParseTextProto<TrainingSpec>(kGood);
+  spec.clear_pretrain();
+  spec.clear_contrast();
+  spec.set_evaluate_only(true);
+  CHECK_THAT(std::string(CheckTrainingSettings(spec).message()),
+             Catch::Contains("`contrast.max_tokens` is 0"));
+  spec.mutable_align(1)->mutable_architecture()->set_kind(
+      CtrArchitecture::DEEP_FM);
+  CHECK(CheckTrainingSettings(spec).ok());
 }
 
 TEST_CASE("Settings that are left out get the proto's defaults", "[config]") {

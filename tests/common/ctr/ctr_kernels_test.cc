@@ -127,6 +127,50 @@ TEST_CASE("gates mix the rectified experts of several parts") {
   }
 }
 
+TEST_CASE("the mixtures' gradient is the slope along any direction") {
+  std::mt19937 random(4);
+  const int64_t width = 19, rows = 3, columns = 2 * width + 3;
+  const int64_t both[] = {0, width}, one[] = {width};
+  const Gate gates[] = {{both, 2, 2 * width}, {one, 1, 2 * width + 2}};
+  const MixShape shape{width, gates, 2, &columns, 1};
+  const auto x = Numbers(random, rows * columns);
+  const auto direction = Numbers(random, rows * columns);
+  const auto of_a = Numbers(random, rows * width),
+             of_b = Numbers(random, rows * width);
+  const auto value = [&](float step) {
+    std::vector<float> moved = x, scratch(columns), a(rows * width), b(a);
+    for (size_t i = 0; i < x.size(); ++i) moved[i] += step * direction[i];
+    const float* parts[] = {moved.data()};
+    float* out[] = {a.data(), b.data()};
+    MixExperts(shape, rows, parts, nullptr,
+               static_cast<const float* const*>(nullptr), scratch.data(), out);
+    double sum = 0;
+    for (size_t i = 0; i < a.size(); ++i)
+      sum += double{of_a[i]} * a[i] + double{of_b[i]} * b[i];
+    return sum;
+  };
+  std::vector<float> scratch(2 * columns), gradient(x.size());
+  const float* parts[] = {x.data()};
+  const float* grads[] = {of_a.data(), of_b.data()};
+  float* grad_parts[] = {gradient.data()};
+  MixExpertsBackward(shape, rows, parts, grads, scratch.data(), grad_parts);
+  double slope = 0;
+  for (size_t i = 0; i < x.size(); ++i)
+    slope += double{gradient[i]} * direction[i];
+  const float step = 1e-3F;
+  REQUIRE((value(step) - value(-step)) / (2 * step) ==
+          Approx(slope).epsilon(0.01));
+}
+
+TEST_CASE("rows are added where they belong, of a share of the places") {
+  const int64_t width = 3;
+  const std::vector<int64_t> places = {0, 2, 1, 2};
+  const std::vector<float> from = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 30};
+  std::vector<float> sums(9);
+  AddRows(4, width, places.data(), 1, 3, from.data(), sums.data());
+  REQUIRE(sums == std::vector<float>{0, 0, 0, 7, 8, 9, 14, 25, 36});
+}
+
 TEST_CASE("a null part is zero") {
   const int64_t expert = 0, columns = 3;
   const Gate gate{&expert, 1, 2};

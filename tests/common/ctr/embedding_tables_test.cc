@@ -29,8 +29,6 @@ TEST_CASE("a step changes the rows it touched and no other") {
   const Tensor ids = torch::tensor({{1, 0}, {1, 3}}, torch::kInt64);
   const auto gathered = tables.Gather(ids);
   gathered.embedded_BFW.sum().backward();
-  // Row 1 of the first table is there twice: its gradient is 2.
-  REQUIRE(gathered.values_UW.grad().max().item<float>() == 2.0F);
   adam.Step(gathered, 1, {.learning_rate = 0.1}, tables.weight());
   const Tensor moved = (tables.weight() - before).abs().sum(1);
   for (const int64_t row : {1, 5, 8})
@@ -38,7 +36,9 @@ TEST_CASE("a step changes the rows it touched and no other") {
   for (const int64_t row : {0, 2, 3, 4, 6, 7, 9})
     REQUIRE(moved[row].item<double>() == 0);
   REQUIRE(adam.first[0].abs().sum().item<double>() == 0);
-  REQUIRE(adam.first[1].abs().sum().item<double>() > 0);
+  // Row 1 of the first table is there twice: its gradient is 2.
+  REQUIRE(adam.first[1].max().item<float>() == Approx(0.2));
+  REQUIRE(adam.first[5].max().item<float>() == Approx(0.1));
 }
 
 }  // namespace

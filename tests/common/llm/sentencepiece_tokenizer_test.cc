@@ -102,9 +102,11 @@ TEST_CASE("What is not a model, not supported or not UTF-8 is refused") {
     CHECK(absl::IsInvalidArgument(status));
     return status.ToString();
   };
-  for (const char* bytes : {"", "{}", "\n\x03junk"}) {
+  const char* tiktoken = "IQ== 0\nIg== 1\n";
+  for (const char* bytes : {"", "{}", "\n\x03junk", tiktoken}) {
     std::ofstream(dir.path() / kTokenizerModel) << bytes;
-    CHECK_THAT(message(), Catch::Contains("tokenizer.model"));
+    CHECK_THAT(message(), Catch::Contains("tokenizer.model: is not") &&
+                              Catch::Contains("a tokenizer.json"));
   }
   std::filesystem::copy(folder / kTokenizerModel, dir.path(),
                         std::filesystem::copy_options::overwrite_existing);

@@ -6,6 +6,7 @@
 
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/server_callback.h>
+#include <prometheus/text_serializer.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "common/base/files.h"
 #include "common/rpc/client_security.h"
 #include "common/rpc/grpc_server.h"
@@ -120,6 +122,8 @@ struct World {
   SomeScoring scoring;
   SomeAdmin admin;
   ServerConfig config;
+  std::shared_ptr<prometheus::Registry> registry =
+      std::make_shared<prometheus::Registry>();
   std::unique_ptr<GrpcServer> server;
 
   void UseTls(bool ask_clients) {
@@ -139,10 +143,24 @@ struct World {
     options.admin_services = {&admin};
     options.admin_listen = "127.0.0.1:0";
     options.score_methods = {"/larr.scoring.v1.ScoringService/"};
+    options.metrics = registry;
     auto started = GrpcServer::Start(config, std::move(options));
     INFO(started.status().ToString());
     REQUIRE(started.ok());
     server = *std::move(started);
+  }
+  std::string Metrics() const {
+    return prometheus::TextSerializer().Serialize(registry->Collect());
+  }
+  // Days until the certificate of new connections ends, rounded.
+  int64_t CertificateDays() const {
+    const std::string text = Metrics();
+    const std::string name = "\nlarr_rpc_certificate_end_timestamp_seconds ";
+    const size_t at = text.find(name);
+    REQUIRE(at != std::string::npos);
+    const absl::Time end =
+        absl::FromUnixSeconds(std::stoll(text.substr(at + name.size())));
+    return (end - absl::Now() + absl::Hours(12)) / absl::Hours(24);
   }
   absl::Status Call(const ClientSecurity& security) const {
     return CallSync(MustDial(server->address(), security));
@@ -201,9 +219,10 @@ TEST_CASE("Replaced certificates serve new connections once they are right",
           "[rpc]") {
   World world;
   const testing::CertificateAuthority other(world.dir.path(), "other_ca");
-  const auto next = other.Issue("next", kHere);
+  const auto next = other.Issue("next", kHere, /*days=*/30);
   world.UseTls(false);
   world.Start();
+  CHECK(world.CertificateDays() == 2);
   const ClientSecurity knows_old{.ca_file = world.ca.certificate()};
   const ClientSecurity knows_new{.ca_file = other.certificate()};
   const auto open = MustDial(world.server->address(), knows_old);
@@ -221,10 +240,12 @@ TEST_CASE("Replaced certificates serve new connections once they are right",
   SECTION("a key that is gone") { std::filesystem::remove(world.pair.key); }
   CHECK(world.Call(knows_old).ok());
   CHECK(absl::IsUnavailable(world.Call(knows_new)));
+  CHECK(world.CertificateDays() == 2);
 
   Copy(next.certificate, world.pair.certificate);
   Copy(next.key, world.pair.key);
   CHECK(world.Call(knows_new).ok());
+  CHECK(world.CertificateDays() == 30);
   CHECK(absl::IsUnavailable(world.Call(knows_old)));
   CHECK(CallSync(open).ok());  // as it was
   CHECK(CallAdmin(MustDial(world.server->admin_address(), knows_new)).ok());
@@ -286,6 +307,9 @@ TEST_CASE("Tokens open methods of every kind, with TLS and without", "[rpc]") {
              Catch::Contains("asks for the role `admin`"));
   CHECK(world.scoring.calls == 0);
   CHECK(world.admin.calls == 0);
+  CHECK_THAT(world.Metrics(),
+             Catch::Contains("{code=\"UNAUTHENTICATED\"} 6") &&
+                 Catch::Contains("{code=\"PERMISSION_DENIED\"} 1"));
   CHECK(CallRaw(dial(score, false)).ok());
   CHECK(CallSync(dial(score, false)).ok());
   CHECK(CallRaw(dial(admin, false)).ok());
@@ -358,6 +382,7 @@ TEST_CASE("A server whose files are wrong does not start", "[rpc]") {
   CHECK(absl::IsInvalidArgument(refused.status()));
   CHECK_THAT(std::string(refused.status().message()),
              Catch::Contains("server.tls.private_key_file"));
+  CHECK(CheckServerConfig(world.config, "") == refused.status());
 }
 
 }  // namespace

@@ -122,6 +122,7 @@ DatasetReport CheckSurvey(const fs::path& folder) {
   }
 
   config::v1::StageConfig config;
+  config.set_stage(config::v1::StageConfig::CORPUS);
   config.mutable_spec()->set_dataset((folder / "dataset.textproto").string());
   config.set_output((folder / "corpus").string());
   stage::StageContext context{config, stage::ProgressWriter(folder)};
@@ -143,6 +144,32 @@ TEST_CASE("A survey of the coupon data's shape needs no code", "[coupon]") {
   CHECK(report.rows == 480);
   const auto dataset = OpenDataset(dir.path() / "data" / "dataset.textproto");
   CHECK(LinearAuc(*dataset) > 0.6);
+}
+
+TEST_CASE("The survey's people can be divided several ways", "[coupon]") {
+  const testing::TempDir dir;
+  WriteSurvey(dir.path() / "survey.csv");
+  REQUIRE(
+      testing::ImportSurvey(dir.path() / "survey.csv", dir.path(), "2").first ==
+      0);
+  const auto test_profiles = [&](const std::string& spec) {
+    const auto dataset = OpenDataset(dir.path() / spec);
+    REQUIRE(dataset.ok());
+    auto stream = ImpressionStream::Open(*dataset, {.part = Part::kTest});
+    REQUIRE(stream.ok());
+    std::set<std::string> profiles;
+    Impression row;
+    while (*stream->Next(row)) profiles.insert(row.user_id);
+    return profiles;
+  };
+  CHECK(test_profiles("dataset-1.textproto") ==
+        test_profiles("dataset.textproto"));
+  CHECK(test_profiles("dataset-1.textproto") !=
+        test_profiles("dataset-2.textproto"));
+  CHECK_FALSE(fs::exists(dir.path() / "dataset-3.textproto"));
+  CHECK(
+      testing::ImportSurvey(dir.path() / "survey.csv", dir.path(), "x").first ==
+      1);
 }
 
 TEST_CASE("The import refuses what it cannot read", "[coupon]") {

@@ -250,6 +250,43 @@ TEST_CASE_METHOD(CoordinatorTest, "Resuming does lost artifacts again",
         TrainingRun::RUNNING);
 }
 
+TEST_CASE_METHOD(CoordinatorTest,
+                 "A run that ends with its metrics moves no alias",
+                 "[coordinator]") {
+  spec_.set_evaluate_only(true);
+  REQUIRE(coordinator_->CreateRun("a", spec_).ok());
+  coordinator_->Step();
+  RunUntil("evaluate");
+  End(StageOutcome::kSucceeded);
+  const auto run = coordinator_->GetRun("trainingRuns/a");
+  CHECK(run->state() == TrainingRun::SUCCEEDED);
+  CHECK(run->model_version().empty());
+  CHECK(run->stages(run->stages_size() - 1).id() == "evaluate");
+  CHECK(store_->ListAliases("models/city")->empty());
+}
+
+TEST_CASE_METHOD(CoordinatorTest,
+                 "A stage that shares an artifact says whose it is",
+                 "[coordinator]") {
+  REQUIRE(coordinator_->CreateRun("b", spec_).ok());
+  coordinator_->Step();
+  const StageConfig corpus = executor_.started.back().config;
+  CHECK(corpus.known_artifacts() == dir_.path() / "known");
+  std::filesystem::create_directories(corpus.work());
+  std::ofstream(std::filesystem::path(corpus.work()) / "shared_from")
+      << StageFolder(dir_.path(), "trainingRuns/a", "corpus").string();
+  End(StageOutcome::kSucceeded);
+  CHECK(coordinator_->GetRun("trainingRuns/b")->stages(0).shared_from() ==
+        "trainingRuns/a");
+  End(StageOutcome::kFailed);
+  CHECK(coordinator_->GetRun("trainingRuns/b")->stages(1).shared_from() == "");
+  // Made again, it is its own unless it says so again.
+  std::filesystem::remove_all(corpus.output());
+  std::filesystem::remove_all(corpus.work());
+  CHECK(coordinator_->ResumeRun("trainingRuns/b")->stages(0).shared_from() ==
+        "");
+}
+
 TEST_CASE_METHOD(CoordinatorTest, "A publish artifact without a decision fails",
                  "[coordinator]") {
   REQUIRE(coordinator_->CreateRun("a", spec_).ok());

@@ -57,6 +57,17 @@ TEST_CASE("A run goes through its stages in order", "[coordinator]") {
   CHECK(scheduler.slots().free_cpu_slots() == 1);
 }
 
+TEST_CASE("A stage tells whose artifact it shares", "[coordinator]") {
+  Scheduler scheduler({});
+  Decisions d = scheduler.Add(MakeRun("b"), kNow);
+  StageExit shared = Exit(d.starts[0], StageOutcome::kSucceeded);
+  shared.shared_from = "trainingRuns/a";
+  d = scheduler.OnStageExit(shared, kNow);
+  CHECK(d.changed[0].stages(0).shared_from() == "trainingRuns/a");
+  d = scheduler.OnStageExit(Exit(d.starts[0], StageOutcome::kSucceeded), kNow);
+  CHECK(d.changed[0].stages(1).shared_from().empty());
+}
+
 TEST_CASE("Older runs choose first, and a waiting run is QUEUED",
           "[coordinator]") {
   Scheduler scheduler({});

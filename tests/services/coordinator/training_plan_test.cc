@@ -75,6 +75,8 @@ TEST_CASE("A spec is refused by field, value and fix", "[training_plan]") {
        "`publish.alias` is `Champion`"},
       {[](auto& s) { s.mutable_pretrain()->set_general_corpus("/nowhere"); },
        "`pretrain.general_corpus`: there is no file"},
+      {[](auto& s) { s.mutable_embed()->set_vectors_file("/nowhere"); },
+       "`embed.vectors_file`: there is no file"},
   };
   for (const auto& c : cases) {
     TrainingSpec spec = good;
@@ -108,6 +110,45 @@ TEST_CASE("A plan has every stage once, and each reads the ones before it",
   CHECK(align.inputs().at("align/ple") == "/artifact/align/ple");
   CHECK(align.output() == "/root/runs/first/align-larr");
   CHECK(align.work() == "/root/runs/first/align-larr.work");
+  CHECK(align.known_artifacts() == "/root/known");
+}
+
+TEST_CASE("A run that ends with its metrics plans what its models read",
+          "[training_plan]") {
+  const testing::TempDir dir;
+  TrainingRun run;
+  run.set_name("trainingRuns/arm");
+  *run.mutable_spec() = GoodSpec(dir.path());
+  run.mutable_spec()->set_evaluate_only(true);
+  // Nothing reads texts, so there is no language model to name or to set up.
+  run.mutable_spec()->clear_base_model();
+  run.mutable_spec()->clear_contrast();
+  const auto valid = ValidateTrainingSpec(run.spec());
+  INFO(valid.status().ToString());
+  REQUIRE(valid.ok());
+  std::string ids;
+  for (auto& stage : PlanStages(run.spec())) {
+    ids += stage.id() + " ";
+    *run.add_stages() = stage;
+  }
+  CHECK(ids == "align/ple align/larr evaluate ");
+  const StageConfig evaluate = PlanStageConfig(run, run.stages(2), "/root");
+  CHECK(evaluate.inputs().size() == 2);
+  // One that does brings it back.
+  run.mutable_spec()->mutable_align(0)->mutable_architecture()->set_kind(
+      CtrArchitecture::P5);
+  CHECK_THAT(ValidateTrainingSpec(run.spec()).status().ToString(),
+             Catch::Contains("`base_model` is not set"));
+}
+
+TEST_CASE("A folder tells its run", "[training_plan]") {
+  CHECK(RunOfFolder("/root", "/root/runs/first/align-ple") ==
+        "trainingRuns/first");
+  CHECK(RunOfFolder("/root", "/root/known/../runs/first/corpus") ==
+        "trainingRuns/first");
+  CHECK(RunOfFolder("/root", "/root/runs").empty());
+  CHECK(RunOfFolder("/root", "/root/known/first").empty());
+  CHECK(RunOfFolder("/root", "/elsewhere/runs/first/corpus").empty());
 }
 
 }  // namespace

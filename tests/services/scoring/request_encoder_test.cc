@@ -108,7 +108,8 @@ TEST_CASE("A model that leaves features out finds its own in a snapshot of all",
       *WithoutLeftOutFeatures(description.dataset(), align);
   const auto encoder = RequestEncoder::Create(description, *fixture.snapshot);
   REQUIRE(encoder.ok());
-  const auto pois = encoder->EncodePois({{"p0", "p1"}});
+  const std::vector<std::string_view> ids = {"p0", "p1"};
+  const auto pois = encoder->EncodePois(ids);
   REQUIRE(pois.ok());
   CHECK(pois->columns.ids == std::vector<int64_t>{1, 2});
   CHECK(pois->columns.dense.empty());

@@ -163,7 +163,7 @@ TEST_CASE("a model does not read the features that it leaves out") {
   const CtrFixture fixture;
   StageConfig config = AlignOf(fixture, "larr");
   auto& align = *config.mutable_spec()->mutable_align(1);
-  for (const char* name : {"orders", "cities", "sky", "user_id"})
+  for (const char* name : {"orders", "cities", "sky", "history", "user_id"})
     align.add_left_out_features(name);
   REQUIRE(Run(fixture, config, "out").ok());
   const auto loaded = LoadCtrModel(fixture.path() / "out").value();
@@ -171,10 +171,8 @@ TEST_CASE("a model does not read the features that it leaves out") {
   CHECK(spec.tabular_features_size() == 3);
   CHECK(spec.user_embedding_features_size() == 0);
   CHECK(loaded.description.features_size() == 3);
-  CHECK(loaded.model->layout().slot_count() == 2);
+  CHECK(loaded.model->layout().slot_count() == 1);
   CHECK(loaded.model->layout().target_ids.size() == 1);
-  // Only the weather and the user tell who clicks.
-  CHECK(fixture.Json("out/training.json")["validation"]["ctr_auc"] < 0.7);
   SECTION("an unknown one is refused") {
     align.add_left_out_features("cuisine");
     const absl::Status status = Run(fixture, config, "wrong");
@@ -194,7 +192,7 @@ TEST_CASE("a model does not read the features that it leaves out") {
 StageConfig Patient(const CtrFixture& fixture) {
   StageConfig config = AlignOf(fixture, "ple");
   auto& align = *config.mutable_spec()->mutable_align(0);
-  for (const char* name : {"orders", "cities", "user_id"})
+  for (const char* name : {"orders", "cities", "user_id", "distance"})
     align.add_left_out_features(name);
   align.set_learning_rate(0.03);
   align.set_checkpoint_steps(10);

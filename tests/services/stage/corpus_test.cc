@@ -63,6 +63,7 @@ class World {
         WriteFileAtomically(dir.path() / "dataset.textproto", ToTextProto(spec))
             .ok());
     config::v1::StageConfig config;
+    config.set_stage(config::v1::StageConfig::CORPUS);
     *config.mutable_spec() = settings;
     config.mutable_spec()->set_dataset(
         (dir.path() / "dataset.textproto").string());

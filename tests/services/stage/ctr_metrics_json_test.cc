@@ -2,6 +2,7 @@
 #include "services/stage/ctr_metrics_json.h"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 namespace larr::stage {
 namespace {
@@ -32,7 +33,10 @@ ModelScores Scores() {
 }
 
 TEST_CASE("every metric of both tasks, with intervals over groups") {
-  const auto json = MetricsJson(Labels(), Scores(), 10, 1);
+  const RowLabels labels = Labels();
+  const TaskMetrics metrics = ComputeTaskMetrics(
+      labels, Scores(), GroupDraws(labels.group_keys, 10, 1));
+  const auto json = MetricsJson(metrics);
   REQUIRE(json["rows"] == 6);
   REQUIRE(json["groups"] == 2);
   REQUIRE(json["clicks"] == 2);
@@ -48,24 +52,54 @@ TEST_CASE("every metric of both tasks, with intervals over groups") {
   REQUIRE(json["ctcvr_logloss"].is_number());
 }
 
+TEST_CASE("replicates have five decimals, and are null where there are none") {
+  const RowLabels labels = Labels();
+  const GroupDraws draws(labels.group_keys, 40, 1);
+  const auto json = ReplicatesJson(ComputeTaskMetrics(labels, Scores(), draws));
+  for (const char* metric : {"ctr_auc", "ctr_gauc", "ctcvr_auc", "ctcvr_gauc"})
+    REQUIRE(json[metric].size() == 40);
+  bool found_null = false;
+  for (int draw = 0; draw < 40; ++draw) {
+    // Without group a there is no click. Its own AUC is 1; group b's rows are
+    // beaten but for one pair of six.
+    const double a = draws.of(draw)[0], b = draws.of(draw)[1];
+    const auto& auc = json["ctr_auc"][draw];
+    CHECK(auc.is_null() == (a == 0));
+    CHECK(json["ctr_gauc"][draw].is_null() == (a == 0));
+    found_null |= auc.is_null();
+    if (a > 0)
+      CHECK(auc.get<double>() ==
+            std::round((2 * a + 5 * b) / (2 * a + 6 * b) * 1e5) / 1e5);
+  }
+  CHECK(found_null);
+}
+
 TEST_CASE("a slice judges its own rows; what does not exist is null") {
   std::vector<bool> chosen = {true, true, false, false, false, false};
-  const auto json = SliceJson(Labels(), Scores(), chosen);
+  const JudgedRows first = ChooseRows(Labels(), Scores(), chosen);
+  const auto json = SliceJson(first.labels, first.scores);
   REQUIRE(json["rows"] == 2);
   REQUIRE(json["ctr_auc"] == 1.0);
-  const auto none = SliceJson(Labels(), Scores(), std::vector<bool>(6));
+  const JudgedRows no = ChooseRows(Labels(), Scores(), std::vector<bool>(6));
+  const auto none = SliceJson(no.labels, no.scores);
   REQUIRE(none["rows"] == 0);
   REQUIRE(none["ctr_auc"].is_null());
   REQUIRE(none["ctcvr_gauc"].is_null());
+  const auto replicates = SliceReplicatesJson(
+      no.labels, no.scores, GroupDraws(Labels().group_keys, 3, 1));
+  REQUIRE(replicates ==
+          nlohmann::ordered_json{{"ctr_auc", {nullptr, nullptr, nullptr}}});
 }
 
 TEST_CASE("a model without orders has no CTCVR") {
   ModelScores scores;
   scores.Add(torch::full({6, 1}, 0.5F));
-  const auto json = MetricsJson(Labels(), scores, 0, 1);
+  const auto metrics = ComputeTaskMetrics(Labels(), scores, {});
+  const auto json = MetricsJson(metrics);
   REQUIRE(json["ctr_auc"] == 0.5);
   REQUIRE(json["ctr_auc_interval"].is_null());
   REQUIRE_FALSE(json.contains("ctcvr_auc"));
+  REQUIRE_FALSE(ReplicatesJson(metrics).contains("ctcvr_auc"));
 }
 
 }  // namespace

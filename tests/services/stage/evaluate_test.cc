@@ -10,7 +10,8 @@
 #include <map>
 
 #include "common/base/artifact_folder.h"
-#include "common/ctr/metrics.h"
+#include "common/ctr/auc.h"
+#include "common/ctr/bootstrap.h"
 #include "common/dataset/parquet_reader.h"
 #include "services/stage/align.h"
 #include "tests/services/stage/ctr_fixture.h"
@@ -96,6 +97,107 @@ TEST_CASE("metrics and scores of every model") {
           Approx(json["models"]["larr"]["test"]["ctr_auc"].get<double>()));
   REQUIRE(Auc(Column(group, 7), clicks) ==
           Approx(json["models"]["ple"]["test"]["ctr_auc"].get<double>()));
+}
+
+// A dataset with slices, and both models trained on it.
+StageConfig TrainWithSlices(const CtrFixture& fixture) {
+  auto spec = testing::TinySpec();
+  spec.MergeFrom(
+      ParseTextProto<config::v1::DatasetSpec>(
+          R"pb(
+            slices { name: "late" column: "impressions.hour" at_least: 10 }
+            slices {
+              name: "asked"
+              column: "impressions.request"
+              values: "r5-0"
+            })pb")
+          .value());
+  REQUIRE(WriteFileAtomically(fixture.path() / "dataset.textproto",
+                              ToTextProto(spec))
+              .ok());
+  return TrainBoth(fixture);
+}
+
+TEST_CASE("slices of the dataset, and the bootstrap's replicates") {
+  const CtrFixture fixture;
+  StageContext context = fixture.Context(TrainWithSlices(fixture), "evaluate");
+  REQUIRE(RunEvaluate(context).ok());
+  const auto metrics = fixture.Json("evaluate/metrics.json")["models"];
+  const auto replicates = fixture.Json("evaluate/replicates.json");
+  CHECK(replicates["draws"] == 20);
+  CHECK(replicates["unit"] == "group");
+  CHECK(replicates["seed"] == 7);
+  CHECK_FALSE(replicates.contains("bayes"));
+  for (const char* name : {"ple", "larr"}) {
+    CAPTURE(name);
+    const auto& slices = metrics[name]["test"]["slices"];
+    CHECK(slices["late"]["rows"] == 20);
+    CHECK(slices["asked"]["rows"] == 3);
+    CHECK_FALSE(slices.contains("sample"));
+    CHECK(metrics[name]["validation"]["slices"]["asked"]["rows"] == 0);
+    const auto& of_model = replicates["models"][name];
+    for (const char* metric :
+         {"ctr_auc", "ctcvr_auc", "ctr_gauc", "ctcvr_gauc"}) {
+      CHECK(of_model["all"][metric].size() == 20);
+      // Intervals are quantiles of the very same numbers.
+      std::vector<double> values;
+      for (const auto& value : of_model["all"][metric])
+        if (!value.is_null()) values.push_back(value);
+      const auto& interval =
+          metrics[name]["test"][std::string(metric) + "_interval"];
+      if (values.empty()) {
+        CHECK(interval.is_null());
+        continue;
+      }
+      CHECK(interval[0].get<double>() ==
+            Approx(IntervalOf(values).low).margin(1e-5));
+      CHECK(interval[1].get<double>() ==
+            Approx(IntervalOf(values).high).margin(1e-5));
+    }
+    for (const char* slice : {"cold", "rare", "frequent", "late", "asked"})
+      CHECK(of_model["slices"][slice]["ctr_auc"].size() == 20);
+  }
+}
+
+// Some of the four users are in the sample, but not all.
+TEST_CASE("a sample scored alone is the slice of an evaluation of all rows") {
+  const CtrFixture fixture;
+  StageConfig config = TrainBoth(fixture);
+  auto& evaluate = *config.mutable_spec()->mutable_evaluate();
+  evaluate.set_sample_fraction(0.7);
+  StageContext all = fixture.Context(config, "all");
+  REQUIRE(RunEvaluate(all).ok());
+  evaluate.set_sample_only(true);
+  StageContext sample = fixture.Context(config, "sample");
+  REQUIRE(RunEvaluate(sample).ok());
+
+  const auto of_all = fixture.Json("all/metrics.json")["models"];
+  const auto of_sample = fixture.Json("sample/metrics.json")["models"];
+  for (const char* part : {"validation", "test"}) {
+    for (const char* name : {"ple", "larr"}) {
+      CAPTURE(part, name);
+      const auto& slice = of_all[name][part]["slices"]["sample"];
+      CHECK(of_all[name][part]["rows"] == 60);
+      CHECK(slice["rows"] > 0);
+      CHECK(slice["rows"] < 60);
+      CHECK(slice.contains("calibration_bins"));
+      const auto& alone = of_sample[name][part];
+      for (const char* key : {"rows", "groups", "clicks", "orders"})
+        CHECK(alone[key] == slice[key]);
+      for (const char* key : {"ctr_auc", "ctcvr_auc", "ctr_gauc", "ctcvr_gauc",
+                              "ctr_auc_interval", "ctcvr_gauc_interval"})
+        CHECK(alone[key] == slice[key]);
+      CHECK(alone["slices"]["sample"]["ctr_auc"] == slice["ctr_auc"]);
+    }
+  }
+  const auto draws_all = fixture.Json("all/replicates.json")["models"];
+  const auto draws_sample = fixture.Json("sample/replicates.json")["models"];
+  for (const char* name : {"ple", "larr"})
+    CHECK(draws_all[name]["slices"]["sample"] == draws_sample[name]["all"]);
+
+  auto file =
+      ParquetFile::Open(fixture.path() / "sample/scores.parquet").value();
+  CHECK(file.rows() == of_sample["ple"]["test"]["rows"].get<int64_t>());
 }
 
 TEST_CASE("a missing side is as if its entities were strangers") {

@@ -57,7 +57,7 @@ TEST_CASE("A loss that is not finite ends a stage at a named batch") {
   config.set_stage(StageConfig::PRETRAIN);
   ProcessGroup alone;
   StageContext context{config, ProgressWriter(config.work()), &alone};
-  LlmTrainerOptions options = MakeTrainerOptions(context, 3, 1, 2, "", {});
+  LlmTrainerOptions options = MakeTrainerOptions(context, 3, 1, 2, "");
   auto weight = torch::ones({2}).requires_grad_(true);
   Optimizer optimizer({{"w", weight, false}},
                       config.spec().pretrain().optimizer(), 3);

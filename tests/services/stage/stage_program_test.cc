@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The program larr_stage itself: how it ends when it cannot go on, or need not.
+// The program larr_stage itself: how it ends when it cannot go on, or need not,
+// and how several of them make one thing once.
+#include <signal.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdlib>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
 #include "larr/config/v1/training.pb.h"
+#include "tests/services/stage/tiny_corpus.h"
 #include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"
 
@@ -16,6 +24,9 @@ namespace larr::stage {
 namespace {
 
 using config::v1::StageConfig;
+
+namespace fs = std::filesystem;
+using testing::Program;
 
 struct Ending {
   int code = 0;
@@ -130,6 +141,86 @@ TEST_CASE("larr_stage has finished if its artifact is of the present inputs",
   const Ending ending = RunProgram(dir, ToTextProto(config));
   CHECK(ending.code == 1);
   CHECK_THAT(ending.log, Catch::Contains("another `corpus`"));
+}
+
+// A PRETRAIN stage of one of several runs that know each other's artifacts.
+class RunOfMany {
+ public:
+  RunOfMany(const testing::TempDir& dir, const std::string& name)
+      : config_(testing::TinyStage(dir.path(), name)) {
+    config_.set_stage(StageConfig::PRETRAIN);
+    config_.set_known_artifacts(dir.path() / "known");
+    config_.mutable_spec()->set_threads(1);
+    config_.mutable_spec()->mutable_pretrain()->set_steps(100);
+  }
+
+  void Start() {
+    const fs::path file = Work("stage.textproto");
+    REQUIRE(WriteFileAtomically(file, ToTextProto(config_)).ok());
+    program_ = std::make_unique<Program>(
+        std::vector<std::string>{
+            std::string(std::getenv("LARR_BIN_DIR")) + "/larr_stage",
+            "--config", file},
+        Work("log"));
+  }
+  Program& program() { return *program_; }
+
+  // True once the log says so.
+  bool Says(const std::string& text) const {
+    return ReadFile(Work("log")).value_or("").find(text) != std::string::npos;
+  }
+  bool Waits() const { return Says("waiting for another run"); }
+  bool Shares() const { return Says("shared from="); }
+  bool HasBegun() const {
+    return !ReadFile(Work("progress.jsonl")).value_or("").empty();
+  }
+  bool HasEnded() const { return fs::exists(config_.output()); }
+  // It holds the seconds that training took: no two are alike.
+  fs::path Made() const { return fs::path(config_.output()) / "training.json"; }
+
+ private:
+  fs::path Work(const std::string& file) const {
+    return fs::path(config_.work()) / file;
+  }
+
+  StageConfig config_;
+  std::unique_ptr<Program> program_;
+};
+
+TEST_CASE("Two processes at once make one thing once", "[stage]") {
+  const testing::TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  RunOfMany a(dir, "a"), b(dir, "b");
+  a.Start();
+  b.Start();
+  REQUIRE(a.program().Wait() == 0);
+  REQUIRE(b.program().Wait() == 0);
+  CHECK(a.Shares() != b.Shares());
+  CHECK(fs::equivalent(a.Made(), b.Made()));
+}
+
+TEST_CASE("A process that waits goes on when the one that works is killed",
+          "[stage]") {
+  const testing::TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  RunOfMany works(dir, "works"), waits(dir, "waits"), leaves(dir, "leaves");
+  works.Start();
+  REQUIRE(testing::Eventually([&] { return works.HasBegun(); }));
+  kill(works.program().pid(), SIGSTOP);  // It shall not be done too soon.
+  REQUIRE_FALSE(works.HasEnded());
+  waits.Start();
+  leaves.Start();
+  REQUIRE(testing::Eventually([&] { return waits.Waits() && leaves.Waits(); }));
+  CHECK(waits.program().Lives());
+  CHECK(leaves.program().Terminate() == -SIGTERM);
+  works.program().Kill();
+  REQUIRE(waits.program().Wait() == 0);
+  CHECK_FALSE(waits.Shares());
+  // Started again, the killed one finds that its work was done.
+  works.Start();
+  REQUIRE(works.program().Wait() == 0);
+  CHECK(works.Shares());
+  CHECK(fs::equivalent(works.Made(), waits.Made()));
 }
 
 }  // namespace

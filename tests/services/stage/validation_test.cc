@@ -42,14 +42,14 @@ TEST_CASE("the loss of a model that always says one half is two bits") {
   const Validation validation =
       Validate(fixture.dataset(), *model, *batcher).value();
   CHECK(validation.metrics["rows"] == 60);
-  CHECK(validation.scores.ctr().rows_size() == 1);
+  CHECK(validation.scores.has_ctr());
 }
 
 TEST_CASE("without validation rows there is no loss") {
   const testing::CtrFixture fixture;
-  for (const auto& day : {"2024-01-05"})
-    testing::WriteParquet(testing::TinyFile(fixture.path(), "impressions", day),
-                          testing::TinyImpressionColumns(), {});
+  testing::WriteParquet(
+      testing::TinyFile(fixture.path(), "impressions", "2024-01-05"),
+      testing::TinyImpressionColumns(), {});
   const auto description = Describe(fixture.dataset());
   const auto model = NewCtrModel(description, 1).value();
   const auto batcher =

@@ -36,6 +36,10 @@ TEST_CASE("Paths of a spec are relative to its file", "[larrctl]") {
   spec.mutable_pretrain()->set_general_corpus("general.txt");
   MakePathsAbsolute("/runs/specs/demo.textproto", spec);
   CHECK(spec.pretrain().general_corpus() == "/runs/specs/general.txt");
+  CHECK_FALSE(spec.has_embed());
+  spec.mutable_embed()->set_vectors_file("vectors.parquet");
+  MakePathsAbsolute("/runs/specs/demo.textproto", spec);
+  CHECK(spec.embed().vectors_file() == "/runs/specs/vectors.parquet");
   config::v1::TrainingSpec relative;
   relative.set_dataset("d");
   MakePathsAbsolute("spec.textproto", relative);

@@ -108,6 +108,9 @@ TEST_CASE("Runs and jobs become progress", "[larrctl]") {
   CHECK_THAT(progress.title, Catch::StartsWith("trainingRuns/demo  RUNNING"));
   REQUIRE(progress.items.size() == 1);
   CHECK(Describe(progress.items[0], true) == "SUCCEEDED  00:00:09");
+  stage->set_shared_from("trainingRuns/before");
+  CHECK(Describe(ToProgress(run).items[0], true) ==
+        "SUCCEEDED  shared from before");
 
   embedding::v1::RefreshJob job;
   job.set_name("refreshJobs/a");

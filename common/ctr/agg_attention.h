@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Attention of agg's query, by head, over tokens that many rows of a batch
+// share, with its gradient: softmax and weighted sum in one pass over memory
+// each way, on the CPU.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+
+namespace larr {
+
+// `table`, float32 [N, H + C]: of each token its score for each of H heads,
+// then its values, C / H of each head. index: int64 [B, n], rows of the table.
+// Returns [B, C]. Its gradient does not depend on the number of threads.
+torch::Tensor AttendFromAgg(const torch::Tensor& table,
+                            const torch::Tensor& index, int64_t heads);
+
+}  // namespace larr

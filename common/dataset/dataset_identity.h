@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a dataset is, told from its spec and its folders alone: nothing of its
+// files is read. Equal identities are the same data, unless somebody changed a
+// file and set its time back.
+//
+// Threads: safe.
+// Errors:  those of the spec's file and of `ListDataFiles`
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <string>
+
+#include "larr/config/v1/dataset.pb.h"
+
+namespace larr {
+
+struct DatasetIdentity {
+  config::v1::DatasetSpec spec;  // With absolute paths; not checked.
+  std::string files;  // FileStamp of each file of each table, in their order.
+};
+
+absl::StatusOr<DatasetIdentity> IdentifyDataset(
+    const std::filesystem::path& spec_file);
+
+}  // namespace larr

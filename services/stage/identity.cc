@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "services/stage/identity.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <system_error>
+
+#include "absl/status/status.h"
+#include "common/base/artifact_folder.h"
+#include "common/base/file_stamp.h"
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/config/stage_inputs.h"
+#include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
+#include "common/dataset/dataset_identity.h"
+
+namespace larr::stage {
+namespace {
+
+using config::v1::AlignConfig;
+using config::v1::StageConfig;
+using config::v1::TrainingSpec;
+
+int RevisionOf(StageConfig::Stage stage) {
+  switch (stage) {
+    case StageConfig::CORPUS:
+      return 1;
+    case StageConfig::PRETRAIN:
+      return 1;
+    case StageConfig::CONTRAST:
+      return 1;
+    case StageConfig::EMBED:
+      return 1;
+    case StageConfig::ALIGN:
+      return 1;
+    case StageConfig::EVALUATE:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
+absl::Status AddInputs(const StageContext& context, StageIdentity& identity) {
+  const StageConfig& config = context.config;
+  for (const std::string& role :
+       StageInputs(config.spec(), config.stage(), config.align_name())) {
+    LARR_ASSIGN_OR_RETURN(const auto folder, context.Input(role));
+    LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(folder));
+    identity.settings += fmt::format("{} {}\n", role, manifest.digest());
+  }
+  return absl::OkStatus();
+}
+
+// Metrics alone look at slices: with another one nothing else is made anew.
+absl::Status AddDataset(const StageContext& context, StageIdentity& identity) {
+  LARR_ASSIGN_OR_RETURN(auto dataset,
+                        IdentifyDataset(context.config.spec().dataset()));
+  if (context.config.stage() != StageConfig::EVALUATE)
+    dataset.spec.clear_slices();
+  identity.settings += ToTextProto(dataset.spec);
+  identity.files += dataset.files;
+  return absl::OkStatus();
+}
+
+absl::Status AddCorpus(const StageContext& context, StageIdentity& identity) {
+  const TrainingSpec& spec = context.config.spec();
+  identity.settings += fmt::format("seed {}\nsame value {}\n{}", spec.seed(),
+                                   spec.contrast().same_value_column(),
+                                   ToTextProto(spec.corpus()));
+  return AddDataset(context, identity);
+}
+
+absl::Status AddPretrain(const StageContext& context, StageIdentity& identity) {
+  const TrainingSpec& spec = context.config.spec();
+  LARR_ASSIGN_OR_RETURN(const auto config,
+                        CompletePretrainConfig(spec.pretrain()));
+  identity.settings += fmt::format("seed {}\nbase {}\n{}", spec.seed(),
+                                   spec.base_model(), ToTextProto(config));
+  identity.files += FolderStamp(spec.base_model());
+  if (config.general_fraction() == 0) return absl::OkStatus();
+  // Of another general corpus, a resumed run would read other documents.
+  std::error_code error;  // A file that is gone is missed by who reads it.
+  identity.settings +=
+      fmt::format("general corpus of {} bytes\n",
+                  std::filesystem::file_size(config.general_corpus(), error));
+  identity.files += FileStamp(config.general_corpus());
+  return absl::OkStatus();
+}
+
+// The manifest's fingerprint follows from the precision of EMBED, too.
+absl::Status AddContrast(const StageContext& context, StageIdentity& identity) {
+  const TrainingSpec& spec = context.config.spec();
+  LARR_ASSIGN_OR_RETURN(const auto config,
+                        CompleteContrastConfig(spec.contrast()));
+  LARR_ASSIGN_OR_RETURN(const auto embed, CompleteEmbedConfig(spec.embed()));
+  identity.settings += fmt::format(
+      "seed {}\nencoder {}\nembed precision {}\n{}", spec.seed(),
+      config::v1::TextEncoder_Name(spec.encoder()),
+      config::v1::Precision_Name(embed.precision()), ToTextProto(config));
+  return absl::OkStatus();
+}
+
+absl::Status AddEmbed(const StageContext& context, StageIdentity& identity) {
+  const TrainingSpec& spec = context.config.spec();
+  LARR_ASSIGN_OR_RETURN(const auto config, CompleteEmbedConfig(spec.embed()));
+  identity.settings += fmt::format("seed {}\nencoder {}\n{}", spec.seed(),
+                                   config::v1::TextEncoder_Name(spec.encoder()),
+                                   ToTextProto(config));
+  if (!config.vectors_file().empty())
+    identity.files += FileStamp(config.vectors_file());
+  return AddDataset(context, identity);
+}
+
+absl::Status AddAlign(const StageContext& context, StageIdentity& identity) {
+  const StageConfig& stage = context.config;
+  for (const AlignConfig& align : stage.spec().align()) {
+    if (align.name() != stage.align_name()) continue;
+    LARR_ASSIGN_OR_RETURN(const auto config, CompleteAlignConfig(align));
+    identity.settings += fmt::format(
+        "seed {}\n{}", config.seed() != 0 ? config.seed() : stage.spec().seed(),
+        ToTextProto(config));
+    if (config.has_p5()) {
+      identity.settings += fmt::format("base {}\n", stage.spec().base_model());
+      identity.files += FolderStamp(stage.spec().base_model());
+    }
+    return AddDataset(context, identity);
+  }
+  return absl::InvalidArgumentError(
+      fmt::format("spec.align has no model named \"{}\"", stage.align_name()));
+}
+
+// Which models, and in which order, the inputs say.
+absl::Status AddEvaluate(const StageContext& context, StageIdentity& identity) {
+  const TrainingSpec& spec = context.config.spec();
+  identity.settings +=
+      fmt::format("seed {}\n{}", spec.seed(), ToTextProto(spec.evaluate()));
+  return AddDataset(context, identity);
+}
+
+absl::Status AddOwn(const StageContext& context, StageIdentity& identity) {
+  switch (context.config.stage()) {
+    case StageConfig::CORPUS:
+      return AddCorpus(context, identity);
+    case StageConfig::PRETRAIN:
+      return AddPretrain(context, identity);
+    case StageConfig::CONTRAST:
+      return AddContrast(context, identity);
+    case StageConfig::EMBED:
+      return AddEmbed(context, identity);
+    case StageConfig::ALIGN:
+      return AddAlign(context, identity);
+    case StageConfig::EVALUATE:
+      return AddEvaluate(context, identity);
+    default:
+      return absl::InvalidArgumentError(
+          fmt::format("{} is a decision of its moment: it has no identity",
+                      StageConfig::Stage_Name(context.config.stage())));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<StageIdentity> IdentityOf(const StageContext& context) {
+  StageIdentity identity;
+  LARR_RETURN_IF_ERROR(AddInputs(context, identity));
+  LARR_RETURN_IF_ERROR(AddOwn(context, identity));
+  return identity;
+}
+
+absl::StatusOr<std::string> ArtifactKey(const StageContext& context) {
+  LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
+  const StageConfig::Stage stage = context.config.stage();
+  const bool rounds = stage != StageConfig::CORPUS;
+  return Sha256(fmt::format("{} {}\nthreads {}\n{}",
+                            StageConfig::Stage_Name(stage), RevisionOf(stage),
+                            rounds ? context.threads() : 0, identity.all()));
+}
+
+}  // namespace larr::stage
