@@ -31,7 +31,8 @@ Roles EmbedInputs(const TrainingSpec& spec) {
 
 Roles AlignInputs(const TrainingSpec& spec, const std::string& name) {
   for (const AlignConfig& align : spec.align()) {
-    if (align.name() == name && ReadsTexts(align)) return {"embed"};
+    if (align.name() != name) continue;
+    if (ReadsTexts(align)) return {"embed"};
   }
   return {};
 }
@@ -110,6 +111,15 @@ bool NeedsStage(const TrainingSpec& spec, StageConfig::Stage stage) {
   return std::any_of(
       stages.begin(), stages.end(),
       [&](const NeededStage& needed) { return needed.stage == stage; });
+}
+
+bool NeedsBaseModel(const TrainingSpec& spec) {
+  return NeedsStage(spec, StageConfig::PRETRAIN) ||
+         std::any_of(spec.align().begin(), spec.align().end(),
+                     [](const AlignConfig& align) {
+                       return align.architecture().kind() ==
+                              CtrArchitecture::P5;
+                     });
 }
 
 }  // namespace larr

@@ -36,4 +36,7 @@ std::vector<NeededStage> NeededStages(const config::v1::TrainingSpec& spec);
 bool NeedsStage(const config::v1::TrainingSpec& spec,
                 config::v1::StageConfig::Stage stage);
 
+// Whether one of them reads `base_model`: `PRETRAIN`, or `ALIGN` of a P5.
+bool NeedsBaseModel(const config::v1::TrainingSpec& spec);
+
 }  // namespace larr

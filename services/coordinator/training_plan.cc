@@ -66,15 +66,6 @@ absl::Status CheckNames(const TrainingSpec& spec) {
       spec.publish().alias());
 }
 
-bool ReadsBaseModel(const TrainingSpec& spec) {
-  return NeedsStage(spec, StageConfig::PRETRAIN) ||
-         std::any_of(spec.align().begin(), spec.align().end(),
-                     [](const AlignConfig& align) {
-                       return align.architecture().kind() ==
-                              config::v1::CtrArchitecture::P5;
-                     });
-}
-
 std::string FileName(std::string stage) {
   std::replace(stage.begin(), stage.end(), '/', '-');
   return stage;
@@ -84,16 +75,15 @@ std::string FileName(std::string stage) {
 
 absl::StatusOr<std::string> ValidateTrainingSpec(const TrainingSpec& spec) {
   LARR_RETURN_IF_ERROR(CheckPath("dataset", spec.dataset(), /*folder=*/false));
-  if (ReadsBaseModel(spec)) {
+  if (NeedsBaseModel(spec)) {
     LARR_RETURN_IF_ERROR(
         CheckPath("base_model", spec.base_model(), /*folder=*/true));
   }
-  if (NeedsStage(spec, StageConfig::PRETRAIN)) {
-    if (!spec.pretrain().general_corpus().empty()) {
-      LARR_RETURN_IF_ERROR(CheckPath("pretrain.general_corpus",
-                                     spec.pretrain().general_corpus(),
-                                     /*folder=*/false));
-    }
+  if (NeedsStage(spec, StageConfig::PRETRAIN) &&
+      !spec.pretrain().general_corpus().empty()) {
+    LARR_RETURN_IF_ERROR(CheckPath("pretrain.general_corpus",
+                                   spec.pretrain().general_corpus(),
+                                   /*folder=*/false));
   }
   if (!spec.embed().vectors_file().empty()) {
     LARR_RETURN_IF_ERROR(CheckPath("embed.vectors_file",

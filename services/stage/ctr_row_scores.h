@@ -26,6 +26,7 @@ class CtrRowScores : public RowScores {
 
   bool has_order_task() const override;
   bool reads_texts() const override;
+  bool is_slow() const override { return false; }
   absl::StatusOr<torch::Tensor> Score(std::span<const Impression> rows,
                                       bool with_texts) override;
 

@@ -30,7 +30,6 @@
 #include "services/stage/kept_scores.h"
 #include "services/stage/metric_slices.h"
 #include "services/stage/p5_recommender.h"
-#include "services/stage/p5_row_scores.h"
 #include "services/stage/part_metrics.h"
 #include "services/stage/poi_slices.h"
 #include "services/stage/row_scores.h"
@@ -41,7 +40,9 @@ namespace {
 
 using nlohmann::ordered_json;
 
-constexpr int64_t kBatchRows = 4096;
+// Rows of a batch, which is what a kill may cost; where a model is slow.
+constexpr size_t kBatchRows = 4096;
+constexpr size_t kSlowBatchRows = 256;
 constexpr char kRole[] = "align/";
 
 // What a model is told of a row: all, or all but one kind of thing.
@@ -110,8 +111,11 @@ std::string Origin(const StageContext& context, const Dataset& dataset,
 absl::StatusOr<std::unique_ptr<RowScores>> OpenModel(
     Evaluation& evaluation, const std::filesystem::path& folder) {
   LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(folder));
-  if (manifest.kind() == kP5Kind)
-    return P5RowScores::Open(evaluation.dataset, folder);
+  if (manifest.kind() == kP5Kind) {
+    LARR_ASSIGN_OR_RETURN(auto p5,
+                          P5Recommender::Read(folder, evaluation.dataset));
+    return std::unique_ptr<RowScores>(std::move(p5));
+  }
   LARR_ASSIGN_OR_RETURN(auto loaded, LoadCtrModel(folder));
   const bool has_texts = loaded.description.text_dim() > 0;
   if (has_texts && evaluation.snapshot == nullptr) {
@@ -158,7 +162,7 @@ absl::Status ScoreBatch(const Candidate& candidate,
     return absl::OkStatus();
   };
   LARR_RETURN_IF_ERROR(score(kAll, rows, true));
-  if (!with_missing) return absl::OkStatus();
+  if (!with_missing || candidate.model->is_slow()) return absl::OkStatus();
   LARR_RETURN_IF_ERROR(score(kNoUser, Without(config::v1::USER, rows), true));
   LARR_RETURN_IF_ERROR(score(kNoPoi, Without(config::v1::POI, rows), true));
   return candidate.model->reads_texts() ? score(kNoTexts, rows, false)
@@ -238,7 +242,10 @@ absl::StatusOr<PartRows> ScorePart(Evaluation& evaluation, Part part,
   PartRows rows;
   for (const std::string& name : evaluation.slices->names())
     rows.slices.push_back({name, {}});
-  std::vector<Impression> next(kBatchRows);
+  const bool slow = std::any_of(
+      evaluation.models.begin(), evaluation.models.end(),
+      [](const Candidate& candidate) { return candidate.model->is_slow(); });
+  std::vector<Impression> next(slow ? kSlowBatchRows : kBatchRows);
   size_t count = 0;
   for (bool more = true; more;) {
     LARR_ASSIGN_OR_RETURN(more, NextRow(evaluation, stream, next[count]));

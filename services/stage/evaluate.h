@@ -18,7 +18,8 @@
 // which had half of them together) and `rare` (the others); then those of the
 // dataset; then, with `sample_fraction`, `sample`. `missing` says how AUC on
 // validation rows falls when the user or the POI is in no table, or when every
-// text is replaced by its trained default. `bayes` is the hidden truth scored
+// text is replaced by its trained default; a P5, which is slow and has none, is
+// not asked. `bayes` is the hidden truth scored
 // as a model is, where the dataset knows it.
 //
 // replicates.json holds the metrics of test rows in each draw of the bootstrap,

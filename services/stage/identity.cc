@@ -126,7 +126,7 @@ absl::Status AddAlign(const StageContext& context, StageIdentity& identity) {
     identity.settings += fmt::format(
         "seed {}\n{}", config.seed() != 0 ? config.seed() : stage.spec().seed(),
         ToTextProto(config));
-    if (align.architecture().kind() == config::v1::CtrArchitecture::P5)
+    if (config.has_p5())
       AddBaseModel(stage.spec(), identity);
     return AddDataset(context, identity);
   }

@@ -47,6 +47,7 @@ struct P5Stage {
   const AlignConfig& config;
   const Dataset dataset;
   const uint64_t seed;
+  const std::string identity;
 };
 
 // What a pass over all epochs counts.
@@ -102,7 +103,7 @@ absl::StatusOr<StepResult> Learn(const P5Model& model, const P5Step& step,
 }
 
 absl::StatusOr<ordered_json> Validate(const P5Stage& stage,
-                                      const P5Recommender& recommender) {
+                                      P5Recommender& recommender) {
   LARR_ASSIGN_OR_RETURN(
       auto stream,
       ImpressionStream::Open(stage.dataset,
@@ -120,7 +121,7 @@ absl::StatusOr<ordered_json> Validate(const P5Stage& stage,
   ModelScores scores;
   const auto start = std::chrono::steady_clock::now();
   LARR_ASSIGN_OR_RETURN(const auto said,
-                        recommender.Predict(std::span(rows).first(count)));
+                        recommender.Score(std::span(rows).first(count), true));
   scores.Add(said);
   const std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
@@ -164,11 +165,10 @@ absl::Status TrainAndWrite(const P5Stage& stage, const Amount& amount,
   Optimizer optimizer(recommender.model().Train(),
                       stage.config.p5().optimizer(), amount.steps,
                       stage.context.ranks);
-  LlmTrainer trainer(
-      MakeTrainerOptions(stage.context, amount.steps,
-                         stage.config.checkpoint_steps(),
-                         /*kept_checkpoints=*/2, ToTextProto(stage.config), {}),
-      optimizer);
+  LlmTrainer trainer(MakeTrainerOptions(stage.context, amount.steps,
+                                        stage.config.checkpoint_steps(),
+                                        /*kept_checkpoints=*/2, stage.identity),
+                     optimizer);
   LARR_RETURN_IF_ERROR(trainer.Restore());
   auto& notes = trainer.notes();
   if (notes.contains("position")) rows.Seek(notes["position"]);
@@ -216,10 +216,11 @@ absl::Status RunP5(StageContext& context, const AlignConfig& config) {
   const auto& spec = context.config.spec();
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(Dataset dataset, OpenDataset(spec.dataset()));
-  LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
+  LARR_ASSIGN_OR_RETURN(const StageIdentity identity, IdentityOf(context));
   LARR_RETURN_IF_ERROR(context.ClaimWork(identity.all()));
   const P5Stage stage{context, config, std::move(dataset),
-                      config.seed() > 0 ? config.seed() : spec.seed()};
+                      config.seed() != 0 ? config.seed() : spec.seed(),
+                      identity.settings};
   return GuardTorch("training a P5", [&] { return Run(stage); });
 }
 

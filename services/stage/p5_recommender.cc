@@ -48,8 +48,8 @@ absl::Status P5Recommender::Write(const std::filesystem::path& folder) const {
   return WriteFileAtomically(folder / kDescription, ToTextProto(description_));
 }
 
-absl::StatusOr<torch::Tensor> P5Recommender::Predict(
-    std::span<const Impression> rows) const {
+absl::StatusOr<torch::Tensor> P5Recommender::Score(
+    std::span<const Impression> rows, bool /*with_texts*/) {
   std::vector<std::string> texts;
   for (const Impression& row : rows) texts.push_back(text_.Of(row.rows()));
   LARR_ASSIGN_OR_RETURN(const auto prompts, prompts_.Make(texts));

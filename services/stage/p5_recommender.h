@@ -5,7 +5,7 @@
 // that it reads.
 //
 // Ownership: the dataset stays the caller's, and must outlive the object.
-// Threads:   const methods may be called concurrently while nothing learns.
+// Threads:   one at a time.
 // Errors:    those of P5Model, P5Prompts and P5Text
 #pragma once
 
@@ -24,12 +24,13 @@
 #include "common/llm/p5_prompt.h"
 #include "larr/config/v1/model.pb.h"
 #include "services/stage/p5_text.h"
+#include "services/stage/row_scores.h"
 
 namespace larr::stage {
 
 inline constexpr char kP5Kind[] = "p5_model";  // of its artifact
 
-class P5Recommender {
+class P5Recommender : public RowScores {
  public:
   static absl::StatusOr<std::unique_ptr<P5Recommender>> Make(
       std::unique_ptr<P5Model> model,
@@ -40,8 +41,12 @@ class P5Recommender {
   // Into an existing folder.
   absl::Status Write(const std::filesystem::path& folder) const;
 
-  // float32 [rows, tasks]: P(click), and with an order task P(click and order).
-  absl::StatusOr<torch::Tensor> Predict(std::span<const Impression> rows) const;
+  bool has_order_task() const override { return prompts_.tasks() > 1; }
+  // None that it could do without: what is missing is not told.
+  bool reads_texts() const override { return false; }
+  bool is_slow() const override { return true; }
+  absl::StatusOr<torch::Tensor> Score(std::span<const Impression> rows,
+                                      bool with_texts) override;
 
   const config::v1::CtrModelDescription& description() const {
     return description_;

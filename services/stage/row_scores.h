@@ -23,6 +23,8 @@ class RowScores {
   virtual bool has_order_task() const = 0;
   // Whether it reads texts, so that it can do without them.
   virtual bool reads_texts() const = 0;
+  // Some rows a second: asked once for a row, and in small batches.
+  virtual bool is_slow() const = 0;
 
   // P(click) and, with an order task, P(click and order): float32 [B, tasks].
   // What it is not told has its trained default: the user or the item of a row

@@ -92,6 +92,16 @@ TEST_CASE("Needed is what the stages of a run are", "[config]") {
   CHECK(NeedsStage(spec, StageConfig::ALIGN));
 }
 
+TEST_CASE("The base model is read by stage 1 and by a P5", "[config]") {
+  TrainingSpec spec = SpecOf({CtrArchitecture::PLE});
+  CHECK(NeedsBaseModel(spec));
+  spec.set_evaluate_only(true);
+  CHECK_FALSE(NeedsBaseModel(spec));
+  spec.mutable_align(0)->mutable_architecture()->set_kind(CtrArchitecture::P5);
+  CHECK(NeedsBaseModel(spec));
+  CHECK_FALSE(NeedsStage(spec, StageConfig::PRETRAIN));
+}
+
 TEST_CASE("A stage reads nothing but stages before it", "[config]") {
   TrainingSpec spec = SpecOf(
       {CtrArchitecture::LARR, CtrArchitecture::P5, CtrArchitecture::PLE});

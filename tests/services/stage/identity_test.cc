@@ -197,6 +197,23 @@ TEST_CASE_METHOD(StageIdentityTest,
         "CORPUS PRETRAIN CONTRAST EMBED EVALUATE ");
 }
 
+TEST_CASE_METHOD(StageIdentityTest, "A P5 is made of the base model",
+                 "[stage]") {
+  *spec().mutable_align(1) = *ParseTextProto<config::v1::AlignConfig>(R"pb(
+    name: "larr"
+    architecture { kind: P5 }
+    p5 {
+      max_tokens: 64
+      tokens_per_step: 64
+      optimizer { learning_rate: 1e-4 new_parameter_learning_rate: 1e-3 }
+    }
+  )pb");
+  spec().set_evaluate_only(true);
+  CHECK(ChangedBy([&] {
+          std::ofstream(path() / "base/model.safetensors") << "other weights";
+        }) == "PRETRAIN ALIGN ");
+}
+
 TEST_CASE_METHOD(StageIdentityTest, "Files that settings name count as well",
                  "[stage]") {
   const fs::path general = path() / "general.txt", vectors = path() / "vectors";

@@ -34,7 +34,7 @@ TEST_CASE("A recommender that was written predicts the same when it is read") {
   auto stream =
       ImpressionStream::Open(fixture.dataset(), {.part = Part::kTest}).value();
   for (Impression& row : rows) REQUIRE(stream.Next(row).value());
-  const auto said = made->Predict(rows).value();
+  const auto said = made->Score(rows, true).value();
   CHECK(said.size(0) == 5);
   CHECK(said.size(1) == (description.has_order_task() ? 2 : 1));
   CHECK(said.gt(0).all().item<bool>());
@@ -45,7 +45,7 @@ TEST_CASE("A recommender that was written predicts the same when it is read") {
   REQUIRE(made->Write(folder).ok());
   const auto read = P5Recommender::Read(folder, fixture.dataset()).value();
   CHECK(read->description().name() == "p5");
-  CHECK(torch::equal(read->Predict(rows).value(), said));
+  CHECK(torch::equal(read->Score(rows, true).value(), said));
 
   // What serves models says what this one is.
   const auto loaded = LoadCtrModel(folder);

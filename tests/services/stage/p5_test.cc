@@ -14,6 +14,7 @@
 #include "common/base/files.h"
 #include "common/llm/process_group.h"
 #include "services/stage/align.h"
+#include "services/stage/evaluate.h"
 #include "tests/services/stage/p5_fixture.h"
 #include "tests/testing/program.h"
 
@@ -118,6 +119,46 @@ TEST_CASE("A killed P5 ends with the same bits") {
   }
   CHECK(fixture.Json("stormy/training.json")["loss"] ==
         fixture.Json("calm/training.json")["loss"]);
+}
+
+TEST_CASE("A P5 is evaluated beside other recommenders") {
+  const CtrFixture fixture;
+  StageConfig config = P5Stage(fixture, StageConfig::ALIGN);
+  REQUIRE(Run(fixture, config, "p5").ok());
+  config.set_align_name("ple");
+  REQUIRE(Run(fixture, config, "ple").ok());
+  config.set_stage(StageConfig::EVALUATE);
+  config.clear_inputs();  // Neither reads vectors.
+  for (const std::string name : {"p5", "ple"})
+    (*config.mutable_inputs())["align/" + name] = fixture.path() / name;
+  const auto evaluate = [&](const std::string& output) {
+    StageContext context = fixture.Context(config, output);
+    const absl::Status status = RunEvaluate(context);
+    INFO(status.ToString());
+    REQUIRE(status.ok());
+    return fixture.Json(output + "/metrics.json");
+  };
+  const auto metrics = evaluate("evaluate");
+  for (const char* name : {"ple", "p5"}) {
+    const auto& model = metrics["models"][name];
+    INFO(name << model);
+    CHECK(model["test"]["rows"] == 60);
+    CHECK(model["test"]["ctr_auc"] > 0.8);
+    CHECK(model["test"]["ctcvr_auc"].is_number());
+  }
+  // All 60 rows were those of the stage that trained, in another order.
+  CHECK(metrics["models"]["p5"]["validation"]["ctr_auc"].get<double>() ==
+        Approx(fixture.Json("p5/training.json")["validation"]["ctr_auc"]
+                   .get<double>())
+            .margin(0.02));
+  CHECK_FALSE(metrics["models"]["p5"]["missing"].contains("user"));
+  CHECK(metrics["models"]["ple"]["missing"].contains("user"));
+
+  auto& settings = *config.mutable_spec()->mutable_evaluate();
+  settings.set_sample_fraction(0.5);
+  settings.set_sample_only(true);
+  const auto sample = evaluate("sample");
+  CHECK(sample["models"]["p5"]["test"]["rows"] < 60);
 }
 
 TEST_CASE("Work of other settings or inputs is refused") {
