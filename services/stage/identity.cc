@@ -126,8 +126,7 @@ absl::Status AddAlign(const StageContext& context, StageIdentity& identity) {
     identity.settings += fmt::format(
         "seed {}\n{}", config.seed() != 0 ? config.seed() : stage.spec().seed(),
         ToTextProto(config));
-    if (config.has_p5())
-      AddBaseModel(stage.spec(), identity);
+    if (config.has_p5()) AddBaseModel(stage.spec(), identity);
     return AddDataset(context, identity);
   }
   return absl::InvalidArgumentError(
