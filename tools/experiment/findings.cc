@@ -118,12 +118,13 @@ Difference CompareArms(const ArmFindings& first, const ArmFindings& second,
   if (first.sample_only == second.sample_only)
     return Compare(SamplesOf(first, metric, slice),
                    SamplesOf(second, metric, slice));
-  // A slice of the sample's rows is known of neither.
+  // A slice of the sample's rows is known of neither; the sample itself has
+  // the same draws, scored alone or as a slice.
   if (!slice.empty()) return Compare({}, {});
   const auto on_sample = [&](const ArmFindings& arm) {
     return SamplesOf(arm, metric, arm.sample_only ? "" : kSample);
   };
-  return Compare(on_sample(first), on_sample(second), /*same_rows=*/false);
+  return Compare(on_sample(first), on_sample(second));
 }
 
 std::string ClaimText(const Findings& findings,

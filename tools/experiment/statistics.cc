@@ -21,10 +21,11 @@ struct Pair {
 };
 
 // How many draws all of them have.
-template <typename Which>
-size_t Draws(const std::vector<Pair>& pairs, const Which& which) {
+size_t Draws(const std::vector<Pair>& pairs) {
   size_t draws = std::numeric_limits<size_t>::max();
-  for (const Pair& pair : pairs) draws = std::min(draws, which(pair).size());
+  for (const Pair& pair : pairs)
+    draws =
+        std::min({draws, pair.first->draws.size(), pair.second->draws.size()});
   return draws;
 }
 
@@ -33,26 +34,23 @@ double At(const Sample& sample, size_t draw, size_t draws) {
 }
 
 // Sorted mean differences of all repeats.
-std::vector<double> Repeats(const std::vector<Pair>& pairs, size_t first_draws,
-                            size_t second_draws, bool same_rows) {
+std::vector<double> Repeats(const std::vector<Pair>& pairs, size_t draws) {
   const size_t n = pairs.size();
   const double stretch =
       n > 1 ? std::sqrt(static_cast<double>(n) / static_cast<double>(n - 1))
             : 0;
   std::mt19937_64 random(1);
-  const auto below = [&](size_t end) { return end == 0 ? 0 : random() % end; };
   std::vector<double> means, differences(n);
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
-    const size_t first = below(first_draws);
-    const size_t second = same_rows ? first : below(second_draws);
+    const size_t draw = draws == 0 ? 0 : random() % draws;
     double centre = 0, chosen = 0;
     for (size_t i = 0; i < n; ++i) {
-      differences[i] = At(*pairs[i].first, first, first_draws) -
-                       At(*pairs[i].second, second, second_draws);
+      differences[i] =
+          At(*pairs[i].first, draw, draws) - At(*pairs[i].second, draw, draws);
       centre += differences[i] / static_cast<double>(n);
     }
     for (size_t i = 0; i < n; ++i)
-      chosen += differences[below(n)] / static_cast<double>(n);
+      chosen += differences[random() % n] / static_cast<double>(n);
     means.push_back(centre + stretch * (chosen - centre));
   }
   std::sort(means.begin(), means.end());
@@ -74,8 +72,7 @@ Summary Summarize(const Samples& samples) {
   return summary;
 }
 
-Difference Compare(const Samples& first, const Samples& second,
-                   bool same_rows) {
+Difference Compare(const Samples& first, const Samples& second) {
   std::vector<Pair> pairs;
   double sum = 0;
   for (const auto& [seed, sample] : first) {
@@ -87,16 +84,9 @@ Difference Compare(const Samples& first, const Samples& second,
   Difference difference{kNaN, kNaN, kNaN, static_cast<int>(pairs.size())};
   if (pairs.empty()) return difference;
   difference.value = sum / static_cast<double>(pairs.size());
-  size_t first_draws = Draws(
-      pairs, [](const Pair& p) -> auto& { return p.first->draws; });
-  size_t second_draws = Draws(
-      pairs, [](const Pair& p) -> auto& { return p.second->draws; });
-  // One draw for both, or none.
-  if (same_rows)
-    first_draws = second_draws = std::min(first_draws, second_draws);
-  if (first_draws == 0 && second_draws == 0 && pairs.size() < 2)
-    return difference;
-  const auto means = Repeats(pairs, first_draws, second_draws, same_rows);
+  const size_t draws = Draws(pairs);
+  if (draws == 0 && pairs.size() < 2) return difference;
+  const auto means = Repeats(pairs, draws);
   const auto rank = [&](double share) {
     return means[static_cast<size_t>(share * (kRepeats - 1))];
   };

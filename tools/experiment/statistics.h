@@ -40,10 +40,7 @@ struct Difference {
 // the mean differences remain. What seeds deviate by is stretched by
 // sqrt(n / (n - 1)), for n seeds drawn from n vary too little. With one seed
 // the interval tells of groups alone, without draws of seeds alone.
-// `same_rows` false: the arms were tested on other rows, and each has its own
-// draw.
-Difference Compare(const Samples& first, const Samples& second,
-                   bool same_rows = true);
+Difference Compare(const Samples& first, const Samples& second);
 
 enum class Verdict {
   kHeld,       // the whole interval agrees with the claim

@@ -141,6 +141,8 @@ TEST_CASE("An experiment that was killed goes on, and is reported",
     CHECK(result["seconds"] > 0);
     CHECK(result["metrics"]["test"]["slices"].contains("cold"));
   }
+  CHECK(results.at("ple-s1")["metrics"]["test"]["ctr_auc"] !=
+        results.at("ple-s2")["metrics"]["test"]["ctr_auc"]);
   CHECK(results.at("larr-s1")["contrast"].contains("after"));
   CHECK(results.at("larr-s2")["recall"]["regions"].size() == 12);
   CHECK(results.at("larr-s1")["texts"] == results.at("larr-s2")["texts"]);
