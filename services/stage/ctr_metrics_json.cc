@@ -117,12 +117,13 @@ ordered_json ReplicatesJson(const TaskMetrics& metrics) {
   return out;
 }
 
-ordered_json SliceJson(const RowLabels& labels, const ModelScores& scores) {
+ordered_json SliceJson(const RowLabels& labels, const ModelScores& scores,
+                       bool has_orders) {
   ordered_json out = {{"rows", labels.size()}};
   out["ctr_auc"] = Number(Auc(scores.ctr, labels.click));
   out["ctr_gauc"] =
       Number(Gauc(ScoredRows{scores.ctr, labels.click, labels.groups}).value);
-  if (!scores.ctcvr.empty()) {
+  if (has_orders) {
     out["ctcvr_auc"] = Number(Auc(scores.ctcvr, labels.ctcvr));
     out["ctcvr_gauc"] = Number(
         Gauc(ScoredRows{scores.ctcvr, labels.ctcvr, labels.groups}).value);

@@ -73,8 +73,9 @@ nlohmann::ordered_json MetricsJson(const TaskMetrics& metrics);
 nlohmann::ordered_json ReplicatesJson(const TaskMetrics& metrics);
 
 // Without intervals and calibration: {"rows", "ctr_auc", "ctr_gauc", ...}.
+// `has_orders`: of the model, whose slice may be empty.
 nlohmann::ordered_json SliceJson(const RowLabels& labels,
-                                 const ModelScores& scores);
+                                 const ModelScores& scores, bool has_orders);
 // With the CTR AUC alone.
 nlohmann::ordered_json SliceReplicatesJson(const RowLabels& labels,
                                            const ModelScores& scores,

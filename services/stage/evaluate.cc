@@ -265,7 +265,8 @@ ordered_json MissingJson(const Candidate& model, const PartRows& rows) {
   for (const char* what : {kNoUser, kNoPoi, kNoTexts}) {
     const auto scores = model.scores.find(what);
     if (scores != model.scores.end())
-      out[what] = SliceJson(rows.labels, scores->second);
+      out[what] =
+          SliceJson(rows.labels, scores->second, !scores->second.ctcvr.empty());
   }
   return out;
 }

@@ -21,7 +21,7 @@ PartMetrics ComputePartMetrics(const PartRows& rows, const ModelScores& scores,
       metrics = MetricsJson(sample);
       replicates = ReplicatesJson(sample);
     } else {
-      metrics = SliceJson(part.labels, part.scores);
+      metrics = SliceJson(part.labels, part.scores, !scores.ctcvr.empty());
       replicates = SliceReplicatesJson(part.labels, part.scores, draws);
     }
   }

@@ -224,6 +224,7 @@ TEST_CASE("larr_embedding says what is wrong with its settings",
   const testing::TempDir dir;
   const auto config = dir.path() / "c.textproto";
   REQUIRE(WriteFileAtomically(config,
+                              "server { listen: '127.0.0.1:0' } "
                               "state_dir: '/s' snapshot_dir: '/n' "
                               "checkpoint: '/none' dataset: '/d'")
               .ok());

@@ -247,7 +247,15 @@ TEST_CASE("larr_scoring refuses a configuration that cannot work",
   const std::pair<const char*, const char*> cases[] = {
       {"", "nothing to serve"},
       {"alias_file: 'a' model_path: 'b'", "either alias_file"},
-      {"model_path: '/nowhere' snapshot_path: '/nowhere'", "/nowhere"},
+      {"alias_file: 'a'", "server.listen is empty"},
+      {"model_path: '/nowhere' snapshot_path: '/nowhere' "
+       "server { listen: '127.0.0.1:0' }",
+       "/nowhere"},
+      // Before a model is loaded.
+      {"model_path: '/nowhere' snapshot_path: '/nowhere' "
+       "server { listen: '127.0.0.1:0' "
+       "tls { certificate_chain_file: '/no.pem' private_key_file: '/k' } }",
+       "/no.pem"},
       {"modelpath: 'a'", "c.textproto"},
       {"alias_file: 'a' admission { target_wait_ms: 10001 }",
        "admission.target_wait_ms is 10001"},

@@ -77,14 +77,15 @@ TEST_CASE("replicates have five decimals, and are null where there are none") {
 TEST_CASE("a slice judges its own rows; what does not exist is null") {
   std::vector<bool> chosen = {true, true, false, false, false, false};
   const JudgedRows first = ChooseRows(Labels(), Scores(), chosen);
-  const auto json = SliceJson(first.labels, first.scores);
+  const auto json = SliceJson(first.labels, first.scores, true);
   REQUIRE(json["rows"] == 2);
   REQUIRE(json["ctr_auc"] == 1.0);
   const JudgedRows no = ChooseRows(Labels(), Scores(), std::vector<bool>(6));
-  const auto none = SliceJson(no.labels, no.scores);
+  const auto none = SliceJson(no.labels, no.scores, true);
   REQUIRE(none["rows"] == 0);
   REQUIRE(none["ctr_auc"].is_null());
-  REQUIRE(none["ctcvr_gauc"].is_null());
+  REQUIRE(none.at("ctcvr_gauc").is_null());
+  REQUIRE_FALSE(SliceJson(no.labels, no.scores, false).contains("ctcvr_auc"));
   const auto replicates = SliceReplicatesJson(
       no.labels, no.scores, GroupDraws(Labels().group_keys, 3, 1));
   REQUIRE(replicates ==

@@ -26,6 +26,7 @@ inline constexpr char kBaseText[] = R"pb(
   }
   contrast { max_tokens: 16 }
   align { batch_size: 100 alignment_weight: 0.05 }
+  evaluate { sample_fraction: 0.5 }
   seed: 7
 )pb";
 
