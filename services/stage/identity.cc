@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <filesystem>
+#include <map>
 #include <system_error>
 
 #include "absl/status/status.h"
@@ -24,22 +25,12 @@ using config::v1::StageConfig;
 using config::v1::TrainingSpec;
 
 int RevisionOf(StageConfig::Stage stage) {
-  switch (stage) {
-    case StageConfig::CORPUS:
-      return 1;
-    case StageConfig::PRETRAIN:
-      return 1;
-    case StageConfig::CONTRAST:
-      return 1;
-    case StageConfig::EMBED:
-      return 1;
-    case StageConfig::ALIGN:
-      return 1;
-    case StageConfig::EVALUATE:
-      return 1;
-    default:
-      return 0;
-  }
+  static const std::map<StageConfig::Stage, int> kRevisions = {
+      {StageConfig::CORPUS, 1},   {StageConfig::PRETRAIN, 1},
+      {StageConfig::CONTRAST, 1}, {StageConfig::EMBED, 1},
+      {StageConfig::ALIGN, 1},    {StageConfig::EVALUATE, 1},
+  };
+  return kRevisions.at(stage);
 }
 
 absl::Status AddInputs(const StageContext& context, StageIdentity& identity) {
