@@ -6,18 +6,12 @@
 #include <cmath>
 #include <limits>
 
+#include "common/base/mix_bits.h"
+
 namespace larr {
 namespace {
 
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-// The finalizer of SplitMix64.
-uint64_t Mix(uint64_t x) {
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
 
 // Of mean 1, from uniform bits. Not std::poisson_distribution: its draws differ
 // between libraries.
@@ -88,9 +82,10 @@ GroupDraws::GroupDraws(std::span<const uint64_t> keys, int draws, uint64_t seed)
     : draws_(draws), groups_(keys.size()) {
   times_.reserve(draws * groups_);
   for (int draw = 0; draw < draws; ++draw) {
-    const uint64_t stream = Mix(Mix(seed) + static_cast<uint64_t>(draw));
+    const uint64_t stream =
+        MixBits(MixBits(seed) + static_cast<uint64_t>(draw));
     for (const uint64_t key : keys)
-      times_.push_back(Poisson(Mix(stream ^ key)));
+      times_.push_back(Poisson(MixBits(stream ^ key)));
   }
 }
 

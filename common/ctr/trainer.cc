@@ -8,6 +8,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "common/base/mix_bits.h"
 #include "common/base/status_macros.h"
 #include "common/ctr/info_nce.h"
 #include "common/ctr/model_io.h"
@@ -22,14 +23,6 @@ namespace {
 
 // What numbers are drawn for.
 constexpr uint64_t kDefaults = 0, kNegatives = 1;
-
-// The splitmix64 finaliser: neighbouring steps get unrelated generators.
-uint64_t Mix(uint64_t x) {
-  x += 0x9e3779b97f4a7c15;
-  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
-  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
-  return x ^ (x >> 31);
-}
 
 Tensor Chosen(const Tensor& like, double probability, at::Generator generator) {
   return torch::rand(like.sizes(), generator, torch::kFloat32) < probability;
@@ -71,7 +64,7 @@ absl::StatusOr<StepLoss> CtrTrainer::Step(const CtrBatch& batch) {
 
 at::Generator CtrTrainer::Generator(uint64_t purpose) const {
   return at::detail::createCPUGenerator(
-      Mix(seed_ ^ Mix(static_cast<uint64_t>(step_))) ^ purpose);
+      MixBits(seed_ ^ MixBits(static_cast<uint64_t>(step_))) ^ purpose);
 }
 
 CtrBatch CtrTrainer::WithDefaults(const CtrBatch& batch) const {

@@ -39,7 +39,7 @@ void AppendWord(const TokenIds& ids, int32_t number, P5Prompt& prompt) {
 
 absl::StatusOr<P5Prompts> P5Prompts::Create(const Tokenizer& tokenizer,
                                             int64_t max_tokens, int tasks) {
-  P5Prompts prompts(tokenizer, max_tokens);
+  P5Prompts prompts(tokenizer);
   LARR_ASSIGN_OR_RETURN(const auto answers, tokenizer.Encode(kAnswers));
   // What both answers begin with tells nothing: it belongs to the question.
   const auto [yes, no] = std::mismatch(answers[0].begin(), answers[0].end(),

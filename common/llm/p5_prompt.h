@@ -58,11 +58,9 @@ class P5Prompts {
   int32_t no() const { return no_; }
 
  private:
-  P5Prompts(const Tokenizer& tokenizer, int64_t max_tokens)
-      : tokenizer_(&tokenizer), max_tokens_(max_tokens) {}
+  explicit P5Prompts(const Tokenizer& tokenizer) : tokenizer_(&tokenizer) {}
 
   const Tokenizer* tokenizer_;
-  int64_t max_tokens_;
   int64_t room_ = 0;  // tokens of a row's text
   std::vector<TokenIds> questions_;
   int32_t yes_ = 0;

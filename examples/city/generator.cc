@@ -150,13 +150,14 @@ const std::map<std::string, CityOptions>& CitySizes() {
 absl::Status GenerateCity(const CityOptions& options,
                           const std::filesystem::path& out,
                           const OnDay& on_day) {
+  LARR_RETURN_IF_ERROR(CheckOptions(options));
+  LARR_ASSIGN_OR_RETURN(const bool is_there, IsThere(options, out));
+  if (is_there) return absl::OkStatus();
   LARR_ASSIGN_OR_RETURN(
       const auto spec,
       ParseTextProto<config::v1::DatasetSpec>(std::string(kDatasetTextProto)));
   LARR_ASSIGN_OR_RETURN(const Platform platform,
                         MakePlatform(options, spec.split().dates()));
-  LARR_ASSIGN_OR_RETURN(const bool is_there, IsThere(options, out));
-  if (is_there) return absl::OkStatus();
 
   std::filesystem::path aside = out;
   aside += ".partial";

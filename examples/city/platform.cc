@@ -10,7 +10,6 @@
 #include "examples/city/embedded.h"
 
 namespace larr::city {
-namespace {
 
 absl::Status CheckOptions(const CityOptions& options) {
   const auto check = [](const char* name, int64_t value, int64_t least,
@@ -25,8 +24,6 @@ absl::Status CheckOptions(const CityOptions& options) {
       check("impressions", options.impressions, 100, 100000000000));
   return check("threads", options.threads, 1, 1024);
 }
-
-}  // namespace
 
 absl::StatusOr<Platform> MakePlatform(const CityOptions& options,
                                       const config::v1::DateSplit& split,

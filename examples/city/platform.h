@@ -32,6 +32,9 @@ struct Platform {
   std::vector<User> users;
 };
 
+// Errors: kInvalidArgument if an option is out of range.
+absl::Status CheckOptions(const CityOptions& options);
+
 // The platform whose days are those of `split`. `more_days` go on after its
 // end: more test days of the very same city.
 // Errors: kInvalidArgument if an option is out of range or a date is wrong.

@@ -57,6 +57,13 @@ void ForgetLostArtifacts(TrainingRun& run) {
   }
 }
 
+// The run whose artifact a stage shares; empty if it made its own.
+std::string ReadSharedFrom(const std::filesystem::path& artifact_root,
+                           const std::filesystem::path& work_folder) {
+  const auto folder = ReadFile(work_folder / kSharedFromFile);
+  return folder.ok() ? RunOfFolder(artifact_root, *folder) : "";
+}
+
 }  // namespace
 
 Coordinator::Coordinator(const CoordinatorOptions& options,
@@ -363,12 +370,6 @@ void Coordinator::WaitForWork(absl::Duration timeout) const {
     return !starts_.empty() || !stops_.empty();
   };
   mutex_.AwaitWithTimeout(absl::Condition(&work), timeout);
-}
-
-std::string ReadSharedFrom(const std::filesystem::path& artifact_root,
-                           const std::filesystem::path& work_folder) {
-  const auto folder = ReadFile(work_folder / kSharedFromFile);
-  return folder.ok() ? RunOfFolder(artifact_root, *folder) : "";
 }
 
 StageProgress ReadStageProgress(const std::filesystem::path& work_folder) {

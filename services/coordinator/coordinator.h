@@ -117,10 +117,6 @@ class Coordinator {
   absl::Time progress_read_ = absl::InfinitePast();
 };
 
-// The run whose artifact a stage shares; empty if it made its own.
-std::string ReadSharedFrom(const std::filesystem::path& artifact_root,
-                           const std::filesystem::path& work_folder);
-
 // The last whole line of a stage's `progress.jsonl`; zeros if there is none.
 coordinator::v1::StageProgress ReadStageProgress(
     const std::filesystem::path& work_folder);

@@ -65,20 +65,10 @@ struct Align {
   }
   bool has_texts() const { return snapshot != nullptr; }
 
-  // With `max_rows` each epoch must see the same rows, so in the same order.
-  uint64_t EpochSeed(int64_t epoch) const {
-    return seed() + (config.max_rows() > 0 ? 0 : static_cast<uint64_t>(epoch));
-  }
-
   // The training rows of an epoch, the first `skip` left out.
   absl::StatusOr<ImpressionStream> TrainingRows(int64_t epoch,
                                                 int64_t skip) const {
-    return ImpressionStream::Open(dataset,
-                                  {.part = Part::kTrain,
-                                   .seed = EpochSeed(epoch),
-                                   .shuffle_rows = config.shuffle_rows(),
-                                   .skip_rows = skip,
-                                   .max_rows = config.max_rows()});
+    return OpenTrainingRows(dataset, config, seed(), epoch, skip);
   }
 };
 
@@ -90,8 +80,7 @@ absl::StatusOr<AlignConfig> FindConfig(const config::v1::StageConfig& config) {
       fmt::format("spec.align has no model named \"{}\"", config.align_name()));
 }
 
-absl::StatusOr<Align> Prepare(StageContext& context) {
-  LARR_ASSIGN_OR_RETURN(AlignConfig config, FindConfig(context.config));
+absl::StatusOr<Align> Prepare(StageContext& context, AlignConfig config) {
   LARR_ASSIGN_OR_RETURN(Dataset dataset,
                         OpenDataset(context.config.spec().dataset()));
   // From here on the dataset has what this model reads.
@@ -314,11 +303,11 @@ absl::Status Publish(const Align& align, const CtrModelDescription& description,
   return writer.Finish(std::move(manifest)).status();
 }
 
-absl::Status Run(StageContext& context) {
+absl::Status Run(StageContext& context, const AlignConfig& config) {
   const auto start = Clock::now();
   KeepFreedMemory();
   at::set_num_threads(context.threads());
-  LARR_ASSIGN_OR_RETURN(Align align, Prepare(context));
+  LARR_ASSIGN_OR_RETURN(Align align, Prepare(context, config));
   LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
   LARR_RETURN_IF_ERROR(context.ClaimWork(identity.all()));
   LARR_ASSIGN_OR_RETURN(const CtrModelDescription description,
@@ -358,7 +347,7 @@ absl::Status RunAlign(StageContext& context) {
   LARR_ASSIGN_OR_RETURN(const AlignConfig config, FindConfig(context.config));
   if (config.architecture().kind() == CtrArchitecture::P5)
     return RunP5(context, config);
-  return GuardTorch("align", [&] { return Run(context); });
+  return GuardTorch("align", [&] { return Run(context, config); });
 }
 
 }  // namespace larr::stage

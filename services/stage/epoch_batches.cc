@@ -7,6 +7,19 @@
 
 namespace larr::stage {
 
+absl::StatusOr<ImpressionStream> OpenTrainingRows(
+    const Dataset& dataset, const config::v1::AlignConfig& config,
+    uint64_t seed, int64_t epoch, int64_t skip) {
+  // With `max_rows` each epoch must see the same rows, so in the same order.
+  const uint64_t turn =
+      config.max_rows() > 0 ? 0 : static_cast<uint64_t>(epoch);
+  return ImpressionStream::Open(dataset, {.part = Part::kTrain,
+                                          .seed = seed + turn,
+                                          .shuffle_rows = config.shuffle_rows(),
+                                          .skip_rows = skip,
+                                          .max_rows = config.max_rows()});
+}
+
 EpochBatches::EpochBatches(OpenRows open, CtrBatcher& batcher,
                            int64_t batch_size, int64_t steps_per_epoch,
                            int64_t step)

@@ -14,9 +14,16 @@
 #include <optional>
 
 #include "common/dataset/impression_stream.h"
+#include "larr/config/v1/training.pb.h"
 #include "services/stage/ctr_batcher.h"
 
 namespace larr::stage {
+
+// The training rows of an epoch, which counts from 0, in the order that follows
+// from `seed`, the first `skip` left out.
+absl::StatusOr<ImpressionStream> OpenTrainingRows(
+    const Dataset& dataset, const config::v1::AlignConfig& config,
+    uint64_t seed, int64_t epoch, int64_t skip);
 
 class EpochBatches {
  public:

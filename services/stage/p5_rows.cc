@@ -6,22 +6,15 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "services/stage/epoch_batches.h"
 
 namespace larr::stage {
 
 absl::StatusOr<std::optional<P5Rows::Labelled>> P5Rows::Read() {
   if (ahead_.has_value()) return std::exchange(ahead_, std::nullopt);
   if (!stream_.has_value()) {
-    // With `max_rows` each epoch must see the same rows, so in the same order.
-    const auto epoch = static_cast<uint64_t>(epoch_);
     LARR_ASSIGN_OR_RETURN(
-        stream_,
-        ImpressionStream::Open(
-            dataset_, {.part = Part::kTrain,
-                       .seed = seed_ + (config_.max_rows() > 0 ? 0 : epoch),
-                       .shuffle_rows = config_.shuffle_rows(),
-                       .skip_rows = rows_,
-                       .max_rows = config_.max_rows()}));
+        stream_, OpenTrainingRows(dataset_, config_, seed_, epoch_, rows_));
   }
   LARR_ASSIGN_OR_RETURN(const bool more, stream_->Next(row_));
   if (!more) return std::optional<Labelled>();

@@ -12,6 +12,7 @@
 #include <variant>
 
 #include "common/base/status_macros.h"
+#include "common/dataset/dataset_texts.h"
 #include "common/features/text_renderer.h"
 
 namespace larr::stage {
@@ -104,13 +105,7 @@ std::string P5Text::Of(const FeatureRows& rows) const {
     const Row* row = rows.of(TableOf(texts.side(keyword)));
     if (row == nullptr) continue;
     const std::string slot = texts.Render(keyword, *row);
-    if (slot.empty()) continue;
-    const std::string& name = texts.name(keyword);
-    const size_t begin = BeginToken(name).size();
-    AppendNamed(name,
-                std::string_view(slot).substr(
-                    begin, slot.size() - begin - EndToken(name).size()),
-                text);
+    AppendNamed(texts.name(keyword), SplitSlot(slot).text, text);
   }
   return text;
 }

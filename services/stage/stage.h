@@ -54,9 +54,9 @@ class ProgressWriter {
 struct StageContext {
   const config::v1::StageConfig config;
   ProgressWriter progress;
-  // Those that train one model together, this process among them: of the
-  // stages `pretrain` and `contrast`, and of one process where `align` trains a
-  // P5. Null in other stages.
+  // Those that train one model together, this process among them, in the stages
+  // `pretrain` and `contrast`; this process alone in the others. Null only where
+  // a test of a stage that does not read it gives none.
   ProcessGroup* ranks = nullptr;
 
   // Folder of the artifact in `role` (see StageConfig.inputs).

@@ -18,10 +18,10 @@ namespace {
 
 constexpr int64_t kRowsOfABatch = 4096;
 
-// Calls `use` with all rows in batches.
-template <typename Use>
+// Calls `see` with each row, and `use` with all of them in batches.
+template <typename See, typename Use>
 absl::Status ForBatches(const Dataset& dataset, CtrBatcher& batcher,
-                        RowLabels& labels, const Use& use) {
+                        const See& see, const Use& use) {
   LARR_ASSIGN_OR_RETURN(auto stream, ImpressionStream::Open(
                                          dataset, {.part = Part::kValidation}));
   Impression row;
@@ -29,7 +29,7 @@ absl::Status ForBatches(const Dataset& dataset, CtrBatcher& batcher,
     LARR_ASSIGN_OR_RETURN(more, stream.Next(row));
     if (more) {
       batcher.Add(row);
-      labels.Add(row);
+      see(row);
     }
     const int64_t rows = batcher.rows();
     if (rows == 0 || (more && rows < kRowsOfABatch)) continue;
@@ -62,11 +62,11 @@ config::v1::ScoreDistribution DistributionOf(const ModelScores& scores) {
 
 absl::StatusOr<double> ValidationLoss(const Dataset& dataset, CtrModel& model,
                                       CtrBatcher& batcher) {
-  RowLabels labels;
   double sum = 0;
   int64_t rows = 0;
-  LARR_RETURN_IF_ERROR(
-      ForBatches(dataset, batcher, labels, [&](const CtrBatch& batch) {
+  LARR_RETURN_IF_ERROR(ForBatches(
+      dataset, batcher, [](const Impression&) {},
+      [&](const CtrBatch& batch) {
         sum += SumOfLosses(model, batch);
         rows += batch.rows();
       }));
@@ -83,7 +83,7 @@ absl::StatusOr<Validation> Validate(const Dataset& dataset, CtrModel& model,
   RowLabels labels;
   ModelScores scores;
   LARR_RETURN_IF_ERROR(ForBatches(
-      dataset, batcher, labels,
+      dataset, batcher, [&](const Impression& row) { labels.Add(row); },
       [&](const CtrBatch& batch) { scores.Add(model.Predict(batch)); }));
   return Validation{MetricsJson(ComputeTaskMetrics(labels, scores, {})),
                     DistributionOf(scores)};

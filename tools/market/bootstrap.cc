@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/market/bootstrap.h"
 
-#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "common/ctr/bootstrap.h"
 #include "examples/city/random.h"
 
 namespace larr::market {
@@ -36,14 +36,6 @@ double Effect(const Metric& metric, const Totals& totals) {
   return metric.relative ? treatment / control - 1 : treatment - control;
 }
 
-double Percentile(const std::vector<double>& sorted, double share) {
-  const double at = share * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(at);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return std::lerp(sorted[below], sorted[above],
-                   at - static_cast<double>(below));
-}
-
 std::vector<Estimate> Estimates(std::span<const Metric> metrics,
                                 const Totals& observed,
                                 const std::vector<Totals>& replicates) {
@@ -59,10 +51,10 @@ std::vector<Estimate> Estimates(std::span<const Metric> metrics,
       const double effect = Effect(metric, totals);
       if (std::isfinite(effect)) effects.push_back(effect);
     }
-    if (std::isfinite(estimate.effect) && !effects.empty()) {
-      std::sort(effects.begin(), effects.end());
-      estimate.low = Percentile(effects, 0.025);
-      estimate.high = Percentile(effects, 0.975);
+    if (std::isfinite(estimate.effect)) {
+      const Interval interval = IntervalOf(effects);
+      estimate.low = interval.low;
+      estimate.high = interval.high;
     }
     estimates.push_back(estimate);
   }

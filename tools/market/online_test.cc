@@ -16,6 +16,7 @@
 #include "examples/city/random.h"
 #include "examples/city/visits.h"
 #include "larr/config/v1/server.pb.h"
+#include "services/scoring/arm_table.h"
 #include "tools/demo/child_process.h"
 #include "tools/demo/part_progress.h"
 #include "tools/market/backend.h"
@@ -29,8 +30,6 @@ namespace larr::market {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kHalf = 5000;  // Of an arm's weight.
 
 // What is known of the requests of one arm on one day, but not logged.
 struct ArmFacts {
@@ -170,7 +169,7 @@ absl::Status OnlineTest::SwitchTo(const std::string& snapshot) {
         std::pair(kTreatment, plan_.treatment_model)}) {
     scoring::v1::Arm& arm = *arms.add_arms();
     arm.set_name(name);
-    arm.set_weight(kHalf);
+    arm.set_weight(ArmTable::kBuckets / 2);
     arm.set_model_path(model.string());
     arm.set_snapshot_path(snapshot);
   }

@@ -11,6 +11,7 @@
 //                        difference) and its interval
 //     by_day[]           the same for each day
 //     latency_ms         by arm: median over days of p50 and p99
+//     users              by arm: how many came
 //   aa.salts             how often other divisions of the users would have
 //                        shown a difference that is none
 //   ab.against_aa        each arm's users against themselves in the other test,
