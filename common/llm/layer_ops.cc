@@ -13,6 +13,7 @@
 
 #include "common/llm/attention_kernels.h"
 #include "common/llm/kernels.h"
+#include "common/tensors/parallel_for.h"
 
 namespace larr::ops {
 namespace {
@@ -46,7 +47,7 @@ Tensor Transposed(const Tensor& x) {
   const Tensor from = x.contiguous();
   const int64_t rows = from.size(0), columns = from.size(1);
   const Tensor to = torch::empty({columns, rows}, from.options());
-  at::parallel_for(0, columns, kRowsOfTask, [&](int64_t first, int64_t last) {
+  ParallelFor(columns, kRowsOfTask, [&](int64_t first, int64_t last) {
     kernels::Transpose(rows, columns, first, last, Data<Bf16>(from),
                        Data<Bf16>(to));
   });
@@ -90,7 +91,7 @@ struct Norm : torch::autograd::Function<Norm> {
     const Tensor d_weight = torch::zeros({tasks, width}, torch::kFloat32);
     WithType(slope.scalar_type(), [&](auto type) {
       using T = decltype(type);
-      at::parallel_for(0, tasks, 1, [&](int64_t from, int64_t to) {
+      ParallelFor(tasks, 1, [&](int64_t from, int64_t to) {
         for (int64_t task = from; task < to; ++task) {
           const int64_t begin = rows * task / tasks;
           const int64_t end = rows * (task + 1) / tasks;
@@ -112,12 +113,10 @@ Tensor SiluMulForward(const Tensor& gate_up) {
   const Tensor out = torch::empty({gate_up.size(0), width}, gate_up.options());
   WithType(gate_up.scalar_type(), [&](auto type) {
     using T = decltype(type);
-    at::parallel_for(0, out.size(0), kRowsOfTask,
-                     [&](int64_t from, int64_t to) {
-                       kernels::SiluMul(to - from, width,
-                                        Data<T>(gate_up) + from * 2 * width,
-                                        Data<T>(out) + from * width);
-                     });
+    ParallelFor(out.size(0), kRowsOfTask, [&](int64_t from, int64_t to) {
+      kernels::SiluMul(to - from, width, Data<T>(gate_up) + from * 2 * width,
+                       Data<T>(out) + from * width);
+    });
   });
   return out;
 }
@@ -134,12 +133,11 @@ struct Gate : torch::autograd::Function<Gate> {
     const int64_t width = slope.size(1);
     WithType(gate_up.scalar_type(), [&](auto type) {
       using T = decltype(type);
-      at::parallel_for(
-          0, slope.size(0), kRowsOfTask, [&](int64_t from, int64_t to) {
-            kernels::SiluMulBackward(
-                to - from, width, Data<T>(gate_up) + from * 2 * width,
-                Data<T>(slope) + from * width, Data<T>(out) + from * 2 * width);
-          });
+      ParallelFor(slope.size(0), kRowsOfTask, [&](int64_t from, int64_t to) {
+        kernels::SiluMulBackward(
+            to - from, width, Data<T>(gate_up) + from * 2 * width,
+            Data<T>(slope) + from * width, Data<T>(out) + from * 2 * width);
+      });
     });
     return {out};
   }
@@ -156,7 +154,7 @@ void ForEachHead(const PackedBatch& batch, int64_t kv_heads, int64_t scratch,
                  const Body& body) {
   const int64_t tasks = static_cast<int64_t>(batch.begin.size()) * kv_heads;
   const int64_t shares = std::min<int64_t>(tasks, 4 * at::get_num_threads());
-  at::parallel_for(0, shares, 1, [&](int64_t from, int64_t to) {
+  ParallelFor(shares, 1, [&](int64_t from, int64_t to) {
     std::vector<float> memory(static_cast<size_t>(scratch));
     for (int64_t share = from; share < to; ++share) {
       for (int64_t task = share; task < tasks; task += shares)
@@ -263,7 +261,7 @@ Tensor AddRmsNorm(Tensor& x, const Tensor& delta, const Tensor& weight,
   const Tensor out = torch::empty(x.sizes(), x.options().dtype(dtype));
   WithType(dtype, [&](auto type) {
     using T = decltype(type);
-    at::parallel_for(0, x.size(0), kRowsOfTask, [&](int64_t from, int64_t to) {
+    ParallelFor(x.size(0), kRowsOfTask, [&](int64_t from, int64_t to) {
       const T* add = delta.defined() ? Data<T>(delta) + from * width : nullptr;
       kernels::AddRmsNorm(to - from, width, Data<float>(x) + from * width, add,
                           Data<float>(weight), static_cast<float>(epsilon),
@@ -314,13 +312,12 @@ void AdamW(const AdamWOptions& options, const Tensor& gradient,
                  : nullptr;
   WithType(gradient.scalar_type(), [&](auto type) {
     using T = decltype(type);
-    at::parallel_for(
-        0, master.numel(), 1 << 14, [&](int64_t from, int64_t end) {
-          kernels::AdamW(end - from, step, Data<T>(gradient) + from,
-                         Data<float>(master) + from, Data<float>(mean) + from,
-                         Data<float>(variance) + from,
-                         to == nullptr ? nullptr : to + from);
-        });
+    ParallelFor(master.numel(), 1 << 14, [&](int64_t from, int64_t end) {
+      kernels::AdamW(end - from, step, Data<T>(gradient) + from,
+                     Data<float>(master) + from, Data<float>(mean) + from,
+                     Data<float>(variance) + from,
+                     to == nullptr ? nullptr : to + from);
+    });
   });
 }
 
@@ -330,7 +327,7 @@ Tensor LogSumExp(const Tensor& logits) {
   const Tensor out = torch::empty({logits.size(0)}, torch::kFloat32);
   WithType(logits.scalar_type(), [&](auto type) {
     using T = decltype(type);
-    at::parallel_for(0, out.size(0), 1, [&](int64_t from, int64_t to) {
+    ParallelFor(out.size(0), 1, [&](int64_t from, int64_t to) {
       kernels::LogSumExp(to - from, width, Data<T>(logits) + from * width,
                          Data<float>(out) + from);
     });
@@ -347,7 +344,7 @@ void SoftmaxInPlace(const Tensor& logits, const Tensor& norm, double weight) {
   const int64_t width = logits.size(1);
   WithType(logits.scalar_type(), [&](auto type) {
     using T = decltype(type);
-    at::parallel_for(0, logits.size(0), 1, [&](int64_t from, int64_t to) {
+    ParallelFor(logits.size(0), 1, [&](int64_t from, int64_t to) {
       kernels::SoftmaxInPlace(to - from, width, Data<float>(norm) + from,
                               static_cast<float>(weight),
                               Data<T>(logits) + from * width);
