@@ -80,9 +80,9 @@ Tensor LinearRelu(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   return Apply(x, weight, bias, true);
 }
 
-LinearParameters MakeLinear(int64_t in, int64_t out) {
+LinearParameters MakeLinear(int64_t in, int64_t out, double gain) {
   const double bound = 1 / std::sqrt(static_cast<double>(in));
-  return {torch::empty({out, in}).uniform_(-bound, bound),
+  return {torch::empty({out, in}).uniform_(-gain * bound, gain * bound),
           torch::empty({out}).uniform_(-bound, bound)};
 }
 

@@ -16,11 +16,13 @@ torch::Tensor Linear(const torch::Tensor& x, const torch::Tensor& weight,
 torch::Tensor LinearRelu(const torch::Tensor& x, const torch::Tensor& weight,
                          const torch::Tensor& bias);
 
-// A weight [out, in] and bias [out] drawn as by torch.nn.Linear: uniform in
-// +-1/sqrt(in), trainable.
+// A weight [out, in] and bias [out], trainable: uniform in +-1/sqrt(in), as of
+// torch.nn.Linear, which makes outputs smaller than inputs; the weight times
+// `gain`. kKeepsScale is He's, which keeps their size through a ReLU.
 struct LinearParameters {
   torch::Tensor weight, bias;
 };
-LinearParameters MakeLinear(int64_t in, int64_t out);
+inline constexpr double kKeepsScale = 2.449489742783178;  // sqrt(6)
+LinearParameters MakeLinear(int64_t in, int64_t out, double gain = 1);
 
 }  // namespace larr

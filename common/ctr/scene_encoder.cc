@@ -30,7 +30,9 @@ SceneEncoder::SceneEncoder(const config::v1::CtrArchitecture& architecture,
   scale_r_ = register_buffer("scale", torch::ones({r}));
   slot_rC_ = register_parameter("slot", torch::empty({r, c}).normal_(0, 0.1));
   default_rC_ = register_parameter("default", torch::zeros({r, c}));
-  agg_C_ = register_parameter("agg", torch::empty({c}).normal_());
+  // Small, and a projection that keeps its input's size: e_s would else begin
+  // as a constant with a trace of the texts (docs/decisions/scene-scale.md).
+  agg_C_ = register_parameter("agg", torch::empty({c}).normal_(0, 0.02));
   const auto add = [this](const std::string& name, LinearParameters p,
                           Tensor& weight, Tensor& bias) {
     weight = register_parameter(name + "_weight", p.weight);
@@ -45,8 +47,9 @@ SceneEncoder::SceneEncoder(const config::v1::CtrArchitecture& architecture,
   add("ffn1", MakeLinear(c, ffn), ffn1_weight_, ffn1_bias_);
   add("ffn2", MakeLinear(ffn, c), ffn2_weight_, ffn2_bias_);
   norm("norm2", norm2_weight_, norm2_bias_);
-  add("mlp1", MakeLinear(c, c), mlp1_weight_, mlp1_bias_);
-  add("mlp2", MakeLinear(c, output_width), mlp2_weight_, mlp2_bias_);
+  add("mlp1", MakeLinear(c, c, kKeepsScale), mlp1_weight_, mlp1_bias_);
+  add("mlp2", MakeLinear(c, output_width, kKeepsScale), mlp2_weight_,
+      mlp2_bias_);
 }
 
 Tensor SceneEncoder::Forward(const SceneBatch& scene) {

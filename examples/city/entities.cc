@@ -203,4 +203,16 @@ std::vector<User> MakeUsers(uint64_t seed, int count, const World& world) {
   return users;
 }
 
+std::map<std::string, double> MenuTruth(const Poi& poi) {
+  std::map<std::string, double> truth = {{"true_temperature", poi.temperature},
+                                         {"true_spicy", poi.spicy},
+                                         {"true_sweet", poi.sweet},
+                                         {"true_price", poi.price_level}};
+  for (size_t meal = 0; meal < poi.meals.size(); ++meal)
+    truth[fmt::format("true_meal_{}", meal)] = poi.meals[meal];
+  for (size_t c = 0; c < poi.cuisine_shares.size(); ++c)
+    truth[fmt::format("true_cuisine_{}", c)] = poi.cuisine_shares[c];
+  return truth;
+}
+
 }  // namespace larr::city

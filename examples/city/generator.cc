@@ -115,6 +115,19 @@ nlohmann::ordered_json Generator::Summary() const {
   return json;
 }
 
+// The dataset with the truth about menus among its features: a ceiling.
+std::string DatasetWithTruth(const Platform& platform) {
+  std::string text(kDatasetTextProto);
+  text += "\n# What no platform knows: the hidden attributes of menus.\n";
+  for (const auto& [column, value] : MenuTruth(platform.pois.front())) {
+    text += fmt::format(
+        "tabular_features {{ name: \"{0}\" side: POI dense {{ column: "
+        "\"{0}\" }} }}\n",
+        column);
+  }
+  return text;
+}
+
 // True if `out` is a whole city of the same options.
 absl::StatusOr<bool> IsThere(const CityOptions& options,
                              const std::filesystem::path& out) {
@@ -127,7 +140,8 @@ absl::StatusOr<bool> IsThere(const CityOptions& options,
     if (json.is_object() &&
         json.value("options", nlohmann::ordered_json()) ==
             OptionsJson(options) &&
-        spec.ok() && *spec == kDatasetTextProto) {
+        spec.ok() && *spec == kDatasetTextProto &&
+        std::filesystem::exists(out / "dataset_truth.textproto")) {
       return true;
     }
   }
@@ -169,6 +183,8 @@ absl::Status GenerateCity(const CityOptions& options,
   LARR_RETURN_IF_ERROR(generator.Run(on_day));
   LARR_RETURN_IF_ERROR(
       WriteFileAtomically(aside / "dataset.textproto", kDatasetTextProto));
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(aside / "dataset_truth.textproto",
+                                           DatasetWithTruth(platform)));
   LARR_RETURN_IF_ERROR(WriteFileAtomically(aside / "city.json",
                                            generator.Summary().dump(2) + "\n"));
   std::filesystem::rename(aside, out, error);

@@ -2,6 +2,7 @@
 #include "examples/city/partitions.h"
 
 #include <algorithm>
+#include <map>
 
 #include "common/base/status_macros.h"
 #include "examples/city/tables.h"
@@ -55,6 +56,7 @@ absl::Status EntityPartitions::WritePois(const std::filesystem::path& folder,
       orders_level, price_level;
   Numbers average_price, ctr, ctcvr;
   Integers impressions, orders;
+  std::map<std::string, Numbers> truth;
   for (size_t i = 0; i < platform_.pois.size(); ++i) {
     const Poi& poi = platform_.pois[i];
     if (poi.opens > day_) continue;
@@ -76,24 +78,28 @@ absl::Status EntityPartitions::WritePois(const std::filesystem::path& folder,
     orders.push_back(counts.orders);
     ctr.push_back(counts.ClickRate());
     ctcvr.push_back(counts.OrderRate());
+    for (const auto& [column, value] : MenuTruth(poi))
+      truth[column].push_back(value);
   }
-  return WritePartition(folder, platform_.calendar.days[day_].date,
-                        {{"poi_id", std::move(id)},
-                         {"name", std::move(name)},
-                         {"area", std::move(area)},
-                         {"district", std::move(district)},
-                         {"city", std::move(city)},
-                         {"category", std::move(category)},
-                         {"menu", std::move(menu)},
-                         {"introduction", std::move(introduction)},
-                         {"tags", std::move(tags)},
-                         {"average_price", std::move(average_price)},
-                         {"orders_level", std::move(orders_level)},
-                         {"price_level", std::move(price_level)},
-                         {"past_impressions", std::move(impressions)},
-                         {"past_orders", std::move(orders)},
-                         {"past_ctr", std::move(ctr)},
-                         {"past_ctcvr", std::move(ctcvr)}});
+  Columns columns = {{"poi_id", std::move(id)},
+                     {"name", std::move(name)},
+                     {"area", std::move(area)},
+                     {"district", std::move(district)},
+                     {"city", std::move(city)},
+                     {"category", std::move(category)},
+                     {"menu", std::move(menu)},
+                     {"introduction", std::move(introduction)},
+                     {"tags", std::move(tags)},
+                     {"average_price", std::move(average_price)},
+                     {"orders_level", std::move(orders_level)},
+                     {"price_level", std::move(price_level)},
+                     {"past_impressions", std::move(impressions)},
+                     {"past_orders", std::move(orders)},
+                     {"past_ctr", std::move(ctr)},
+                     {"past_ctcvr", std::move(ctcvr)}};
+  for (auto& [column, values] : truth)
+    columns.push_back({column, std::move(values)});
+  return WritePartition(folder, platform_.calendar.days[day_].date, columns);
 }
 
 absl::Status EntityPartitions::WriteUsers(const std::filesystem::path& folder,

@@ -9,6 +9,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
 #include "larr/config/v1/dataset.pb.h"
 
@@ -16,6 +17,7 @@ namespace larr::experiment {
 namespace {
 
 namespace fs = std::filesystem;
+using config::v1::StageConfig;
 using config::v1::TrainingSpec;
 
 constexpr size_t kDigits = 12;
@@ -61,6 +63,24 @@ std::string CityOptions(const fs::path& folder) {
                                                       : "";
 }
 
+// A recommender without texts is the same under any language model.
+void ClearUnread(TrainingSpec& spec) {
+  const auto reads = [&](StageConfig::Stage stage) {
+    return NeedsStage(spec, stage);
+  };
+  const bool contrast = reads(StageConfig::CONTRAST);
+  const bool pretrain = reads(StageConfig::PRETRAIN);
+  const bool embed = reads(StageConfig::EMBED);
+  if (!reads(StageConfig::CORPUS)) spec.clear_corpus();
+  if (!pretrain) spec.clear_pretrain();
+  if (!contrast) spec.clear_contrast();
+  if (!NeedsBaseModel(spec)) spec.clear_base_model();
+  if (!embed) {
+    spec.clear_embed();
+    spec.clear_encoder();
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ShardDigests::Dataset(const fs::path& path) {
@@ -104,8 +124,9 @@ absl::StatusOr<ShardDigest> ShardDigests::Of(const Shard& shard) {
   ShardDigest result;
   LARR_ASSIGN_OR_RETURN(result.dataset, Dataset(spec.dataset()));
   LARR_ASSIGN_OR_RETURN(result.base_model, BaseModel(spec.base_model()));
+  ClearUnread(spec);
   spec.set_dataset(result.dataset);
-  spec.set_base_model(result.base_model);
+  if (!spec.base_model().empty()) spec.set_base_model(result.base_model);
   // A file is its name and its size.
   const auto identify = [](std::string* file) -> absl::Status {
     if (file->empty()) return absl::OkStatus();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a shard is by content: its settings, with the data and the language
-// model that their paths lead to. The same on any machine, and another as soon
-// as one of them is.
+// What a shard is by content: the settings that its stages read, with the data
+// and the language model that their paths lead to. The same on any machine, and
+// another as soon as one of them is.
 //
 // Threads:  one.
 // Errors:   kNotFound  a path of the settings leads nowhere;  otherwise those of

@@ -71,6 +71,22 @@ TEST_CASE("what agg attends to sums to 1 and moves with the texts") {
                         torch::full({1, 4}, 0.25)) < 1e-6);
 }
 
+TEST_CASE("from the first step on, e_s says which texts there are") {
+  torch::manual_seed(4);
+  const torch::NoGradGuard no_grad;
+  CtrArchitecture architecture;
+  architecture.set_encoder_heads(4);
+  architecture.set_encoder_ffn_width(512);
+  const int64_t slots = 10, scenes = 64;
+  SceneEncoder encoder(architecture, slots, 128, 32);
+  const Tensor index = torch::arange(scenes * slots).view({scenes, slots});
+  const Tensor e_s = encoder.Forward(
+      {torch::randn({scenes * slots, 128}), index.flatten() % slots, index});
+  const double differs = e_s.var(0, false).mean().sqrt().item<double>();
+  CHECK(differs > 0.3);
+  CHECK(differs > 0.5 * e_s.square().mean().sqrt().item<double>());
+}
+
 TEST_CASE("statistics centre each slot and scale it to unit RMS") {
   torch::manual_seed(5);
   auto architecture = testing::TinyDescription().architecture();

@@ -71,7 +71,7 @@ TEST_CASE("The same seed gives the same bytes at any number of threads",
   options.threads = 4;
   Generate(options, dir.path() / "four");
   const auto one = Hashes(dir.path() / "one");
-  CHECK(one.size() == 3 * 18 + 2);
+  CHECK(one.size() == 3 * 18 + 3);
   CHECK(one == Hashes(dir.path() / "four"));
   options.seed = 6;
   Generate(options, dir.path() / "other");
@@ -120,6 +120,11 @@ TEST_CASE("The spec fits the files", "[city]") {
   REQUIRE(dataset.ok());
   CHECK(dataset->days().size() == 18);
   CHECK(dataset->spec.scene_features_size() == 10);
+  const auto truth = OpenDataset(dir.path() / "city/dataset_truth.textproto");
+  INFO(truth.status().ToString());
+  REQUIRE(truth.ok());
+  CHECK(truth->spec.tabular_features_size() ==
+        dataset->spec.tabular_features_size() + 4 + 5 + 17);
 }
 
 TEST_CASE("Rates, bounds and labels are plausible", "[city]") {

@@ -50,6 +50,25 @@ TEST_CASE("A shard is what it is made from, wherever that lies",
   CHECK_THAT(first.base_model, Catch::StartsWith("model@"));
 }
 
+TEST_CASE("Settings that none of its stages reads are not part of a shard",
+          "[experiment]") {
+  World world;
+  const ShardDigest without_texts = world.Of(0, 1), with_texts = world.Of(1, 1);
+  world.sample.base.mutable_contrast()->set_steps(3);
+  world.sample.base.mutable_pretrain()->set_max_tokens(17);
+  world.sample.base.mutable_corpus()->set_max_pairs(9);
+  CHECK(world.Of(0, 1).digest == without_texts.digest);
+  CHECK(world.Of(1, 1).digest != with_texts.digest);
+  // Of the language model, words and random vectors know nothing either.
+  auto& encoder = *world.sample.spec.mutable_arms(1)->mutable_training();
+  encoder.set_encoder(config::v1::RANDOM);
+  const ShardDigest random = world.Of(1, 1);
+  testing::Write(world.dir.path() / "model/model.safetensors", "Weights");
+  CHECK(world.Of(1, 1).digest == random.digest);
+  encoder.clear_encoder();
+  CHECK(world.Of(1, 1).digest != with_texts.digest);
+}
+
 TEST_CASE("Other data or another model is another shard", "[experiment]") {
   const World world;
   const auto& folder = world.dir.path();
@@ -58,8 +77,9 @@ TEST_CASE("Other data or another model is another shard", "[experiment]") {
   const ShardDigest longer = world.Of(0, 1);
   CHECK(longer.digest != before.digest);
   CHECK(longer.base_model == before.base_model);
+  const ShardDigest with_texts = world.Of(1, 1);
   testing::Write(folder / "model/model.safetensors", "Weights");
-  CHECK(world.Of(0, 1).digest != longer.digest);
+  CHECK(world.Of(1, 1).digest != with_texts.digest);
 
   // A city is what its generator was asked for, not its files.
   testing::Write(folder / "data/city.json", R"({"options": {"seed": 1}})");
