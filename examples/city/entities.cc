@@ -203,15 +203,22 @@ std::vector<User> MakeUsers(uint64_t seed, int count, const World& world) {
   return users;
 }
 
-std::map<std::string, double> MenuTruth(const Poi& poi) {
-  std::map<std::string, double> truth = {{"true_temperature", poi.temperature},
-                                         {"true_spicy", poi.spicy},
-                                         {"true_sweet", poi.sweet},
-                                         {"true_price", poi.price_level}};
-  for (size_t meal = 0; meal < poi.meals.size(); ++meal)
-    truth[fmt::format("true_meal_{}", meal)] = poi.meals[meal];
-  for (size_t c = 0; c < poi.cuisine_shares.size(); ++c)
-    truth[fmt::format("true_cuisine_{}", c)] = poi.cuisine_shares[c];
+std::vector<std::string> MenuTruthColumns(const World& world) {
+  std::vector<std::string> names = {"true_temperature", "true_spicy",
+                                    "true_sweet", "true_price"};
+  for (int meal = 0; meal < kMealCount; ++meal)
+    names.push_back(fmt::format("true_meal_{}", meal));
+  for (size_t c = 0; c < world.cuisines.size(); ++c)
+    names.push_back(fmt::format("true_cuisine_{}", c));
+  return names;
+}
+
+std::vector<double> MenuTruth(const Poi& poi) {
+  std::vector<double> truth = {poi.temperature, poi.spicy, poi.sweet,
+                               poi.price_level};
+  truth.insert(truth.end(), poi.meals.begin(), poi.meals.end());
+  truth.insert(truth.end(), poi.cuisine_shares.begin(),
+               poi.cuisine_shares.end());
   return truth;
 }
 

@@ -9,7 +9,6 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -79,9 +78,11 @@ std::vector<Poi> MakePois(uint64_t seed, int count, const World& world,
                           const Calendar& calendar);
 std::vector<User> MakeUsers(uint64_t seed, int count, const World& world);
 
-// What the hidden model reads of a POI's menu, as columns of the POIs' table:
-// `true_spicy` and the like. In no text, and in no feature of a recommender.
-std::map<std::string, double> MenuTruth(const Poi& poi);
+// What the hidden model reads of a POI's menu, and the columns of the POIs'
+// table that hold it, in the same order: in no text, and in no feature of a
+// recommender.
+std::vector<std::string> MenuTruthColumns(const World& world);
+std::vector<double> MenuTruth(const Poi& poi);
 
 // Somewhere around the centre of a district.
 Position PositionIn(int district, Random& random);

@@ -116,10 +116,10 @@ nlohmann::ordered_json Generator::Summary() const {
 }
 
 // The dataset with the truth about menus among its features: a ceiling.
-std::string DatasetWithTruth(const Platform& platform) {
+std::string DatasetWithTruth(const World& world) {
   std::string text(kDatasetTextProto);
   text += "\n# What no platform knows: the hidden attributes of menus.\n";
-  for (const auto& [column, value] : MenuTruth(platform.pois.front())) {
+  for (const std::string& column : MenuTruthColumns(world)) {
     text += fmt::format(
         "tabular_features {{ name: \"{0}\" side: POI dense {{ column: "
         "\"{0}\" }} }}\n",
@@ -184,7 +184,7 @@ absl::Status GenerateCity(const CityOptions& options,
   LARR_RETURN_IF_ERROR(
       WriteFileAtomically(aside / "dataset.textproto", kDatasetTextProto));
   LARR_RETURN_IF_ERROR(WriteFileAtomically(aside / "dataset_truth.textproto",
-                                           DatasetWithTruth(platform)));
+                                           DatasetWithTruth(platform.world)));
   LARR_RETURN_IF_ERROR(WriteFileAtomically(aside / "city.json",
                                            generator.Summary().dump(2) + "\n"));
   std::filesystem::rename(aside, out, error);

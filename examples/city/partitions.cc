@@ -2,7 +2,6 @@
 #include "examples/city/partitions.h"
 
 #include <algorithm>
-#include <map>
 
 #include "common/base/status_macros.h"
 #include "examples/city/tables.h"
@@ -56,7 +55,8 @@ absl::Status EntityPartitions::WritePois(const std::filesystem::path& folder,
       orders_level, price_level;
   Numbers average_price, ctr, ctcvr;
   Integers impressions, orders;
-  std::map<std::string, Numbers> truth;
+  const std::vector<std::string> truth_columns = MenuTruthColumns(world);
+  std::vector<Numbers> truth(truth_columns.size());
   for (size_t i = 0; i < platform_.pois.size(); ++i) {
     const Poi& poi = platform_.pois[i];
     if (poi.opens > day_) continue;
@@ -78,8 +78,8 @@ absl::Status EntityPartitions::WritePois(const std::filesystem::path& folder,
     orders.push_back(counts.orders);
     ctr.push_back(counts.ClickRate());
     ctcvr.push_back(counts.OrderRate());
-    for (const auto& [column, value] : MenuTruth(poi))
-      truth[column].push_back(value);
+    const std::vector<double> of_menu = MenuTruth(poi);
+    for (size_t t = 0; t < truth.size(); ++t) truth[t].push_back(of_menu[t]);
   }
   Columns columns = {{"poi_id", std::move(id)},
                      {"name", std::move(name)},
@@ -97,8 +97,8 @@ absl::Status EntityPartitions::WritePois(const std::filesystem::path& folder,
                      {"past_orders", std::move(orders)},
                      {"past_ctr", std::move(ctr)},
                      {"past_ctcvr", std::move(ctcvr)}};
-  for (auto& [column, values] : truth)
-    columns.push_back({column, std::move(values)});
+  for (size_t t = 0; t < truth.size(); ++t)
+    columns.push_back({truth_columns[t], std::move(truth[t])});
   return WritePartition(folder, platform_.calendar.days[day_].date, columns);
 }
 

@@ -65,17 +65,12 @@ std::string CityOptions(const fs::path& folder) {
 
 // A recommender without texts is the same under any language model.
 void ClearUnread(TrainingSpec& spec) {
-  const auto reads = [&](StageConfig::Stage stage) {
-    return NeedsStage(spec, stage);
-  };
-  const bool contrast = reads(StageConfig::CONTRAST);
-  const bool pretrain = reads(StageConfig::PRETRAIN);
-  const bool embed = reads(StageConfig::EMBED);
-  if (!reads(StageConfig::CORPUS)) spec.clear_corpus();
-  if (!pretrain) spec.clear_pretrain();
-  if (!contrast) spec.clear_contrast();
-  if (!NeedsBaseModel(spec)) spec.clear_base_model();
-  if (!embed) {
+  const TrainingSpec all = spec;
+  if (!NeedsBaseModel(all)) spec.clear_base_model();
+  if (!NeedsStage(all, StageConfig::CORPUS)) spec.clear_corpus();
+  if (!NeedsStage(all, StageConfig::PRETRAIN)) spec.clear_pretrain();
+  if (!NeedsStage(all, StageConfig::CONTRAST)) spec.clear_contrast();
+  if (!NeedsStage(all, StageConfig::EMBED)) {
     spec.clear_embed();
     spec.clear_encoder();
   }

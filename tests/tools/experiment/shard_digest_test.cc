@@ -59,14 +59,19 @@ TEST_CASE("Settings that none of its stages reads are not part of a shard",
   world.sample.base.mutable_corpus()->set_max_pairs(9);
   CHECK(world.Of(0, 1).digest == without_texts.digest);
   CHECK(world.Of(1, 1).digest != with_texts.digest);
-  // Of the language model, words and random vectors know nothing either.
-  auto& encoder = *world.sample.spec.mutable_arms(1)->mutable_training();
-  encoder.set_encoder(config::v1::RANDOM);
-  const ShardDigest random = world.Of(1, 1);
+}
+
+TEST_CASE("Words and random vectors know nothing of a language model",
+          "[experiment]") {
+  World world;
+  auto& training = *world.sample.spec.mutable_arms(1)->mutable_training();
+  const auto encoder = GENERATE(config::v1::RANDOM, config::v1::BAG_OF_WORDS,
+                                config::v1::LANGUAGE_MODEL);
+  training.set_encoder(encoder);
+  const ShardDigest before = world.Of(1, 1);
   testing::Write(world.dir.path() / "model/model.safetensors", "Weights");
-  CHECK(world.Of(1, 1).digest == random.digest);
-  encoder.clear_encoder();
-  CHECK(world.Of(1, 1).digest != with_texts.digest);
+  const bool is_same = world.Of(1, 1).digest == before.digest;
+  CHECK(is_same == (encoder != config::v1::LANGUAGE_MODEL));
 }
 
 TEST_CASE("Other data or another model is another shard", "[experiment]") {
