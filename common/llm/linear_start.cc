@@ -45,22 +45,39 @@ Tensor SumRows(const Tensor& states, const std::vector<int64_t>& rows) {
   return states.index_select(0, torch::tensor(rows, torch::kInt64)).sum(0);
 }
 
+Tensor MeanRow(const Tensor& states, const std::vector<int64_t>& rows) {
+  return SumRows(states, rows) / static_cast<double>(rows.size());
+}
+
+// E[a b'] of a kind's pairs, less what the means of groups add to it, [h, h].
+Tensor CrossCovariance(const Tensor& states, const SlotPairs& kind) {
+  std::vector<Tensor> a, b;
+  std::map<std::string, std::vector<int64_t>> groups;
+  for (const SlotPair& pair : kind.pairs) {
+    groups[pair.group].push_back(static_cast<int64_t>(a.size()));
+    a.push_back(SumRows(states, pair.a));
+    b.push_back(SumRows(states, pair.b));
+  }
+  const Tensor left = torch::stack(a), right = torch::stack(b);
+  Tensor sum = left.t().mm(right);
+  for (const auto& [group, pairs] : groups) {
+    if (kind.within_groups == 0) break;
+    const double weight =
+        kind.within_groups * static_cast<double>(pairs.size());
+    sum -= torch::outer(MeanRow(left, pairs), MeanRow(right, pairs)) * weight;
+  }
+  return sum / static_cast<double>(kind.pairs.size());
+}
+
 // Sum over the kinds of weight * E[a b' + b a'], [h, h].
 Tensor CrossCovariance(const Tensor& states,
                        const std::vector<SlotPairs>& kinds) {
   Tensor sum = torch::zeros({states.size(1), states.size(1)}, torch::kFloat64);
   for (const SlotPairs& kind : kinds) {
-    if (kind.pairs.empty() || kind.weight <= 0) continue;
-    std::vector<Tensor> a, b;
-    for (const SlotPair& pair : kind.pairs) {
-      a.push_back(SumRows(states, pair.a));
-      b.push_back(SumRows(states, pair.b));
-    }
-    const Tensor product = torch::stack(a).t().mm(torch::stack(b));
-    sum += (product + product.t()) *
-           (kind.weight / static_cast<double>(kind.pairs.size()));
+    if (!kind.pairs.empty() && kind.weight > 0)
+      sum += CrossCovariance(states, kind) * kind.weight;
   }
-  return sum;
+  return sum + sum.t();
 }
 
 }  // namespace

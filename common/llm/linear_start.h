@@ -16,6 +16,7 @@
 #include <torch/types.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 namespace larr {
@@ -23,12 +24,17 @@ namespace larr {
 // Two descriptions that belong together, as rows of the slots' states.
 struct SlotPair {
   std::vector<int64_t> a, b;  // not empty
+  std::string group;          // for example a city
 };
 
 // Pairs of one kind and the weight of their loss.
 struct SlotPairs {
   std::vector<SlotPair> pairs;
   double weight = 1;
+  // How much of the correlation is taken within groups, where what a group has
+  // in common does not count, in [0, 1]. As the share of batches whose
+  // negatives are of the positive's group.
+  double within_groups = 0;
 };
 
 // states float32 [n, h], each of a text of one slot; slot[i] is equal for texts

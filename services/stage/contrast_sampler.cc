@@ -242,13 +242,19 @@ SlotPairSample ContrastSampler::DrawSlotPairs(size_t max_texts) const {
       if (i >= order[k].size()) continue;
       const PairKind kind = kPairKinds[k];
       std::pair<Slots, Slots> sides;
+      std::string same_value;
       if (kind == PairKind::kUserPoi) {
-        sides = SidesOf(training_.orders[order[k][i]]);
+        const Order& pair = training_.orders[order[k][i]];
+        sides = SidesOf(pair);
+        same_value = data_.pois[pair.poi].same_value;
       } else {
         const Rows& rows = training_.Entities(kind)[order[k][i]];
-        sides = SidesOf(kind, rows[Draw(random, rows.size())]);
+        const size_t row = rows[Draw(random, rows.size())];
+        sides = SidesOf(kind, row);
+        if (kind == PairKind::kPoiPoi) same_value = data_.pois[row].same_value;
       }
-      sample.pairs[k].push_back({add(sides.first), add(sides.second)});
+      sample.pairs[k].push_back(
+          {add(sides.first), add(sides.second), std::move(same_value)});
     }
   }
   return sample;

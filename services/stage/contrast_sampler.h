@@ -55,6 +55,7 @@ struct SlotPairSample {
   std::vector<std::string> texts;  // distinct, each of one slot
   struct Pair {
     std::vector<int64_t> a, b;  // positions within `texts`
+    std::string same_value;     // of the POI; "" for users
   };
   std::array<std::vector<Pair>, kPairKinds.size()> pairs;  // by kind
 };

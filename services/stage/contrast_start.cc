@@ -75,7 +75,10 @@ std::vector<SlotPairs> WeighedPairs(const config::v1::ContrastConfig& config,
   for (size_t k = 0; k < kPairKinds.size(); ++k) {
     SlotPairs kind{.weight = WeightOf(config, kPairKinds[k])};
     if (kind.weight <= 0 || sample.pairs[k].empty()) continue;
-    for (const auto& [a, b] : sample.pairs[k]) kind.pairs.push_back({a, b});
+    if (kPairKinds[k] != PairKind::kUserUser)
+      kind.within_groups = config.same_value_fraction();
+    for (const auto& [a, b, same_value] : sample.pairs[k])
+      kind.pairs.push_back({a, b, same_value});
     kinds.push_back(std::move(kind));
   }
   return kinds;

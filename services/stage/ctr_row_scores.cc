@@ -2,6 +2,7 @@
 #include "services/stage/ctr_row_scores.h"
 
 #include <torch/types.h>
+#include <torch/utils.h>
 
 #include <span>
 #include <utility>
@@ -31,10 +32,30 @@ bool CtrRowScores::reads_texts() const {
   return loaded_.model->layout().slot_count() > 0;
 }
 
+absl::StatusOr<CtrBatch> CtrRowScores::BatchOf(
+    std::span<const Impression> rows) {
+  for (const Impression& row : rows) batcher_->Add(row);
+  return batcher_->Take();
+}
+
+std::vector<std::string> CtrRowScores::scene_features() const {
+  if (!reads_texts() || loaded_.description.architecture().readout() !=
+                            config::v1::CtrArchitecture::AGG)
+    return {};
+  const auto& names = loaded_.description.dataset().scene_features();
+  return {names.begin(), names.end()};
+}
+
+absl::StatusOr<torch::Tensor> CtrRowScores::Attention(
+    std::span<const Impression> rows) {
+  LARR_ASSIGN_OR_RETURN(const CtrBatch batch, BatchOf(rows));
+  const torch::NoGradGuard no_grad;
+  return loaded_.model->scene_encoder()->AttentionOfAgg(batch.scene);
+}
+
 absl::StatusOr<torch::Tensor> CtrRowScores::Score(
     std::span<const Impression> rows, bool with_texts) {
-  for (const Impression& row : rows) batcher_->Add(row);
-  LARR_ASSIGN_OR_RETURN(CtrBatch batch, batcher_->Take());
+  LARR_ASSIGN_OR_RETURN(CtrBatch batch, BatchOf(rows));
   if (!with_texts && reads_texts())
     batch.scene.index_Br = torch::full_like(batch.scene.index_Br, -1);
   return loaded_.model->Predict(batch);

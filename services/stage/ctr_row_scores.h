@@ -8,6 +8,9 @@
 #include <absl/status/statusor.h>
 
 #include <memory>
+#include <span>
+#include <string>
+#include <vector>
 
 #include "common/ctr/model_io.h"
 #include "common/dataset/dataset_spec.h"
@@ -29,9 +32,14 @@ class CtrRowScores : public RowScores {
   bool is_slow() const override { return false; }
   absl::StatusOr<torch::Tensor> Score(std::span<const Impression> rows,
                                       bool with_texts) override;
+  std::vector<std::string> scene_features() const override;
+  absl::StatusOr<torch::Tensor> Attention(
+      std::span<const Impression> rows) override;
 
  private:
   CtrRowScores(LoadedCtrModel loaded, std::unique_ptr<CtrBatcher> batcher);
+
+  absl::StatusOr<CtrBatch> BatchOf(std::span<const Impression> rows);
 
   const LoadedCtrModel loaded_;
   const std::unique_ptr<CtrBatcher> batcher_;

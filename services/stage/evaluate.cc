@@ -25,6 +25,7 @@
 #include "common/dataset/impression_stream.h"
 #include "common/store/snapshot.h"
 #include "common/tensors/torch_status.h"
+#include "services/stage/attention_json.h"
 #include "services/stage/ctr_metrics_json.h"
 #include "services/stage/ctr_row_scores.h"
 #include "services/stage/kept_scores.h"
@@ -50,12 +51,15 @@ constexpr char kAll[] = "all";
 constexpr char kNoUser[] = "user";
 constexpr char kNoPoi[] = "poi";
 constexpr char kNoTexts[] = "texts";
+// What its scene encoder looks at.
+constexpr char kAttention[] = "attention";
 
 // A model and what it says about the part that is being scored.
 struct Candidate {
   std::string name;
   std::unique_ptr<RowScores> model;
-  std::map<std::string, ModelScores> scores;  // By what it was told.
+  std::map<std::string, ModelScores> scores = {};  // By what it was told.
+  std::vector<torch::Tensor> attention = {};       // By batch, of test rows.
 
   std::string KeyOf(const std::string& told) const { return name + "/" + told; }
 };
@@ -132,7 +136,7 @@ absl::Status OpenModels(Evaluation& evaluation) {
     LARR_ASSIGN_OR_RETURN(const auto folder,
                           evaluation.context.Input(kRole + align.name()));
     LARR_ASSIGN_OR_RETURN(auto model, OpenModel(evaluation, folder));
-    evaluation.models.push_back({align.name(), std::move(model), {}});
+    evaluation.models.push_back({align.name(), std::move(model)});
   }
   if (evaluation.models.empty())
     return absl::InvalidArgumentError(
@@ -151,10 +155,10 @@ std::vector<Impression> Without(config::v1::Side side,
   return told;
 }
 
-// What a model says of the rows.
-absl::Status ScoreBatch(const Candidate& candidate,
-                        std::span<const Impression> rows, bool with_missing,
-                        BatchScores& scores) {
+// What a model says of the rows: of test rows also where it looks, of others
+// also what it says when something is missing.
+absl::Status ScoreBatch(const Candidate& candidate, Part part,
+                        std::span<const Impression> rows, BatchScores& scores) {
   const auto score = [&](const char* told, std::span<const Impression> of,
                          bool with_texts) -> absl::Status {
     LARR_ASSIGN_OR_RETURN(scores[candidate.KeyOf(told)],
@@ -162,7 +166,13 @@ absl::Status ScoreBatch(const Candidate& candidate,
     return absl::OkStatus();
   };
   LARR_RETURN_IF_ERROR(score(kAll, rows, true));
-  if (!with_missing || candidate.model->is_slow()) return absl::OkStatus();
+  if (part == Part::kTest) {
+    if (candidate.model->scene_features().empty()) return absl::OkStatus();
+    LARR_ASSIGN_OR_RETURN(scores[candidate.KeyOf(kAttention)],
+                          candidate.model->Attention(rows));
+    return absl::OkStatus();
+  }
+  if (candidate.model->is_slow()) return absl::OkStatus();
   LARR_RETURN_IF_ERROR(score(kNoUser, Without(config::v1::USER, rows), true));
   LARR_RETURN_IF_ERROR(score(kNoPoi, Without(config::v1::POI, rows), true));
   return candidate.model->reads_texts() ? score(kNoTexts, rows, false)
@@ -186,8 +196,7 @@ absl::StatusOr<BatchScores> ScoreRows(Evaluation& evaluation, Part part,
   if (auto kept = evaluation.kept.Find(key)) return *std::move(kept);
   BatchScores scores;
   for (const Candidate& model : evaluation.models)
-    LARR_RETURN_IF_ERROR(
-        ScoreBatch(model, rows, part == Part::kValidation, scores));
+    LARR_RETURN_IF_ERROR(ScoreBatch(model, part, rows, scores));
   LARR_RETURN_IF_ERROR(evaluation.kept.Keep(key, scores));
   Report(evaluation);
   return scores;
@@ -215,6 +224,8 @@ absl::Status AddScores(const BatchScores& scores,
       const auto found = scores.find(model.KeyOf(told));
       if (found != scores.end()) model.scores[told].Add(found->second);
     }
+    const auto attention = scores.find(model.KeyOf(kAttention));
+    if (attention != scores.end()) model.attention.push_back(attention->second);
     all.push_back(scores.at(model.KeyOf(kAll)));
   }
   return file == nullptr ? absl::OkStatus() : file->Append(rows, all);
@@ -315,6 +326,10 @@ void JudgePart(Evaluation& evaluation, Part part, const PartRows& rows,
     judge(model.scores[kAll], metrics, files.replicates["models"][model.name]);
     if (part == Part::kValidation)
       metrics["missing"] = MissingJson(model, rows);
+    if (!model.attention.empty())
+      metrics["attention"] =
+          AttentionJson(model.model->scene_features(),
+                        torch::cat(model.attention), rows.slices);
   }
   if (!rows.truth.ctr.empty())
     judge(rows.truth, files.metrics["bayes"], files.replicates["bayes"]);

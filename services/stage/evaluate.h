@@ -3,7 +3,11 @@
 // Scores the validation and test rows by every model of the run. Writes
 //
 //   metrics.json    {"dataset", "bootstrap_samples", "pois",
-//                    "models": {name: {"validation", "test", "missing"}},
+//                    "models": {name: {"validation", "test", "missing",
+"attention"
+}
+}
+,
 //                    "bayes": {"validation", "test"}}
 //   replicates.json  {"draws", "unit": "group", "seed",
 //                    "models": {name: {"all", "slices"}},
@@ -19,8 +23,9 @@
 // dataset; then, with `sample_fraction`, `sample`. `missing` says how AUC on
 // validation rows falls when the user or the POI is in no table, or when every
 // text is replaced by its trained default; a P5, which is slow and has none, is
-// not asked. `bayes` is the hidden truth scored
-// as a model is, where the dataset knows it.
+// not asked. `attention` says what LARR's agg looks at in test rows
+// (attention_json.h). `bayes` is the hidden truth scored as a model is, where
+// the dataset knows it.
 //
 // replicates.json holds the metrics of test rows in each draw of the bootstrap,
 // PartMetrics::replicates. Evaluations of equal seeds and test rows took the
@@ -39,8 +44,8 @@
 
 #include "services/stage/stage.h"
 
-namespace larr::stage {
+    namespace larr::stage {
 
-absl::Status RunEvaluate(StageContext& context);
+  absl::Status RunEvaluate(StageContext & context);
 
 }  // namespace larr::stage

@@ -27,7 +27,7 @@
 
 namespace larr::stage {
 
-// Probabilities of one batch, float32 [B, tasks], by any name.
+// Of one batch, by any name: float32, a row for each of its rows.
 using BatchScores = std::map<std::string, torch::Tensor>;
 
 class KeptScores {

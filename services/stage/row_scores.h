@@ -6,10 +6,13 @@
 // Threads: one at a time.
 #pragma once
 
+#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <torch/types.h>
 
 #include <span>
+#include <string>
+#include <vector>
 
 #include "common/dataset/impression_stream.h"
 
@@ -31,6 +34,16 @@ class RowScores {
   // with index -1, and every text without `with_texts`.
   virtual absl::StatusOr<torch::Tensor> Score(std::span<const Impression> rows,
                                               bool with_texts) = 0;
+
+  // The texts that its scene encoder weighs against each other, by feature;
+  // none where it does not.
+  virtual std::vector<std::string> scene_features() const { return {}; }
+  // The weights of those texts, and of agg itself behind them: float32
+  // [B, r + 1], rows sum to 1. REQUIRES: scene_features()
+  virtual absl::StatusOr<torch::Tensor> Attention(
+      std::span<const Impression> /*rows*/) {
+    return absl::UnimplementedError("this model weighs no texts");
+  }
 };
 
 }  // namespace larr::stage

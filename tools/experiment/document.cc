@@ -24,7 +24,7 @@ Json ToJson(const Plot& plot) {
   Json json = {{"caption", plot.caption},   {"x_title", plot.x_title},
                {"rows", plot.rows},         {"logarithmic", plot.logarithmic},
                {"diagonal", plot.diagonal}, {"markers", plot.markers},
-               {"series", Json::array()}};
+               {"scatter", plot.scatter},   {"series", Json::array()}};
   for (const Series& series : plot.series) {
     Json points = Json::array();
     for (const Point& p : series.points)

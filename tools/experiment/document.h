@@ -46,6 +46,7 @@ struct Plot {
   bool logarithmic = false;  // x
   bool diagonal = false;     // with the line y = x
   bool markers = false;      // a dot on each point
+  bool scatter = false;      // dots alone, in a plane without scales
 };
 
 // A long text behind a line that opens it: on the page alone.

@@ -200,6 +200,7 @@ Document MakeExperimentReport(const Findings& findings,
   for (Section& section :
        std::vector{SliceSection(findings), CalibrationSection(findings),
                    CurveSection(findings), TextStageSection(findings),
+                   AttentionSection(findings), MapSection(findings),
                    RerunSection(findings, size)}) {
     if (!section.tables.empty() || !section.plots.empty())
       sections.push_back(std::move(section));

@@ -9,6 +9,7 @@
 
 #include "common/base/status_macros.h"
 #include "services/embedding/poi_index.h"
+#include "tools/experiment/places.h"
 
 namespace larr::experiment {
 namespace {
@@ -16,40 +17,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int kTop = 10;
-
-// Where a POI is, and what it says that it cooks.
-struct Place {
-  std::string city;
-  std::string category;
-};
-
-// Of every POI of the snapshot.
-absl::StatusOr<std::map<std::string, Place>> ReadPlaces(
-    const Snapshot& snapshot, const city::World& world) {
-  std::map<std::string, std::string> city_of;
-  for (const city::City& city : world.cities)
-    for (const city::District& district : city.districts)
-      city_of[district.name] = city.name;
-  std::map<std::string, Place> places;
-  LARR_RETURN_IF_ERROR(snapshot.ForEachEntity(
-      config::v1::POI, [&](std::string_view id, const auto& row) {
-        const auto text = [&row](const char* column) {
-          const auto found = row.columns().find(column);
-          return found == row.columns().end() ? ""
-                                              : found->second.string_value();
-        };
-        const auto city = city_of.find(text("district"));
-        if (city != city_of.end())
-          places[std::string(id)] = {city->second, text("category")};
-        return absl::OkStatus();
-      }));
-  if (places.empty())
-    return absl::FailedPreconditionError(
-        fmt::format("{} has no POI of the simulated city: recall by region is "
-                    "measured there alone",
-                    snapshot.folder().string()));
-  return places;
-}
 
 // Shares of a set of POIs.
 struct Shares {

@@ -14,7 +14,7 @@
 //   cuisine_share_in_city  of the POIs in the region
 // and "regions": [{"region", "precision", "cuisine_share"}].
 //
-// Cuisine is the category that the platform shows, wrong for one POI in seven.
+// Cuisine is the category that the platform shows (places.h).
 //
 // Threads:  one.
 // Errors:   kFailedPrecondition  the snapshot is of another embedder, or of

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // larr_city_recall: the paper's case study on a trained language model
-// (recall.h), as JSON on stdout. `larrctl experiment run` calls it.
+// (recall.h), with a map of the POIs (poi_map.h), as JSON on stdout. `larrctl experiment run` calls it.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
@@ -13,10 +13,13 @@
 #include "common/config/text_proto.h"
 #include "examples/city/embedded.h"
 #include "services/embedding/llm_encoder.h"
+#include "tools/experiment/poi_map.h"
 #include "tools/experiment/recall.h"
 
 namespace larr::experiment {
 namespace {
+
+constexpr size_t kMapPois = 500;  // 10 KB of JSON
 
 absl::Status Run(const std::string& checkpoint, const std::string& snapshot,
                  const std::string& embed) {
@@ -27,8 +30,8 @@ absl::Status Run(const std::string& checkpoint, const std::string& snapshot,
                         ParseTextProto<config::v1::EmbedConfig>(embed));
   LARR_ASSIGN_OR_RETURN(const auto encoder,
                         OpenLlmEncoder(checkpoint, config, 0));
-  LARR_ASSIGN_OR_RETURN(const auto json,
-                        MeasureRecall(*opened, world, *encoder));
+  LARR_ASSIGN_OR_RETURN(auto json, MeasureRecall(*opened, world, *encoder));
+  LARR_ASSIGN_OR_RETURN(json["map"], MapPois(*opened, world, kMapPois));
   fmt::print("{}\n", json.dump());
   return absl::OkStatus();
 }

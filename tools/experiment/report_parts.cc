@@ -167,6 +167,57 @@ void AddRegions(const ArmFindings& arm, const Json& recall, Table& table) {
   table.rows.push_back(std::move(row));
 }
 
+// Mean over an arm's seeds; empty where no shard tells.
+std::vector<double> AttentionOf(const ArmFindings& arm,
+                                const std::string& slice) {
+  std::vector<double> mean;
+  int seeds = 0;
+  for (const Json* result : arm.results) {
+    const Json told = (*result)["metrics"].value("attention", Json::object());
+    const Json weights =
+        slice.empty()
+            ? told.value("all", Json())
+            : told.value("slices", Json::object()).value(slice, Json());
+    if (!weights.is_array()) continue;
+    mean.resize(weights.size());
+    for (size_t i = 0; i < weights.size(); ++i)
+      mean[i] += weights[i].get<double>();
+    ++seeds;
+  }
+  for (double& weight : mean) weight /= seeds;
+  return mean;
+}
+
+std::vector<std::string> AttendedBy(const ArmFindings& arm) {
+  for (const Json* result : arm.results) {
+    const Json& metrics = (*result)["metrics"];
+    if (metrics.contains("attention"))
+      return metrics["attention"]["features"].get<std::vector<std::string>>();
+  }
+  return {};
+}
+
+std::vector<std::string> AttentionRow(const std::string& name,
+                                      const std::vector<double>& weights) {
+  std::vector<std::string> row = {name};
+  for (const double weight : weights) row.push_back(PercentText(weight));
+  return row;
+}
+
+// The same POIs twice, by the two names that each has: `at` is the name's
+// position within a point.
+Plot MapPlot(const std::string& caption, const Json& map, const char* names,
+             size_t at) {
+  Plot plot{caption, "", {}};
+  plot.scatter = true;
+  for (const Json& name : map[names])
+    plot.series.push_back({name.get<std::string>(), {}});
+  for (const Json& point : map["points"])
+    plot.series[point[at].get<size_t>()].points.push_back(
+        {point[0].get<double>(), point[1].get<double>()});
+  return plot;
+}
+
 }  // namespace
 
 std::string KindName(const config::v1::ExperimentArm& arm) {
@@ -294,6 +345,68 @@ Section TextStageSection(const Findings& findings) {
   }
   for (Table& table : std::vector{regions, losses, recall})
     if (!table.rows.empty()) section.tables.push_back(std::move(table));
+  return section;
+}
+
+Section AttentionSection(const Findings& findings) {
+  Section section{"What the scene encoder looks at",
+                  {"Weights that agg gives to each text and to itself, means "
+                   "over heads, test rows and seeds."}};
+  const ArmFindings* last = nullptr;
+  Plot plot{"weight by feature", "", {}};
+  for (const ArmFindings& arm : findings.arms) {
+    const auto features = AttendedBy(arm);
+    // Arms that read other features have other columns.
+    if (features.empty() || (last && features != plot.rows)) continue;
+    if (last == nullptr) {
+      plot.rows = features;
+      section.tables.push_back({"", {"arm"}, {}});
+      for (const std::string& name : features)
+        section.tables[0].headers.push_back(name);
+    }
+    last = &arm;
+    const auto weights = AttentionOf(arm, "");
+    section.tables[0].rows.push_back(AttentionRow(arm.title(), weights));
+    Series series{arm.title(), {}};
+    for (size_t i = 0; i < weights.size(); ++i)
+      series.points.push_back({static_cast<double>(i), weights[i]});
+    plot.series.push_back(std::move(series));
+  }
+  if (last == nullptr) return section;
+  section.plots.push_back(std::move(plot));
+  Table slices{fmt::format("{}, by slice:", last->title()),
+               section.tables[0].headers,
+               {}};
+  slices.headers[0] = "slice";
+  for (const std::string& slice : SliceNames(findings)) {
+    const auto weights = AttentionOf(*last, slice);
+    if (!weights.empty()) slices.rows.push_back(AttentionRow(slice, weights));
+  }
+  if (!slices.rows.empty()) section.tables.push_back(std::move(slices));
+  return section;
+}
+
+Section MapSection(const Findings& findings) {
+  Section section{
+      "Where the vectors put POIs",
+      {"A part of the POIs, by the two principal components of their "
+       "descriptions' vectors, of each language model. The category is what "
+       "the platform shows, wrong for one POI in seven."}};
+  std::set<std::string> drawn;
+  for (const ArmFindings& arm : findings.arms) {
+    const Json* result = First(arm);
+    if (result == nullptr || !result->contains("recall")) continue;
+    const Json& recall = (*result)["recall"];
+    if (!recall.contains("map") || !drawn.insert(recall["map"].dump()).second)
+      continue;
+    const std::string share = fmt::format(
+        "{} of the variance", PercentText(Number(recall["map"], "explained")));
+    section.plots.push_back(
+        MapPlot(fmt::format("{}: by city, {}", arm.title(), share),
+                recall["map"], "cities", 2));
+    section.plots.push_back(MapPlot(fmt::format("{}: by category", arm.title()),
+                                    recall["map"], "categories", 3));
+  }
   return section;
 }
 

@@ -91,6 +91,28 @@ TEST_CASE("A kind of pair without weight has no say") {
                                                  {world.kind, wrong})));
 }
 
+TEST_CASE("Within groups, what a group has in common does not count") {
+  // Each pair is of one of two groups that lie far apart in direction 5.
+  World world;
+  for (int64_t i = 0; i < kPairs; ++i) {
+    world.kind.pairs[i].group = i % 2 ? "odd" : "even";
+    for (const int64_t row : {2 * i, 2 * i + 1})
+      world.states[row][5] += i % 2 ? 3 : -3;
+  }
+  // The distance of the groups, of a vector's length.
+  const auto distance = [&] {
+    const Tensor rest = world.Vectors(kWidth).narrow(1, 1, kWidth - 1);
+    const Tensor means = rest.view({kPairs / 2, 2, 2, -1}).mean({0, 2});
+    return (means[0] - means[1]).norm().item<double>() / 2;
+  };
+  world.kind.within_groups = 0;
+  CHECK(distance() > 0.6);
+  world.kind.within_groups = 1;
+  CHECK(distance() < 0.1);
+  // And what the sides of a pair share is still found.
+  CHECK(Accuracy(world.Vectors(6)) > 0.8);
+}
+
 TEST_CASE("Principal components are those of a plain SVD, slot by slot") {
   const World world;
   const Tensor components = FitPrincipalComponents(world.states, world.slot);

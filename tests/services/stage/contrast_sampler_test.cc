@@ -263,6 +263,9 @@ TEST_CASE("Slot pairs: every pair once, as lists of distinct slot texts") {
   const auto& order = all.pairs[2].front();
   CHECK(order.a.size() == 3);  // Profile, history, weather.
   CHECK(order.b.size() == 3);
+  for (const auto& pair : all.pairs[0]) CHECK(pair.same_value.empty());
+  for (const size_t kind : {1, 2})
+    for (const auto& pair : all.pairs[kind]) CHECK(!pair.same_value.empty());
 
   // Stops at the bound, having taken all kinds in turn.
   const SlotPairSample some = sampler.DrawSlotPairs(20);

@@ -57,6 +57,18 @@ TEST_CASE("a recommender scores rows, with texts and without") {
   CHECK(torch::allclose(first, scores.narrow(0, 0, 7), 1e-4, 1e-6));
   const auto without = model->Score(rows, false).value();
   CHECK(torch::equal(scores, without) == !has_texts);
+
+  CHECK(model->scene_features().empty() == !has_texts);
+  if (!has_texts) {
+    CHECK_FALSE(model->Attention(rows).ok());
+    return;
+  }
+  const auto weights = model->Attention(rows).value();
+  CHECK(weights.size(0) == 60);
+  CHECK(weights.size(1) ==
+        static_cast<int64_t>(model->scene_features().size()) + 1);
+  CHECK(weights.min().item<double>() > 0);
+  CHECK(torch::allclose(weights.sum(1), torch::ones(60)));
 }
 
 TEST_CASE("a model of another embedder scores nothing") {

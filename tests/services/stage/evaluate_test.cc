@@ -78,6 +78,14 @@ TEST_CASE("metrics and scores of every model") {
   REQUIRE(json["models"]["ple"]["missing"]["user"]["ctr_auc"] <
           json["models"]["ple"]["validation"]["ctr_auc"]);
   REQUIRE_FALSE(json["models"]["ple"]["missing"].contains("texts"));
+  REQUIRE_FALSE(json["models"]["ple"].contains("attention"));
+  const auto& attention = json["models"]["larr"]["attention"];
+  REQUIRE(attention["features"].back() == "agg");
+  double sum = 0;
+  for (const auto& weight : attention["all"]) sum += weight.get<double>();
+  REQUIRE(attention["all"].size() == attention["features"].size());
+  REQUIRE(sum == Approx(1));
+  REQUIRE_FALSE(attention["slices"].contains("cold"));  // It has no rows.
 
   auto file =
       ParquetFile::Open(fixture.path() / "evaluate/scores.parquet").value();

@@ -2,12 +2,14 @@
 #include "tools/experiment/recall.h"
 
 #include <catch2/catch.hpp>
+#include <map>
 #include <string>
 #include <vector>
 
 #include "examples/city/embedded.h"
 #include "tests/testing/snapshot_fixture.h"
 #include "tests/testing/temp_dir.h"
+#include "tools/experiment/poi_map.h"
 
 namespace larr::experiment {
 namespace {
@@ -86,6 +88,28 @@ TEST_CASE("Recall by region is measured against chance", "[experiment]") {
   CHECK((*recall)["cuisine_share_in_city"].get<double>() == Approx(0.5));
   CHECK((*recall)["cuisine_share_chance"].get<double>() < 0.15);
   CHECK((*recall)["regions"].size() == 12);
+}
+
+TEST_CASE("A map of POIs has what their vectors differ by", "[experiment]") {
+  const larr::testing::TempDir dir;
+  auto world = city::ParseWorld(city::kDishesCsv, city::kCitiesCsv);
+  REQUIRE(world.ok());
+  const auto snapshot = MakeSnapshot(dir.path(), *world, "fp");
+  const auto map = MapPois(*snapshot, *world, 120);
+  INFO(map.status().ToString());
+  REQUIRE(map.ok());
+  CHECK((*map)["cities"].size() == kDim);
+  // Twelve places equally far apart: eleven directions, equally long.
+  CHECK((*map)["explained"].get<double>() == Approx(2.0 / 11).epsilon(0.01));
+  REQUIRE((*map)["points"].size() == 120);
+  std::map<int, std::pair<double, double>> place_of;
+  for (const auto& point : (*map)["points"]) {
+    const std::pair<double, double> at{point[0], point[1]};
+    const auto known = place_of.emplace(point[2].get<int>(), at).first->second;
+    CHECK(known.first == Approx(at.first).margin(1e-6));
+    CHECK(known.second == Approx(at.second).margin(1e-6));
+    CHECK(point[3].get<size_t>() < (*map)["categories"].size());
+  }
 }
 
 TEST_CASE("A snapshot of another embedder is refused", "[experiment]") {

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/experiment/experiment_report.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+
+#include "tests/testing/temp_dir.h"
+#include "tests/tools/experiment/sample_experiment.h"
+
+namespace larr::experiment {
+namespace {
+
+// Arm b with two seeds that look at other things, and one map.
+Results TwoSeeds(const std::filesystem::path& folder,
+                 const Experiment& experiment) {
+  Results results = *Results::Read(folder);
+  for (int seed = 1; seed <= 2; ++seed) {
+    Json result = testing::FakeResult(
+        MakeShard(experiment, experiment.spec.arms(1), seed), 0.7);
+    const double menu = 0.25 * seed;
+    result["metrics"]["attention"] = {{"features", {"weather", "menu", "agg"}},
+                                      {"all", {0.5 - menu, menu, 0.5}},
+                                      {"slices", {{"cold", {0.0, 1.0, 0.0}}}}};
+    result["recall"] = {{"top", 10},
+                        {"map",
+                         {{"cities", {"Oslo", "Rome"}},
+                          {"categories", {"Soup"}},
+                          {"explained", 0.25},
+                          {"points", {{1.0, 2.0, 1, 0}, {3.0, 4.0, 0, 0}}}}}};
+    REQUIRE(results.Add(result).ok());
+  }
+  return results;
+}
+
+const Section* Find(const Document& document, const std::string& title) {
+  const auto at = std::find_if(
+      document.sections.begin(), document.sections.end(),
+      [&](const Section& section) { return section.title == title; });
+  return at == document.sections.end() ? nullptr : &*at;
+}
+
+TEST_CASE("Attention is the mean of an arm's seeds", "[experiment]") {
+  const larr::testing::TempDir dir;
+  const Experiment sample = testing::LoadSample(dir.path());
+  const Results results = TwoSeeds(dir.path() / "r", sample);
+  const Document report =
+      MakeExperimentReport(Collect(sample, results), "tiny");
+  const Section* section = Find(report, "What the scene encoder looks at");
+  REQUIRE(section != nullptr);
+  REQUIRE(section->tables.size() == 2);
+  CHECK(section->tables[0].headers ==
+        std::vector<std::string>{"arm", "weather", "menu", "agg"});
+  CHECK(section->tables[0].rows == std::vector<std::vector<std::string>>{
+                                       {"b", "12.5 %", "37.5 %", "50.0 %"}});
+  CHECK(section->tables[1].rows == std::vector<std::vector<std::string>>{
+                                       {"cold", "0.0 %", "100.0 %", "0.0 %"}});
+  CHECK(section->plots.at(0).rows.size() == 3);
+}
+
+TEST_CASE("POIs are drawn twice, once for each language model",
+          "[experiment]") {
+  const larr::testing::TempDir dir;
+  const Experiment sample = testing::LoadSample(dir.path());
+  const Results results = TwoSeeds(dir.path() / "r", sample);
+  const Document report =
+      MakeExperimentReport(Collect(sample, results), "tiny");
+  const Section* section = Find(report, "Where the vectors put POIs");
+  REQUIRE(section != nullptr);
+  REQUIRE(section->plots.size() == 2);
+  const Plot& by_city = section->plots[0];
+  CHECK(by_city.caption == "b: by city, 25.0 % of the variance");
+  REQUIRE(by_city.series.size() == 2);
+  CHECK(by_city.series[1].name == "Rome");
+  CHECK(by_city.series[1].points.at(0).x == 1);
+  CHECK(section->plots[1].series.at(0).points.size() == 2);
+}
+
+TEST_CASE("What no shard tells has no section", "[experiment]") {
+  const larr::testing::TempDir dir;
+  const Experiment sample = testing::LoadSample(dir.path());
+  Results results = *Results::Read(dir.path() / "r");
+  const Document report =
+      MakeExperimentReport(Collect(sample, results), "tiny");
+  CHECK(Find(report, "What the scene encoder looks at") == nullptr);
+  CHECK(Find(report, "Where the vectors put POIs") == nullptr);
+}
+
+}  // namespace
+}  // namespace larr::experiment
