@@ -52,12 +52,12 @@ CtrTrainer::CtrTrainer(CtrModel& model, const AlignConfig& config,
   }
 }
 
-absl::StatusOr<StepLoss> CtrTrainer::Step(const CtrBatch& batch) {
+absl::StatusOr<StepLoss> CtrTrainer::Step(const CtrBatch& batch, double pace) {
   return GuardTorch("training step", [&]() -> absl::StatusOr<StepLoss> {
     StepLoss loss;
     const auto gathered = Backward(WithDefaults(batch), loss);
     LARR_RETURN_IF_ERROR(CheckFinite(loss));
-    Update(gathered);
+    Update(gathered, pace);
     return loss;
   });
 }
@@ -118,15 +118,18 @@ absl::Status CtrTrainer::CheckFinite(const StepLoss& loss) const {
       step_ + 1, loss.total));
 }
 
-void CtrTrainer::Update(const EmbeddingTables::Gathered& gathered) {
+void CtrTrainer::Update(const EmbeddingTables::Gathered& gathered,
+                        double pace) {
   ++step_;
   const torch::NoGradGuard no_grad;
-  UpdateParameters(/*decay=*/false);
-  UpdateParameters(/*decay=*/true);
-  row_adam_.Step(gathered, step_, adam_, model_.tables().weight());
+  AdamOptions adam = adam_;
+  adam.learning_rate *= pace;
+  UpdateParameters(adam.learning_rate, /*decay=*/false);
+  UpdateParameters(adam.learning_rate, /*decay=*/true);
+  row_adam_.Step(gathered, step_, adam, model_.tables().weight());
 }
 
-void CtrTrainer::UpdateParameters(bool decay) {
+void CtrTrainer::UpdateParameters(double learning_rate, bool decay) {
   std::vector<Tensor> changed, gradients, first, second;
   for (size_t i = 0; i < parameters_.size(); ++i) {
     if (decays_[i] != decay || !parameters_[i].grad().defined()) continue;
@@ -138,8 +141,8 @@ void CtrTrainer::UpdateParameters(bool decay) {
   if (changed.empty()) return;
   const std::vector<Tensor> steps(
       changed.size(), torch::scalar_tensor(static_cast<double>(step_)));
-  at::_fused_adamw_(changed, gradients, first, second, {}, steps,
-                    adam_.learning_rate, adam_.beta1, adam_.beta2,
+  at::_fused_adamw_(changed, gradients, first, second, {}, steps, learning_rate,
+                    adam_.beta1, adam_.beta2,
                     decay ? config_.weight_decay() : 0, adam_.epsilon,
                     /*amsgrad=*/false, /*maximize=*/false);
 }

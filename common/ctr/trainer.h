@@ -45,9 +45,11 @@ class CtrTrainer {
   // Steps made so far, over all restarts.
   int64_t step() const { return step_; }
 
+  // `pace`: of the learning rate, for this step.
+  //
   // Errors: kInternal     LibTorch failed
   //         kOutOfRange   loss or gradient is not finite; nothing was changed
-  absl::StatusOr<StepLoss> Step(const CtrBatch& batch);
+  absl::StatusOr<StepLoss> Step(const CtrBatch& batch, double pace = 1);
 
   // Model, moments and step, in one safetensors file; with them tensors of the
   // caller's, which Restore overwrites.
@@ -64,8 +66,8 @@ class CtrTrainer {
   // Loss and gradients of a batch.
   EmbeddingTables::Gathered Backward(const CtrBatch& batch, StepLoss& loss);
   absl::Status CheckFinite(const StepLoss& loss) const;
-  void Update(const EmbeddingTables::Gathered& gathered);
-  void UpdateParameters(bool decay);
+  void Update(const EmbeddingTables::Gathered& gathered, double pace);
+  void UpdateParameters(double learning_rate, bool decay);
   // The model's own tensors and the optimizer's, by name.
   Tensors State() const;
 

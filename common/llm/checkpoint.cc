@@ -60,6 +60,14 @@ torch::ScalarType DtypeOf(config::v1::Precision precision) {
   return precision == config::v1::FP32 ? torch::kFloat32 : torch::kBFloat16;
 }
 
+Pooling PoolingOf(const config::v1::EmbedderConfig& config) {
+  return config.mean_pooling() ? Pooling::kMean : Pooling::kLastToken;
+}
+
+Pooling PoolingOf(const config::v1::ContrastConfig& config) {
+  return config.mean_pooling() ? Pooling::kMean : Pooling::kLastToken;
+}
+
 absl::StatusOr<Checkpoint> ReadCheckpoint(const fs::path& folder,
                                           torch::ScalarType dtype) {
   LARR_ASSIGN_OR_RETURN(auto config, ReadLlmConfig(folder / "config.json"));
@@ -198,6 +206,7 @@ absl::StatusOr<std::string> EmbedderFingerprint(
   std::string text =
       fmt::format("max_tokens {}\nprecision {}\n", head.config.max_tokens(),
                   DtypeOf(precision) == torch::kFloat32 ? "fp32" : "bf16");
+  if (head.config.mean_pooling()) text += "mean pooling\n";
   for (const auto& slot : head.config.slots())
     text += fmt::format("slot {}\n", slot);
   for (const auto& name : names) {

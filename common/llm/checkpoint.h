@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "common/llm/llm_config.h"
+#include "common/llm/pooling.h"
 #include "common/llm/tokenizer.h"
 #include "common/llm/weights.h"
 #include "larr/config/v1/model.pb.h"
@@ -41,6 +42,9 @@ struct EmbedderHead {
   config::v1::EmbedderConfig config;
   torch::Tensor projection;  // float32 [embedding_dim, h], eq. 10
 };
+
+Pooling PoolingOf(const config::v1::EmbedderConfig& config);
+Pooling PoolingOf(const config::v1::ContrastConfig& config);
 
 // The numbers to compute in; unspecified means BF16.
 torch::ScalarType DtypeOf(config::v1::Precision precision);
@@ -74,7 +78,7 @@ absl::Status WriteCheckpoint(const std::filesystem::path& folder,
                              torch::ScalarType dtype, const EmbedderHead* head);
 
 // Identity of the vectors that an embedder makes: SHA-256 over its weights,
-// projection, tokenizer, slots and the precision.
+// projection, pooling, tokenizer, slots and the precision.
 absl::StatusOr<std::string> EmbedderFingerprint(
     const std::filesystem::path& folder, config::v1::Precision precision);
 

@@ -84,11 +84,16 @@ Tokenized Embedder::Impl::Tokenize(std::span<const std::string> texts,
 torch::Tensor Embedder::Impl::Run(std::span<const TokenIds> texts) const {
   const PackedBatch batch = Pack(texts);
   auto x = torch::embedding(embedding, batch.ids).to(torch::kFloat32);
-  layers.Run(batch, x, /*last_only=*/!options.deterministic);
-  if (!options.deterministic) x = x.index_select(0, batch.last);
+  const Pooling pooling = PoolingOf(head.config);
+  const bool last_only =
+      pooling == Pooling::kLastToken && !options.deterministic;
+  layers.Run(batch, x, last_only);
+  if (last_only) x = Pool(x, batch, pooling);
   x = x * torch::rsqrt(x.square().mean(-1, true) + config.norm_epsilon) * norm;
-  x = at::linear(x, head.projection);
-  return options.deterministic ? x.index_select(0, batch.last) : x;
+  if (last_only) return at::linear(x, head.projection);
+  // The projection of a mean is the mean of projections, which is as wide as
+  // ours: of many rows, and a row always meets the same arithmetic.
+  return Pool(at::linear(x, head.projection), batch, pooling);
 }
 
 absl::Status Embedder::Impl::EmbedChunk(size_t first,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Texts to vectors: the last hidden state at a text's last token, the end
-// token of its slot, through the projection of stage 2 (eq. 10 and 22).
+// token of its slot, or the mean over its tokens, through the projection of
+// stage 2 (eq. 10 and 22).
 //
 // Texts are tokenised on a thread of their own, ahead of the model. Within a
 // few thousand texts the order is by length, and batches are filled by tokens,

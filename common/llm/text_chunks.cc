@@ -39,9 +39,9 @@ Tensor EncodeAll(const std::vector<Texts>& chunks, const EncodeTexts& encode) {
 
 }  // namespace
 
-Tensor LastStates(Texts texts, const Decoder& decoder) {
+Tensor LastStates(Texts texts, const Decoder& decoder, Pooling pooling) {
   const PackedBatch batch = Pack(texts);
-  return decoder.Hidden(batch).index_select(0, batch.last).to(torch::kFloat32);
+  return Pool(decoder.Hidden(batch).to(torch::kFloat32), batch, pooling);
 }
 
 Tensor EncodeInChunks(Texts texts, int64_t tokens_per_chunk,

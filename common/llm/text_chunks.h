@@ -20,6 +20,7 @@
 #include <span>
 
 #include "common/llm/decoder.h"
+#include "common/llm/pooling.h"
 #include "common/llm/tokenizer.h"
 
 namespace larr {
@@ -27,10 +28,10 @@ namespace larr {
 // Texts to their vectors, [texts, d]; a function of the texts alone.
 using EncodeTexts = std::function<torch::Tensor(std::span<const TokenIds>)>;
 
-// The last hidden states of texts, float32 [texts, h] (eq. 10, 22).
+// The last layer's states of texts, float32 [texts, h] (eq. 10, 22).
 // REQUIRES: no text is empty
 torch::Tensor LastStates(std::span<const TokenIds> texts,
-                         const Decoder& decoder);
+                         const Decoder& decoder, Pooling pooling);
 
 // Vectors of all texts, without gradients. A chunk has at most
 // `tokens_per_chunk` tokens, or one text.

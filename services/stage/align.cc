@@ -250,12 +250,17 @@ absl::StatusOr<Trained> Train(Align& align,
   ReadAhead<CtrBatch> batches(steps - trainer.step(), [&reader] {
     return GuardTorch("making a batch", [&reader] { return reader.Next(); });
   });
+  const auto pace = [&] {
+    return align.config.linear_decay()
+               ? static_cast<double>(steps - trainer.step()) / steps
+               : 1.0;
+  };
   Trained trained;
   auto start = Clock::now();
   int64_t rows = 0;
   while (trainer.step() < steps && !training.ended()) {
     LARR_ASSIGN_OR_RETURN(const CtrBatch batch, batches.Next());
-    LARR_ASSIGN_OR_RETURN(const StepLoss loss, trainer.Step(batch));
+    LARR_ASSIGN_OR_RETURN(const StepLoss loss, trainer.Step(batch, pace()));
     rows += batch.rows();
     trained.seconds = SecondsSince(start);
     trained.throughput = static_cast<double>(rows) / trained.seconds;

@@ -142,6 +142,7 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
   EmbedderHead head;
   head.config.mutable_slots()->Add(slots.begin(), slots.end());
   head.config.set_max_tokens(config.max_tokens());
+  head.config.set_mean_pooling(config.mean_pooling());
   Decoder decoder(checkpoint.config, checkpoint.weights, first_special,
                   config.frozen_layers());
   LARR_RETURN_IF_ERROR(

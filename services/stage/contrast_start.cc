@@ -58,7 +58,7 @@ absl::StatusOr<TextStates> LastStatesOf(
       states.slot.push_back(text.back());
       tokens += static_cast<int64_t>(text.size());
     }
-    parts.push_back(LastStates(ids, decoder));
+    parts.push_back(LastStates(ids, decoder, PoolingOf(config)));
     const std::chrono::duration<double> seconds =
         std::chrono::steady_clock::now() - start;
     progress.Report(0, config.steps(), std::numeric_limits<double>::quiet_NaN(),

@@ -4,10 +4,7 @@
 //
 //   metrics.json    {"dataset", "bootstrap_samples", "pois",
 //                    "models": {name: {"validation", "test", "missing",
-"attention"
-}
-}
-,
+//                                      "attention"}},
 //                    "bayes": {"validation", "test"}}
 //   replicates.json  {"draws", "unit": "group", "seed",
 //                    "models": {name: {"all", "slices"}},
@@ -44,8 +41,8 @@
 
 #include "services/stage/stage.h"
 
-    namespace larr::stage {
+namespace larr::stage {
 
-  absl::Status RunEvaluate(StageContext & context);
+absl::Status RunEvaluate(StageContext& context);
 
 }  // namespace larr::stage

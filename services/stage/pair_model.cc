@@ -37,8 +37,8 @@ absl::StatusOr<std::vector<TokenIds>> PairModel::Read(
 }
 
 Tensor PairModel::Encode(std::span<const TokenIds> texts) const {
-  return at::linear(at::linear(LastStates(texts, decoder_), coordinates_),
-                    projection_);
+  const Tensor states = LastStates(texts, decoder_, PoolingOf(config_));
+  return at::linear(at::linear(states, coordinates_), projection_);
 }
 
 PairLoss PairModel::Compare(const Tensor& vectors,

@@ -86,6 +86,24 @@ TEST_CASE("weight decay is decoupled, and of matrices alone") {
   }
 }
 
+TEST_CASE("a step at half the pace is half as long") {
+  const Golden golden("larr_steps.safetensors");
+  const auto step = [&](double pace) {
+    auto loaded = LoadCtrModel(GoldenFolder() / "larr").value();
+    CtrTrainer trainer(*loaded.model, Config(loaded.description), 1);
+    REQUIRE(trainer.Step(GoldenBatch(golden, 0), pace).ok());
+    return NamedTensors(*loaded.model);
+  };
+  const auto loaded = LoadCtrModel(GoldenFolder() / "larr").value();
+  const auto whole = step(1), half = step(0.5), none = step(0);
+  for (const auto& [name, before] : NamedTensors(*loaded.model)) {
+    INFO(name);
+    CHECK(torch::equal(none.at(name), before));
+    CHECK(MaxDifference(2 * (half.at(name) - before), whole.at(name) - before) <
+          1e-6);
+  }
+}
+
 // Click follows the sign of a text's first number and of the user's id.
 CtrBatch SyntheticBatch(const CtrModelDescription& description, int64_t rows,
                         uint64_t seed) {

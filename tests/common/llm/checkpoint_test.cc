@@ -172,6 +172,9 @@ TEST_CASE("The fingerprint follows all that a vector depends on") {
   head.config.set_slots(0, "sky");
   CHECK(write("d") != first);
   head = Head();
+  head.config.set_mean_pooling(true);
+  CHECK(write("f") != first);
+  head = Head();
   checkpoint.weights.norm[0] += 1;
   CHECK(write("e") != first);
 }

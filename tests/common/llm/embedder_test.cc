@@ -20,13 +20,14 @@ using testing::Value;
 // The tiny model as an embedder of two slots.
 class TinyEmbedder {
  public:
-  TinyEmbedder() {
+  explicit TinyEmbedder(bool mean_pooling = false) {
     auto checkpoint =
         Value(ReadCheckpoint(testing::TinyFolder(), torch::kFloat32));
     const std::vector<std::string> slots = {"weather", "history"};
     Value(AddSlots(slots, 1, checkpoint));
     EmbedderHead head;
     head.config.set_max_tokens(100);
+    head.config.set_mean_pooling(mean_pooling);
     torch::manual_seed(5);
     head.projection = torch::randn({128, 64}) / 8;
     REQUIRE(
@@ -77,8 +78,9 @@ std::vector<std::string> Texts(size_t count) {
   return texts;
 }
 
-TEST_CASE("Vectors are the projected last states, in the order of the texts") {
-  const TinyEmbedder tiny;
+TEST_CASE("Vectors are the projected states, in the order of the texts") {
+  const bool mean = GENERATE(false, true);
+  const TinyEmbedder tiny(mean);
   const auto texts = Texts(40);
   const auto vectors = tiny.Embed(texts, config::v1::FP32, 200);
   REQUIRE(vectors.size(0) == 40);
@@ -89,8 +91,15 @@ TEST_CASE("Vectors are the projected last states, in the order of the texts") {
   const torch::NoGradGuard no_grad;
   const auto ids = Value(checkpoint.tokenizer.Encode(texts));
   const PackedBatch batch = Pack(ids);
-  const auto expected = at::linear(
-      plain.Hidden(batch).index_select(0, batch.last), head.projection);
+  const torch::Tensor hidden = plain.Hidden(batch);
+  std::vector<torch::Tensor> states;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const auto own = hidden.narrow(0, batch.begin[i], batch.length[i]);
+    states.push_back(mean ? own.mean(0) : own[batch.length[i] - 1]);
+  }
+  const auto expected = at::linear(torch::stack(states), head.projection);
+  CHECK(torch::equal(tiny.Embed(texts, config::v1::FP32, 200, true),
+                     tiny.Embed(texts, config::v1::FP32, 200, true)));
   CHECK(testing::MaxDifference(vectors, expected) < 1e-4);
   CHECK(testing::MinCosine(vectors, expected) > 0.99999);
   CHECK(testing::MinCosine(tiny.Embed(texts, config::v1::BF16, 200), expected) >

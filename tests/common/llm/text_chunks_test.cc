@@ -56,7 +56,7 @@ struct World {
     BackwardInChunks(
         texts, tokens_per_chunk,
         [&](std::span<const TokenIds> chunk) {
-          return LastStates(chunk, decoder);
+          return LastStates(chunk, decoder, Pooling::kLastToken);
         },
         [&](const Tensor& vectors) {
           const Tensor loss =
@@ -103,14 +103,14 @@ TEST_CASE("Chunks hold their tokens, or one text, and give the same vectors") {
     for (const auto& text : chunk) tokens += std::ssize(text);
     CHECK((tokens <= 30 || chunk.size() == 1));
     sizes.push_back(chunk.size());
-    vectors.push_back(LastStates(chunk, world.decoder));
+    vectors.push_back(LastStates(chunk, world.decoder, Pooling::kLastToken));
     return vectors.back();
   };
   const Tensor all = EncodeInChunks(world.texts, 30, encode);
   CHECK_FALSE(all.requires_grad());
   CHECK(sizes.size() > 5);
-  CHECK(testing::MaxDifference(all, LastStates(world.texts, world.decoder)) <
-        1e-4);
+  CHECK(testing::MaxDifference(all, LastStates(world.texts, world.decoder,
+                                               Pooling::kLastToken)) < 1e-4);
   CHECK(EncodeInChunks(world.texts, 1, [&](std::span<const TokenIds> chunk) {
           CHECK(chunk.size() == 1);
           return torch::zeros({1, 2});

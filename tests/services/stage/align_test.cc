@@ -129,6 +129,23 @@ TEST_CASE("max_rows bounds the rows of an epoch") {
   REQUIRE(training["steps"] == 12);
 }
 
+TEST_CASE("with linear_decay the first step is whole, later ones are shorter") {
+  const CtrFixture fixture;
+  const auto weights = [&](int steps, bool decay) {
+    StageConfig config = AlignOf(fixture, "ple");
+    auto& align = *config.mutable_spec()->mutable_align(0);
+    align.set_epochs(1);
+    align.set_max_rows(steps * 16);
+    align.set_linear_decay(decay);
+    const std::string out = std::to_string(steps) + (decay ? "d" : "");
+    REQUIRE(Run(fixture, config, out).ok());
+    const auto loaded = LoadCtrModel(fixture.path() / out).value();
+    return NamedTensors(*loaded.model).at("tables.weight").clone();
+  };
+  CHECK(torch::equal(weights(1, true), weights(1, false)));
+  CHECK_FALSE(torch::equal(weights(4, true), weights(4, false)));
+}
+
 TEST_CASE("vocabularies know training days alone") {
   const CtrFixture fixture;
   // An item of the validation day, which its own snapshot knows.

@@ -70,7 +70,10 @@ TEST_CASE("Three kinds of 4,096 pairs in chunks are those of one shot") {
 }
 
 TEST_CASE("The kinds' losses add up as eq. 21 weighs them") {
-  PairWorld world(DataOf(40), PairConfig(12));
+  const bool mean = GENERATE(false, true);
+  auto config = PairConfig(12);
+  config.set_mean_pooling(mean);
+  PairWorld world(DataOf(40), config);
   const Outcome sum = Run(world, 100);
   CHECK(sum.passes > 3);
 
@@ -81,7 +84,9 @@ TEST_CASE("The kinds' losses add up as eq. 21 weighs them") {
     const auto vectors = [&](const std::vector<std::string>& texts) {
       const auto ids = testing::Value(world.checkpoint.tokenizer.Encode(texts));
       return at::linear(
-          at::linear(LastStates(ids, world.decoder), world.coordinates),
+          at::linear(LastStates(ids, world.decoder,
+                                mean ? Pooling::kMean : Pooling::kLastToken),
+                     world.coordinates),
           world.projection);
     };
     const Tensor excluded =
