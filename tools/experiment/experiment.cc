@@ -12,6 +12,7 @@
 #include "absl/strings/str_split.h"
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
 
@@ -21,6 +22,7 @@ namespace {
 using config::v1::CtrArchitecture;
 using config::v1::ExperimentArm;
 using config::v1::ExperimentSpec;
+using config::v1::StageConfig;
 using config::v1::TrainingSpec;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
@@ -57,6 +59,20 @@ std::vector<std::string*> PathsOf(TrainingSpec& spec) {
     add(spec.mutable_pretrain()->mutable_general_corpus());
   if (spec.has_embed()) add(spec.mutable_embed()->mutable_vectors_file());
   return paths;
+}
+
+// What no stage of the run reads: a recommender without texts is the same under
+// any language model.
+void ClearUnread(TrainingSpec& spec) {
+  const TrainingSpec all = spec;
+  if (!NeedsBaseModel(all)) spec.clear_base_model();
+  if (!NeedsStage(all, StageConfig::CORPUS)) spec.clear_corpus();
+  if (!NeedsStage(all, StageConfig::PRETRAIN)) spec.clear_pretrain();
+  if (!NeedsStage(all, StageConfig::CONTRAST)) spec.clear_contrast();
+  if (!NeedsStage(all, StageConfig::EMBED)) {
+    spec.clear_embed();
+    spec.clear_encoder();
+  }
 }
 
 absl::Status CheckArm(const ExperimentArm& arm) {
@@ -194,6 +210,7 @@ Shard MakeShard(const Experiment& experiment, const ExperimentArm& arm,
   model.set_name(ModelName(model.architecture().kind()));
   model.set_seed(static_cast<uint64_t>(seed));
   settings.set_evaluate_only(true);
+  ClearUnread(settings);
   for (std::string* path : PathsOf(settings))
     *path = absl::StrReplaceAll(
         *path, {{"{seed}", std::to_string(seed)}, {"{size}", experiment.size}});

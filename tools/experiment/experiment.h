@@ -55,7 +55,8 @@ int SeedsOf(const config::v1::ExperimentSpec& spec,
             const config::v1::ExperimentArm& arm, int most = 0);
 
 // One shard: the base, the arm laid over it, and the seed, which is the
-// recommender's alone: language model and bootstrap have the base's.
+// recommender's alone: language model and bootstrap have the base's. Settings
+// that no stage of it reads are left out.
 // REQUIRES: the arm is one of a loaded experiment.
 Shard MakeShard(const Experiment& experiment,
                 const config::v1::ExperimentArm& arm, int seed);

@@ -9,7 +9,6 @@
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
-#include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
 #include "larr/config/v1/dataset.pb.h"
 
@@ -17,7 +16,6 @@ namespace larr::experiment {
 namespace {
 
 namespace fs = std::filesystem;
-using config::v1::StageConfig;
 using config::v1::TrainingSpec;
 
 constexpr size_t kDigits = 12;
@@ -63,19 +61,6 @@ std::string CityOptions(const fs::path& folder) {
                                                       : "";
 }
 
-// A recommender without texts is the same under any language model.
-void ClearUnread(TrainingSpec& spec) {
-  const TrainingSpec all = spec;
-  if (!NeedsBaseModel(all)) spec.clear_base_model();
-  if (!NeedsStage(all, StageConfig::CORPUS)) spec.clear_corpus();
-  if (!NeedsStage(all, StageConfig::PRETRAIN)) spec.clear_pretrain();
-  if (!NeedsStage(all, StageConfig::CONTRAST)) spec.clear_contrast();
-  if (!NeedsStage(all, StageConfig::EMBED)) {
-    spec.clear_embed();
-    spec.clear_encoder();
-  }
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> ShardDigests::Dataset(const fs::path& path) {
@@ -118,10 +103,11 @@ absl::StatusOr<ShardDigest> ShardDigests::Of(const Shard& shard) {
   TrainingSpec spec = Resolve(shard.settings, folder_);
   ShardDigest result;
   LARR_ASSIGN_OR_RETURN(result.dataset, Dataset(spec.dataset()));
-  LARR_ASSIGN_OR_RETURN(result.base_model, BaseModel(spec.base_model()));
-  ClearUnread(spec);
   spec.set_dataset(result.dataset);
-  if (!spec.base_model().empty()) spec.set_base_model(result.base_model);
+  if (!spec.base_model().empty()) {
+    LARR_ASSIGN_OR_RETURN(result.base_model, BaseModel(spec.base_model()));
+    spec.set_base_model(result.base_model);
+  }
   // A file is its name and its size.
   const auto identify = [](std::string* file) -> absl::Status {
     if (file->empty()) return absl::OkStatus();

@@ -24,7 +24,7 @@ struct ShardDigest {
   // the language model's stages.
   std::string texts;
   std::string dataset;     // what the dataset is: its own digest, 12 hex digits
-  std::string base_model;  // the folder's name, `@`, its digest
+  std::string base_model;  // the folder's name, `@`, its digest; "" if unread
 };
 
 // Remembers what it has read: files are read once.

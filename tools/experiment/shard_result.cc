@@ -176,12 +176,12 @@ absl::StatusOr<Json> MakeShardResult(const Shard& shard,
                  {"digest", digest.digest},
                  {"texts", digest.texts},
                  {"dataset", digest.dataset},
-                 {"base_model", digest.base_model},
                  {"spec", shard.text},
                  {"code_version", std::string(CodeVersion())},
                  {"machine", Machine()},
                  {"date", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
                                       fmt::gmtime(std::time(nullptr)))}};
+  if (!digest.base_model.empty()) result["base_model"] = digest.base_model;
   AddStages(run, result);
   LARR_RETURN_IF_ERROR(AddMetrics(evaluate->artifact_path(), model, result));
   LARR_RETURN_IF_ERROR(AddTraining(run, "pretrain", "held_out", result));

@@ -7,7 +7,7 @@
 //    "base_model", "spec", "code_version", "machine": {"cpu", "cores"}, "date",
 //    "seconds": of the stages that it ran itself,
 //    "stages": [{"id", "seconds", "throughput", "unit", "shared_from"}],
-//    "metrics": {"validation", "test", "missing"},
+//    "metrics": {"validation", "test", "missing", "attention"},
 //    "bayes": {"validation", "test"},
 //    "replicates": {"draws", "all": {metric: [..]}, "slices": {name: {..}}},
 //    "curves": {stage: [[step, loss], ..]},

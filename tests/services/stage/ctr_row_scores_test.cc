@@ -59,10 +59,7 @@ TEST_CASE("a recommender scores rows, with texts and without") {
   CHECK(torch::equal(scores, without) == !has_texts);
 
   CHECK(model->scene_features().empty() == !has_texts);
-  if (!has_texts) {
-    CHECK_FALSE(model->Attention(rows).ok());
-    return;
-  }
+  if (!has_texts) return;
   const auto weights = model->Attention(rows).value();
   CHECK(weights.size(0) == 60);
   CHECK(weights.size(1) ==

@@ -23,7 +23,7 @@ TEST_CASE("An arm is laid over the base", "[experiment]") {
   CHECK(a.settings.align(0).seed() == 3);
   CHECK(a.settings.align(0).batch_size() == 100);
   CHECK(a.settings.align(0).alignment_weight() == 0.05);
-  CHECK(a.settings.pretrain().steps() == 4);
+  CHECK_FALSE(a.settings.has_pretrain());  // It reads no texts.
   CHECK(a.settings.evaluate_only());
   CHECK(a.settings.seed() == 7);
 
@@ -74,12 +74,15 @@ TEST_CASE("Seeds and paths are filled in", "[experiment]") {
   const larr::testing::TempDir dir;
   Experiment sample = testing::LoadSample(dir.path());
   sample.base.set_dataset("data/{size}-{seed}.textproto");
-  const Shard shard = MakeShard(sample, sample.spec.arms(0), 4);
+  const Shard shard = MakeShard(sample, sample.spec.arms(1), 4);
   CHECK(shard.settings.dataset() == "data/tiny-4.textproto");
   const auto resolved = Resolve(shard.settings, dir.path());
   CHECK(resolved.dataset() == (dir.path() / "data/tiny-4.textproto").string());
   CHECK(resolved.base_model() == (dir.path() / "model").string());
   CHECK(resolved.embed().vectors_file().empty());
+  // A recommender without texts has no language model.
+  CHECK(
+      MakeShard(sample, sample.spec.arms(0), 4).settings.base_model().empty());
 }
 
 TEST_CASE("A wrong file is refused with what to do", "[experiment]") {

@@ -47,17 +47,23 @@ TEST_CASE("A shard is what it is made from, wherever that lies",
   // The language model's stages know nothing of the recommender's seed.
   CHECK(first.texts == here.Of(0, 2).texts);
   CHECK(first.texts != here.Of(1, 1).texts);
-  CHECK_THAT(first.base_model, Catch::StartsWith("model@"));
+  CHECK(first.base_model.empty());
+  CHECK_THAT(here.Of(1, 1).base_model, Catch::StartsWith("model@"));
 }
 
 TEST_CASE("Settings that none of its stages reads are not part of a shard",
           "[experiment]") {
   World world;
   const ShardDigest without_texts = world.Of(0, 1), with_texts = world.Of(1, 1);
+  const auto text = [&] {
+    return MakeShard(world.sample, world.sample.spec.arms(0), 1).text;
+  };
+  const std::string before = text();
   world.sample.base.mutable_contrast()->set_steps(3);
   world.sample.base.mutable_pretrain()->set_max_tokens(17);
   world.sample.base.mutable_corpus()->set_max_pairs(9);
   CHECK(world.Of(0, 1).digest == without_texts.digest);
+  CHECK(text() == before);  // Reports find its result by that.
   CHECK(world.Of(1, 1).digest != with_texts.digest);
 }
 
