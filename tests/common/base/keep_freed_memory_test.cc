@@ -9,7 +9,7 @@
 #include <vector>
 
 // Sanitizers bring a heap of their own.
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(__SANITIZE_ADDRESS__) && !defined(_GLIBCXX_TSAN)
 
 namespace larr {
 namespace {
