@@ -5,8 +5,11 @@
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
+#include <cstdlib>
+#include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
@@ -55,6 +58,18 @@ StageExit ExitOf(const StageLaunch& launch, std::optional<ChildExit> child,
   return exit;
 }
 
+// What a stage's environment has beside ours. Threads of OpenMP that wait for
+// others spin for some microseconds before they sleep, unless someone chose otherwise:
+// beside any other work on the machine they would else burn the time that the
+// others need (docs/decisions/spinning.md).
+std::vector<std::string> StageEnvironment(const std::string& gpu) {
+  std::vector<std::string> added = {"CUDA_VISIBLE_DEVICES=" + gpu};
+  if (std::getenv("GOMP_SPINCOUNT") == nullptr &&
+      std::getenv("OMP_WAIT_POLICY") == nullptr)
+    added.emplace_back("GOMP_SPINCOUNT=2000");
+  return added;
+}
+
 }  // namespace
 
 LocalExecutor::LocalExecutor(LocalExecutorOptions options)
@@ -85,13 +100,12 @@ absl::Status LocalExecutor::Start(const StageLaunch& launch) {
     LARR_RETURN_IF_ERROR(
         WriteFileAtomically(config_file, ToTextProto(launch.config)));
     const std::string gpu = launch.gpu ? std::to_string(*launch.gpu) : "";
-    LARR_ASSIGN_OR_RETURN(
-        const ProcessRecord started,
-        lock.Spawn(
-            {.arguments = {options_.stage_program, "--config", config_file},
-             .environment = {"CUDA_VISIBLE_DEVICES=" + gpu},
-             .log = LogOf(launch),
-             .attempt = launch.attempt}));
+    LARR_ASSIGN_OR_RETURN(const ProcessRecord started,
+                          lock.Spawn({.arguments = {options_.stage_program,
+                                                    "--config", config_file},
+                                      .environment = StageEnvironment(gpu),
+                                      .log = LogOf(launch),
+                                      .attempt = launch.attempt}));
     process.own_child = true;
     process.pid = started.pid;
     process.log_offset = started.log_offset;

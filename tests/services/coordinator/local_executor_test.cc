@@ -6,6 +6,8 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
+#include <string>
 #include <thread>
 
 #include "common/base/artifact_folder.h"
@@ -144,6 +146,29 @@ TEST_CASE_METHOD(LocalExecutorTest, "A stage that is running is found again",
   std::ofstream(dir_.path() / "go") << "";
   CHECK(WaitForExit(*executor).outcome == StageOutcome::kSucceeded);
   CHECK(Starts() == 1);
+}
+
+TEST_CASE_METHOD(
+    LocalExecutorTest,
+    "Threads of a stage soon sleep, unless someone chose otherwise",
+    "[local_executor]") {
+  const bool chosen = GENERATE(false, true);
+  if (chosen) setenv("OMP_WAIT_POLICY", "active", 1);
+  const auto executor = NewExecutor();
+  REQUIRE(executor->Start(Launch(1, "held")).ok());
+  unsetenv("OMP_WAIT_POLICY");
+  for (int i = 0; i < 1000 && Starts() == 0; ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  std::ifstream starts(dir_.path() / "corpus.work" / "starts");
+  std::string pid;
+  starts >> pid;
+  std::ifstream file("/proc/" + pid + "/environ");
+  const std::string environment(std::istreambuf_iterator<char>(file), {});
+  REQUIRE_FALSE(environment.empty());
+  CHECK((environment.find("GOMP_SPINCOUNT=2000") == std::string::npos) ==
+        chosen);
+  std::ofstream(dir_.path() / "go") << "";
+  CHECK(WaitForExit(*executor).outcome == StageOutcome::kSucceeded);
 }
 
 TEST_CASE_METHOD(LocalExecutorTest,
