@@ -60,14 +60,6 @@ torch::ScalarType DtypeOf(config::v1::Precision precision) {
   return precision == config::v1::FP32 ? torch::kFloat32 : torch::kBFloat16;
 }
 
-Pooling PoolingOf(const config::v1::EmbedderConfig& config) {
-  return config.mean_pooling() ? Pooling::kMean : Pooling::kLastToken;
-}
-
-Pooling PoolingOf(const config::v1::ContrastConfig& config) {
-  return config.mean_pooling() ? Pooling::kMean : Pooling::kLastToken;
-}
-
 absl::StatusOr<Checkpoint> ReadCheckpoint(const fs::path& folder,
                                           torch::ScalarType dtype) {
   LARR_ASSIGN_OR_RETURN(auto config, ReadLlmConfig(folder / "config.json"));

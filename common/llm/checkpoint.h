@@ -22,7 +22,6 @@
 #include <vector>
 
 #include "common/llm/llm_config.h"
-#include "common/llm/pooling.h"
 #include "common/llm/tokenizer.h"
 #include "common/llm/weights.h"
 #include "larr/config/v1/model.pb.h"
@@ -42,9 +41,6 @@ struct EmbedderHead {
   config::v1::EmbedderConfig config;
   torch::Tensor projection;  // float32 [embedding_dim, h], eq. 10
 };
-
-Pooling PoolingOf(const config::v1::EmbedderConfig& config);
-Pooling PoolingOf(const config::v1::ContrastConfig& config);
 
 // The numbers to compute in; unspecified means BF16.
 torch::ScalarType DtypeOf(config::v1::Precision precision);

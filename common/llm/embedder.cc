@@ -15,6 +15,7 @@
 #include "common/llm/checkpoint.h"
 #include "common/llm/frozen_layers.h"
 #include "common/llm/packed_batch.h"
+#include "common/llm/pooling.h"
 #include "common/tensors/torch_status.h"
 
 namespace larr {

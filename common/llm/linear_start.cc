@@ -61,7 +61,6 @@ Tensor CrossCovariance(const Tensor& states, const SlotPairs& kind) {
   const Tensor left = torch::stack(a), right = torch::stack(b);
   Tensor sum = left.t().mm(right);
   for (const auto& [group, pairs] : groups) {
-    if (kind.within_groups == 0) break;
     const double weight =
         kind.within_groups * static_cast<double>(pairs.size());
     sum -= torch::outer(MeanRow(left, pairs), MeanRow(right, pairs)) * weight;

@@ -14,8 +14,14 @@ namespace larr {
 
 enum class Pooling { kLastToken, kMean };
 
-// rows [T, w] of the batch's tokens to [N, w], in the caller's order of texts.
-// A text's mean depends on its own rows alone, bit by bit.
+// What a `ContrastConfig` or an `EmbedderConfig` asks for.
+template <typename Config>
+Pooling PoolingOf(const Config& config) {
+  return config.mean_pooling() ? Pooling::kMean : Pooling::kLastToken;
+}
+
+// rows [T, w] of the batch's tokens to float32 [N, w], in the caller's order of
+// texts. A text's mean depends on its own rows alone, bit by bit.
 torch::Tensor Pool(const torch::Tensor& rows, const PackedBatch& batch,
                    Pooling pooling);
 

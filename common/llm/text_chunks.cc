@@ -41,7 +41,7 @@ Tensor EncodeAll(const std::vector<Texts>& chunks, const EncodeTexts& encode) {
 
 Tensor LastStates(Texts texts, const Decoder& decoder, Pooling pooling) {
   const PackedBatch batch = Pack(texts);
-  return Pool(decoder.Hidden(batch).to(torch::kFloat32), batch, pooling);
+  return Pool(decoder.Hidden(batch), batch, pooling);
 }
 
 Tensor EncodeInChunks(Texts texts, int64_t tokens_per_chunk,

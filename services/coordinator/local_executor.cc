@@ -58,10 +58,10 @@ StageExit ExitOf(const StageLaunch& launch, std::optional<ChildExit> child,
   return exit;
 }
 
-// What a stage's environment has beside ours. Threads of OpenMP that wait for
-// others spin for some microseconds before they sleep, unless someone chose otherwise:
-// beside any other work on the machine they would else burn the time that the
-// others need (docs/decisions/spinning.md).
+// What a stage's environment has beside ours. Threads of OpenMP that wait spin
+// for some microseconds and then sleep, unless someone chose otherwise: beside
+// other work on the machine they would else burn the time that those need which
+// they wait for (docs/decisions/spinning.md).
 std::vector<std::string> StageEnvironment(const std::string& gpu) {
   std::vector<std::string> added = {"CUDA_VISIBLE_DEVICES=" + gpu};
   if (std::getenv("GOMP_SPINCOUNT") == nullptr &&

@@ -56,7 +56,7 @@ std::vector<PoiIndex::Hit> PoiIndex::Search(std::span<const float> query,
   const float scale = InverseLength(query);
   std::vector<float> scores(pois_.size());
   for (size_t i = 0; i < pois_.size(); ++i) {
-    scores[i] = scale * Dot(query, {units_.data() + i * dim_, dim_});
+    scores[i] = scale * Dot(query, unit(i));
   }
   std::vector<size_t> order(pois_.size());
   std::iota(order.begin(), order.end(), size_t{0});

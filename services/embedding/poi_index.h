@@ -28,6 +28,12 @@ class PoiIndex {
   static absl::StatusOr<PoiIndex> Load(const Snapshot& snapshot);
 
   size_t size() const { return pois_.size(); }
+  // POI i < size(), in the snapshot's order, and its vector, scaled to length 1
+  // (zeros stay): [dim]. Valid while the index lives.
+  const std::string& id(size_t i) const { return pois_[i].id; }
+  std::span<const float> unit(size_t i) const {
+    return {units_.data() + i * dim_, dim_};
+  }
 
   // The `top_k` best, best first; ties by id. Fewer if there are not as many.
   // REQUIRES: query.size() == dim of the snapshot

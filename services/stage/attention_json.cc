@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/attention_json.h"
 
-#include <algorithm>
 #include <utility>
 
 namespace larr::stage {

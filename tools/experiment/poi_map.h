@@ -8,7 +8,7 @@
 //    the variance that the plane has, "points": [[x, y, city, category], ...]}
 //
 // `city` and `category` are positions in the lists. A thinned map, of at most
-// `most` POIs: every n-th by id.
+// `most` POIs: every n-th of the snapshot.
 //
 // Threads:  one.
 // Errors:   those of places.h and of the snapshot

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // larr_city_recall: the paper's case study on a trained language model
-// (recall.h), with a map of the POIs (poi_map.h), as JSON on stdout. `larrctl experiment run` calls it.
+// (recall.h), with a map of the POIs (poi_map.h), as JSON on stdout. `larrctl
+// experiment run` calls it.
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>

@@ -4,6 +4,7 @@
 #include <torch/types.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
 
@@ -98,8 +99,11 @@ TEST_CASE("Vectors are the projected states, in the order of the texts") {
     states.push_back(mean ? own.mean(0) : own[batch.length[i] - 1]);
   }
   const auto expected = at::linear(torch::stack(states), head.projection);
-  CHECK(torch::equal(tiny.Embed(texts, config::v1::FP32, 200, true),
-                     tiny.Embed(texts, config::v1::FP32, 200, true)));
+  auto reversed = texts;
+  std::reverse(reversed.begin(), reversed.end());
+  CHECK(
+      torch::equal(tiny.Embed(texts, config::v1::FP32, 200, true),
+                   tiny.Embed(reversed, config::v1::FP32, 200, true).flip(0)));
   CHECK(testing::MaxDifference(vectors, expected) < 1e-4);
   CHECK(testing::MinCosine(vectors, expected) > 0.99999);
   CHECK(testing::MinCosine(tiny.Embed(texts, config::v1::BF16, 200), expected) >

@@ -10,13 +10,14 @@
 namespace larr::experiment {
 namespace {
 
-// Arm b with two seeds that look at other things, and one map.
-Results TwoSeeds(const std::filesystem::path& folder,
-                 const Experiment& experiment) {
-  Results results = *Results::Read(folder);
-  for (int seed = 1; seed <= 2; ++seed) {
-    Json result = testing::FakeResult(
-        MakeShard(experiment, experiment.spec.arms(1), seed), 0.7);
+// Of arm b with so many seeds, which look at other things and have one map.
+Document ReportOf(int seeds) {
+  const larr::testing::TempDir dir;
+  const Experiment sample = testing::LoadSample(dir.path());
+  Results results = *Results::Read(dir.path() / "r");
+  for (int seed = 1; seed <= seeds; ++seed) {
+    Json result =
+        testing::FakeResult(MakeShard(sample, sample.spec.arms(1), seed), 0.7);
     const double menu = 0.25 * seed;
     result["metrics"]["attention"] = {{"features", {"weather", "menu", "agg"}},
                                       {"all", {0.5 - menu, menu, 0.5}},
@@ -29,7 +30,7 @@ Results TwoSeeds(const std::filesystem::path& folder,
                           {"points", {{1.0, 2.0, 1, 0}, {3.0, 4.0, 0, 0}}}}}};
     REQUIRE(results.Add(result).ok());
   }
-  return results;
+  return MakeExperimentReport(Collect(sample, results), "tiny");
 }
 
 const Section* Find(const Document& document, const std::string& title) {
@@ -40,11 +41,7 @@ const Section* Find(const Document& document, const std::string& title) {
 }
 
 TEST_CASE("Attention is the mean of an arm's seeds", "[experiment]") {
-  const larr::testing::TempDir dir;
-  const Experiment sample = testing::LoadSample(dir.path());
-  const Results results = TwoSeeds(dir.path() / "r", sample);
-  const Document report =
-      MakeExperimentReport(Collect(sample, results), "tiny");
+  const Document report = ReportOf(2);
   const Section* section = Find(report, "What the scene encoder looks at");
   REQUIRE(section != nullptr);
   REQUIRE(section->tables.size() == 2);
@@ -59,11 +56,7 @@ TEST_CASE("Attention is the mean of an arm's seeds", "[experiment]") {
 
 TEST_CASE("POIs are drawn twice, once for each language model",
           "[experiment]") {
-  const larr::testing::TempDir dir;
-  const Experiment sample = testing::LoadSample(dir.path());
-  const Results results = TwoSeeds(dir.path() / "r", sample);
-  const Document report =
-      MakeExperimentReport(Collect(sample, results), "tiny");
+  const Document report = ReportOf(2);
   const Section* section = Find(report, "Where the vectors put POIs");
   REQUIRE(section != nullptr);
   REQUIRE(section->plots.size() == 2);
@@ -76,11 +69,7 @@ TEST_CASE("POIs are drawn twice, once for each language model",
 }
 
 TEST_CASE("What no shard tells has no section", "[experiment]") {
-  const larr::testing::TempDir dir;
-  const Experiment sample = testing::LoadSample(dir.path());
-  Results results = *Results::Read(dir.path() / "r");
-  const Document report =
-      MakeExperimentReport(Collect(sample, results), "tiny");
+  const Document report = ReportOf(0);
   CHECK(Find(report, "What the scene encoder looks at") == nullptr);
   CHECK(Find(report, "Where the vectors put POIs") == nullptr);
 }
