@@ -191,11 +191,6 @@ absl::Status CheckEncoder(const TrainingSpec& spec) {
         !other || spec.embed().vectors_file().empty(),
         fmt::format("empty where `encoder` is {}: one of the two makes vectors",
                     name)},
-       {"contrast.steps", spec.contrast().steps(),
-        !words || spec.contrast().steps() == 0,
-        fmt::format("0 where `encoder` is {}: it has no layers to train, and "
-                    "its projection is where `contrast.start` puts it",
-                    name)},
        {"contrast.pairs_per_step", spec.contrast().pairs_per_step(),
         !words || spec.contrast().pairs_per_step() > 0,
         fmt::format("positive where `encoder` is {}: its projection is fitted "
@@ -272,6 +267,7 @@ absl::StatusOr<ContrastConfig> CompleteContrastConfig(ContrastConfig config) {
       {{"max_tokens", config.max_tokens(), config.max_tokens() >= 2,
         "at least 2, without steps too: an embedder's texts are cut there"},
        NotNegative("pairs_per_step", config.pairs_per_step()),
+       NotNegative("layers", config.layers()),
        {"pairs_per_step", config.pairs_per_step(),
         !components || config.pairs_per_step() > 0,
         "positive where `start` is PRINCIPAL_COMPONENTS, without steps too: so "

@@ -44,19 +44,15 @@ std::vector<std::string> WordsOf(std::string_view text) {
   return words;
 }
 
-int64_t ColumnOf(const std::string& term) {
-  return static_cast<int64_t>(XXH3_64bits(term.data(), term.size()) %
+int32_t ColumnOf(const std::string& term) {
+  return static_cast<int32_t>(XXH3_64bits(term.data(), term.size()) %
                               BagOfWords::kColumns);
 }
 
-// How often each column stands in a text.
-std::unordered_map<int64_t, float> CountsOf(std::string_view text) {
-  std::unordered_map<int64_t, float> counts;
-  const auto words = WordsOf(text);
-  for (size_t i = 0; i < words.size(); ++i) {
-    ++counts[ColumnOf(words[i])];
-    if (i > 0) ++counts[ColumnOf(words[i - 1] + " " + words[i])];
-  }
+// How often each column is there.
+std::unordered_map<int32_t, float> CountsOf(const TokenIds& columns) {
+  std::unordered_map<int32_t, float> counts;
+  for (const int32_t column : columns) ++counts[column];
   return counts;
 }
 
@@ -65,7 +61,8 @@ std::unordered_map<int64_t, float> CountsOf(std::string_view text) {
 BagOfWords BagOfWords::Learn(std::span<const std::string_view> texts) {
   std::vector<int64_t> documents(kColumns);
   for (const std::string_view text : texts) {
-    for (const auto& [column, count] : CountsOf(text)) ++documents[column];
+    for (const auto& [column, count] : CountsOf(ColumnsOf(text)))
+      ++documents[column];
   }
   torch::Tensor weights = torch::empty({kColumns}, torch::kFloat32);
   const auto all = static_cast<double>(texts.size());
@@ -77,12 +74,29 @@ BagOfWords BagOfWords::Learn(std::span<const std::string_view> texts) {
   return BagOfWords(std::move(weights));
 }
 
+TokenIds BagOfWords::ColumnsOf(std::string_view text) {
+  TokenIds columns;
+  const auto words = WordsOf(text);
+  for (size_t i = 0; i < words.size(); ++i) {
+    columns.push_back(ColumnOf(words[i]));
+    if (i > 0) columns.push_back(ColumnOf(words[i - 1] + " " + words[i]));
+  }
+  return columns;
+}
+
 torch::Tensor BagOfWords::States(std::span<const std::string> texts) const {
-  const auto count = static_cast<int64_t>(texts.size());
+  std::vector<TokenIds> columns;
+  columns.reserve(texts.size());
+  for (const std::string& text : texts) columns.push_back(ColumnsOf(text));
+  return States(columns);
+}
+
+torch::Tensor BagOfWords::States(std::span<const TokenIds> columns) const {
+  const auto count = static_cast<int64_t>(columns.size());
   torch::Tensor states = torch::zeros({count, kColumns}, torch::kFloat32);
   const float* weights = weights_.const_data_ptr<float>();
   float* row = states.mutable_data_ptr<float>();
-  for (const std::string& text : texts) {
+  for (const TokenIds& text : columns) {
     double square = 0;
     const auto counts = CountsOf(text);
     for (const auto& [column, times] : counts) {

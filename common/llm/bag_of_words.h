@@ -29,6 +29,7 @@
 #include <utility>
 
 #include "common/llm/checkpoint.h"
+#include "common/llm/tokenizer.h"
 
 namespace larr {
 
@@ -42,7 +43,10 @@ class BagOfWords {
   explicit BagOfWords(torch::Tensor weights) : weights_(std::move(weights)) {}
 
   const torch::Tensor& weights() const { return weights_; }
+  // The columns of a text's words and neighbours, each as often as it is there.
+  static TokenIds ColumnsOf(std::string_view text);
   // float32 [texts, kColumns]. A text without a word is all 0.
+  torch::Tensor States(std::span<const TokenIds> columns) const;
   torch::Tensor States(std::span<const std::string> texts) const;
 
  private:

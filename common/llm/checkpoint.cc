@@ -167,6 +167,11 @@ absl::StatusOr<int64_t> AddSlots(std::span<const std::string> slots,
   });
 }
 
+void KeepLowestLayers(int64_t layers, Checkpoint& checkpoint) {
+  checkpoint.config.layers = layers;
+  checkpoint.weights.layers.resize(layers);
+}
+
 absl::Status WriteCheckpoint(const fs::path& folder,
                              const Checkpoint& checkpoint,
                              torch::ScalarType dtype,

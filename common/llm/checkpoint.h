@@ -66,6 +66,10 @@ std::vector<std::string> SlotTokens(std::span<const std::string> slots);
 absl::StatusOr<int64_t> AddSlots(std::span<const std::string> slots,
                                  uint64_t seed, Checkpoint& checkpoint);
 
+// Keeps the lowest layers alone, with the model's last norm above them.
+// REQUIRES: 0 < layers <= checkpoint.config.layers
+void KeepLowestLayers(int64_t layers, Checkpoint& checkpoint);
+
 // Writes the files into an existing folder: the weights as `dtype`, the
 // tokenizer, and what else `transformers` reads of the folder that the model
 // came from. `head` may be null.

@@ -79,45 +79,60 @@ Tensor CrossCovariance(const Tensor& states,
   return sum + sum.t();
 }
 
+// States without what only tells slots apart.
+struct Content {
+  Content(const Tensor& states, const std::vector<int32_t>& slot)
+      : rows(states.to(torch::kFloat64).clone()) {
+    means = Centre(slot, rows);
+    complement = Complement(means);
+    rows = rows.mm(complement);
+  }
+  Tensor Covariance() const {
+    return rows.t().mm(rows) / static_cast<double>(rows.size(0));
+  }
+  // The common coordinate, and those along `axes` [h - 1, h], in one length.
+  Tensor Coordinates(const Tensor& axes) const {
+    const Tensor rest = axes.mm(complement);
+    const Tensor length = rows.mm(rest.t()).square().sum(1).mean().sqrt();
+    // means common' = 1 for each slot.
+    const Tensor common = torch::linalg_pinv(means).sum(1).unsqueeze(0);
+    return torch::cat({common * kCommon, rest / length.clamp_min(1e-12)})
+        .to(torch::kFloat32);
+  }
+
+  Tensor rows;        // float64 [n, h]
+  Tensor means;       // float64 [slots, h]
+  Tensor complement;  // of the means' span, float64 [h, h]
+};
+
 }  // namespace
 
 Tensor FitLinearStart(const Tensor& states, const std::vector<int32_t>& slot,
                       const std::vector<SlotPairs>& kinds) {
   const torch::NoGradGuard no_grad;
-  Tensor content = states.to(torch::kFloat64).clone();
-  const Tensor means = Centre(slot, content);
-  const Tensor complement = Complement(means);
-  content = content.mm(complement);
+  const Content content(states, slot);
   const int64_t width = states.size(1);
-  Tensor covariance =
-      content.t().mm(content) / static_cast<double>(states.size(0));
+  Tensor covariance = content.Covariance();
   const double mean_variance = covariance.trace().item<double>() / width;
   covariance.diagonal().add_(kRidge * mean_variance + 1e-12);
   const auto [variance, axes] = torch::linalg_eigh(covariance);
   const Tensor whiten = (axes * variance.rsqrt()).mm(axes.t());
-  const auto [correlation, directions] =
-      torch::linalg_eigh(whiten.mm(CrossCovariance(content, kinds)).mm(whiten));
+  const auto [correlation, directions] = torch::linalg_eigh(
+      whiten.mm(CrossCovariance(content.rows, kinds)).mm(whiten));
   // Ascending in eigh; the largest come first here, and one makes room.
   const Tensor shared = correlation.flip(0).narrow(0, 0, width - 1);
   const Tensor scale =
       (shared / shared[0].clamp_min(1e-12)).clamp(1e-3, 1).sqrt();
-  const Tensor axis =
-      directions.t().flip(0).narrow(0, 0, width - 1).mm(whiten).mm(complement);
-  const Tensor rest = axis * scale.unsqueeze(1);
-  const Tensor length = content.mm(rest.t()).square().sum(1).mean().sqrt();
-  // means common' = 1 for each slot.
-  const Tensor common = torch::linalg_pinv(means).sum(1).unsqueeze(0);
-  return torch::cat({common * kCommon, rest / length.clamp_min(1e-12)})
-      .to(torch::kFloat32);
+  const Tensor axis = directions.t().flip(0).narrow(0, 0, width - 1).mm(whiten);
+  return content.Coordinates(axis * scale.unsqueeze(1));
 }
 
 Tensor FitPrincipalComponents(const Tensor& states,
                               const std::vector<int32_t>& slot) {
   const torch::NoGradGuard no_grad;
-  Tensor content = states.to(torch::kFloat64).clone();
-  Centre(slot, content);
-  const auto [variance, axes] = torch::linalg_eigh(content.t().mm(content));
-  return axes.t().flip(0).to(torch::kFloat32).contiguous();
+  const Content content(states, slot);
+  const auto [variance, axes] = torch::linalg_eigh(content.Covariance());
+  return content.Coordinates(axes.t().flip(0).narrow(0, 0, states.size(1) - 1));
 }
 
 }  // namespace larr

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Where stage 2 starts from (paper eq. 10). Last hidden states of a language
-// model differ little: most of a state says that it stands at the end of this
-// slot, and cosines between any two texts are near 1. A projection that starts
-// at random stays there: the loss at chance, its gradient next to nothing.
+// model differ little: most of a state says which slot it is of, and cosines
+// between any two texts are near 1. A projection that starts at random stays
+// there: the loss at chance, its gradient next to nothing.
 //
-// So the projection starts as the best linear one that the states allow: states
-// of single slots, centred by slot, are correlated across the pairs that stage
-// 2 will train on (regularised canonical correlation, the linear solution of a
-// spectral contrastive loss). What both sides of a pair share is kept, weighted
-// by how much they share. One coordinate is the same for all texts: a slot that
-// says nothing about the other side needs a place that is equally near to all.
+// So the projection starts as a linear map that was fitted to states of single
+// slots. One coordinate is the same for all texts: a slot that says nothing
+// about the other side of a pair needs a place that is equally near to all. The
+// others see nothing of the slots' means, and together have half its length;
+// which they are, and their order, is what the fits below differ in.
 #pragma once
 
 #include <torch/types.h>
@@ -37,19 +36,22 @@ struct SlotPairs {
   double within_groups = 0;
 };
 
-// states float32 [n, h], each of a text of one slot; slot[i] is equal for texts
-// of the same slot. Returns C float32 [h, h]: the coordinates of a state are
-// C state, and the vector that training starts from is the first of them. Row 0
-// is the common one; the size of the others falls from row 1 on, so that an
-// optimizer whose steps are alike for all weights stirs up little noise.
-// REQUIRES: n > 0, and pairs of at least one kind with a positive weight
+// Both take states float32 [n, h], each of a text of one slot; slot[i] is equal
+// for texts of the same slot. Return C float32 [h, h]: the coordinates of a
+// state are C state, and the vector that training starts from is the first of
+// them. Row 0 is the common one; the size of the others falls from row 1 on, so
+// that an optimizer whose steps are alike for all weights stirs up little noise.
+// REQUIRES: n > 0
+
+// What the sides of a pair share, weighted by how much they share it
+// (regularised canonical correlation across the pairs, the linear solution of a
+// spectral contrastive loss). REQUIRES: pairs of a kind with a positive weight
 torch::Tensor FitLinearStart(const torch::Tensor& states,
                              const std::vector<int32_t>& slot,
                              const std::vector<SlotPairs>& kinds);
 
-// The same without a look at pairs: the principal components of the states, each
-// slot's mean taken off, as a recommender takes it off, too. Rows orthonormal,
-// the direction of most variance first. REQUIRES: n > 0
+// The principal components of the states, without a look at pairs: directions
+// in which texts of a slot differ most, all equally long.
 torch::Tensor FitPrincipalComponents(const torch::Tensor& states,
                                      const std::vector<int32_t>& slot);
 

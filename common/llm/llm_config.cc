@@ -177,6 +177,12 @@ absl::StatusOr<LlmConfig> ParseLlmConfig(const std::string& json,
 std::string LlmConfigJson(const LlmConfig& config, const std::string& dtype) {
   auto json = nlohmann::ordered_json::parse(config.json);
   json["vocab_size"] = config.vocab_size;
+  json["num_hidden_layers"] = config.layers;
+  // One name for each layer, where there are any.
+  if (const auto types = json.find("layer_types"); types != json.end()) {
+    while (types->size() > static_cast<size_t>(config.layers))
+      types->erase(types->size() - 1);
+  }
   json.erase("torch_dtype");  // transformers 4's name of it
   json["dtype"] = dtype;
   return json.dump(2) + "\n";

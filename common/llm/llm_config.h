@@ -47,8 +47,8 @@ absl::StatusOr<LlmConfig> ReadLlmConfig(const std::filesystem::path& file);
 absl::StatusOr<LlmConfig> ParseLlmConfig(const std::string& json,
                                          const std::string& file_name);
 
-// `config.json` of the model as it is now: `json` with another vocabulary and
-// the dtype of its weights, `bfloat16` or `float32`.
+// `config.json` of the model as it is now: `json` with another vocabulary, the
+// layers that are left, and the dtype of its weights, `bfloat16` or `float32`.
 std::string LlmConfigJson(const LlmConfig& config, const std::string& dtype);
 
 }  // namespace larr

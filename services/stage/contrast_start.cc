@@ -9,12 +9,12 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <span>
+#include <utility>
 
 #include "common/base/status_macros.h"
-#include "common/llm/checkpoint.h"
 #include "common/llm/linear_start.h"
-#include "common/llm/text_chunks.h"
 #include "common/tensors/safetensors.h"
 
 namespace larr::stage {
@@ -40,32 +40,27 @@ std::vector<std::string> ComposedTexts(const ContrastSampler& sampler) {
   return texts;
 }
 
-absl::StatusOr<TextStates> LastStatesOf(
-    const std::vector<std::string>& texts, const Tokenizer& tokenizer,
-    const Decoder& decoder, const config::v1::ContrastConfig& config,
-    ProgressWriter& progress) {
+// float32 [texts, h]
+absl::StatusOr<torch::Tensor> StatesOf(const std::vector<std::string>& texts,
+                                       const TextModel& model, int64_t steps,
+                                       ProgressWriter& progress) {
   const torch::NoGradGuard no_grad;
   const auto start = std::chrono::steady_clock::now();
-  TextStates states;
   std::vector<torch::Tensor> parts;
   int64_t tokens = 0;
   for (size_t from = 0; from < texts.size(); from += kBatchTexts) {
     const size_t to = std::min(from + kBatchTexts, texts.size());
     LARR_ASSIGN_OR_RETURN(
-        auto ids, tokenizer.Encode(std::span(texts).subspan(from, to - from)));
-    for (TokenIds& text : ids) {
-      CutTokens(config.max_tokens(), text);
-      states.slot.push_back(text.back());
+        const auto ids, model.read(std::span(texts).subspan(from, to - from)));
+    for (const TokenIds& text : ids)
       tokens += static_cast<int64_t>(text.size());
-    }
-    parts.push_back(LastStates(ids, decoder, PoolingOf(config)));
+    parts.push_back(model.states(ids));
     const std::chrono::duration<double> seconds =
         std::chrono::steady_clock::now() - start;
-    progress.Report(0, config.steps(), std::numeric_limits<double>::quiet_NaN(),
+    progress.Report(0, steps, std::numeric_limits<double>::quiet_NaN(),
                     static_cast<double>(tokens) / seconds.count(), "tokens/s");
   }
-  states.rows = torch::cat(parts);
-  return states;
+  return torch::cat(parts);
 }
 
 // Pairs of the kinds that have a weight.
@@ -86,7 +81,8 @@ std::vector<SlotPairs> WeighedPairs(const config::v1::ContrastConfig& config,
 
 absl::StatusOr<torch::Tensor> Fit(const ContrastStartOptions& options,
                                   const ContrastSampler& sampler,
-                                  int64_t hidden, const ReadStates& read) {
+                                  const TextModel& model,
+                                  ProgressWriter& progress) {
   SlotPairSample sample = sampler.DrawSlotPairs(kSlotTexts);
   const bool components = options.config.start() ==
                           config::v1::ContrastConfig::PRINCIPAL_COMPONENTS;
@@ -98,33 +94,48 @@ absl::StatusOr<torch::Tensor> Fit(const ContrastStartOptions& options,
   }
   if (!components && (kinds.empty() || options.config.pairs_per_step() == 0)) {
     auto generator = at::make_generator<at::CPUGeneratorImpl>(options.seed);
-    return torch::randn({hidden, hidden}, generator, torch::kFloat32) /
-           std::sqrt(static_cast<double>(hidden));
+    return torch::randn({model.width, model.width}, generator,
+                        torch::kFloat32) /
+           std::sqrt(static_cast<double>(model.width));
   }
   // What stands before a slot shows in its state, too: composed texts belong
   // to the variance that pairs are seen against.
-  const size_t slots = sample.texts.size();
+  std::vector<int32_t> slots = SlotsOfTexts(sample.texts);
   const auto composed = ComposedTexts(sampler);
+  for (const int32_t slot : SlotsOfTexts(composed))
+    slots.push_back(-1 - slot);  // groups of their own
   sample.texts.insert(sample.texts.end(), composed.begin(), composed.end());
-  LARR_ASSIGN_OR_RETURN(TextStates states, read(sample.texts));
-  for (size_t i = slots; i < states.slot.size(); ++i)
-    states.slot[i] = -1 - states.slot[i];  // groups of their own
+  LARR_ASSIGN_OR_RETURN(
+      const torch::Tensor states,
+      StatesOf(sample.texts, model, options.config.steps(), progress));
   spdlog::info(
       "fits the projection's start of={} texts={} users={} pois={} orders={}",
       components ? "components" : "pairs", sample.texts.size(),
       sample.pairs[0].size(), sample.pairs[1].size(), sample.pairs[2].size());
-  return components ? FitPrincipalComponents(states.rows, states.slot)
-                    : FitLinearStart(states.rows, states.slot, kinds);
+  return components ? FitPrincipalComponents(states, slots)
+                    : FitLinearStart(states, slots, kinds);
 }
 
 }  // namespace
 
-ReadStates StatesOf(const Tokenizer& tokenizer, const Decoder& decoder,
-                    const config::v1::ContrastConfig& config,
-                    ProgressWriter& progress) {
-  return [&](const std::vector<std::string>& texts) {
-    return LastStatesOf(texts, tokenizer, decoder, config, progress);
-  };
+std::vector<int32_t> SlotsOfTexts(const std::vector<std::string>& texts) {
+  std::map<std::string, int32_t> known;
+  std::vector<int32_t> slots;
+  for (const std::string& text : texts) {
+    const size_t end = text.rfind("</");
+    const auto next = static_cast<int32_t>(known.size());
+    const std::string token =
+        end == std::string::npos ? std::string() : text.substr(end);
+    slots.push_back(known.emplace(token, next).first->second);
+  }
+  return slots;
+}
+
+std::vector<std::string> StartTexts(const ContrastSampler& sampler) {
+  auto texts = sampler.DrawSlotPairs(kSlotTexts).texts;
+  const auto composed = ComposedTexts(sampler);
+  texts.insert(texts.end(), composed.begin(), composed.end());
+  return texts;
 }
 
 double WeightOf(const config::v1::ContrastConfig& config, PairKind kind) {
@@ -140,8 +151,8 @@ double WeightOf(const config::v1::ContrastConfig& config, PairKind kind) {
 
 absl::StatusOr<torch::Tensor> ContrastStart(const ContrastStartOptions& options,
                                             const ContrastSampler& sampler,
-                                            int64_t hidden,
-                                            const ReadStates& read) {
+                                            const TextModel& model,
+                                            ProgressWriter& progress) {
   if (std::filesystem::exists(options.file)) {
     LARR_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(options.file));
     const auto identity = file.metadata().find("identity");
@@ -151,8 +162,7 @@ absl::StatusOr<torch::Tensor> ContrastStart(const ContrastStartOptions& options,
     }
   }
   LARR_ASSIGN_OR_RETURN(torch::Tensor coordinates,
-                        Fit(options, sampler, hidden, read));
-  if (options.file.empty()) return coordinates;
+                        Fit(options, sampler, model, progress));
   LARR_RETURN_IF_ERROR(WriteSafetensors(options.file,
                                         {{"coordinates", coordinates}},
                                         {{"identity", options.identity}}));

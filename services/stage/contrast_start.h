@@ -8,15 +8,13 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/llm/decoder.h"
-#include "common/llm/tokenizer.h"
 #include "services/stage/contrast_sampler.h"
 #include "services/stage/stage.h"
+#include "services/stage/text_model.h"
 
 namespace larr::stage {
 
@@ -24,23 +22,15 @@ namespace larr::stage {
 struct ContrastStartOptions {
   const config::v1::ContrastConfig& config;
   uint64_t seed = 0;
-  std::filesystem::path file;  // where it is kept; empty: it is not
+  std::filesystem::path file;  // where it is kept
   std::string identity;        // of settings and inputs
 };
 
-// States of texts, float32 [n, h], and the slot that each text ends in: equal
-// numbers for the same slot.
-struct TextStates {
-  torch::Tensor rows;
-  std::vector<int32_t> slot;
-};
-using ReadStates = std::function<absl::StatusOr<TextStates>(
-    const std::vector<std::string>& texts)>;
+// The slot that each text ends in: equal numbers for the same slot.
+std::vector<int32_t> SlotsOfTexts(const std::vector<std::string>& texts);
 
-// The last hidden states of a language model. Refers to its arguments.
-ReadStates StatesOf(const Tokenizer& tokenizer, const Decoder& decoder,
-                    const config::v1::ContrastConfig& config,
-                    ProgressWriter& progress);
+// Texts of all slots, from both sides of pairs, that a start is fitted to.
+std::vector<std::string> StartTexts(const ContrastSampler& sampler);
 
 double WeightOf(const config::v1::ContrastConfig& config, PairKind kind);
 
@@ -51,7 +41,7 @@ double WeightOf(const config::v1::ContrastConfig& config, PairKind kind);
 // Errors: kInvalidArgument  there is no text to take principal components of
 absl::StatusOr<torch::Tensor> ContrastStart(const ContrastStartOptions& options,
                                             const ContrastSampler& sampler,
-                                            int64_t hidden,
-                                            const ReadStates& read);
+                                            const TextModel& model,
+                                            ProgressWriter& progress);
 
 }  // namespace larr::stage

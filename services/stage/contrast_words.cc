@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/contrast_words.h"
 
-#include <spdlog/spdlog.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <map>
-#include <nlohmann/json.hpp>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,7 +22,9 @@
 #include "common/llm/process_group.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_start.h"
+#include "services/stage/contrast_training.h"
 #include "services/stage/llm_stage.h"
+#include "services/stage/text_model.h"
 
 namespace larr::stage {
 namespace {
@@ -43,100 +43,75 @@ std::vector<std::string_view> DistinctTexts(const ContrastData& data) {
   return {texts.begin(), texts.end()};
 }
 
-// Numbers of the slots that texts end in.
-std::vector<int32_t> SlotsOfTexts(const std::vector<std::string>& texts) {
-  std::map<std::string, int32_t> known;
-  std::vector<int32_t> slots;
-  for (const std::string& text : texts) {
-    const size_t end = text.rfind("</");
-    const auto next = static_cast<int32_t>(known.size());
-    const std::string token =
-        end == std::string::npos ? std::string() : text.substr(end);
-    slots.push_back(known.emplace(token, next).first->second);
-  }
-  return slots;
+// The principal axes of words, float32 [axes, columns], as many as a language
+// model's states may have: what is fitted to a few thousand texts among all
+// columns finds in rare words what is no more than chance.
+torch::Tensor AxesOf(const BagOfWords& words,
+                     const std::vector<std::string>& texts) {
+  constexpr int64_t kAxes = 1024;
+  const torch::Tensor states = words.States(texts);
+  const torch::Tensor used = states.ne(0).any(0).nonzero().squeeze(1);
+  const torch::Tensor found =
+      FitPrincipalComponents(states.index_select(1, used), SlotsOfTexts(texts));
+  const int64_t count = std::min(kAxes, found.size(0));
+  torch::Tensor axes = torch::zeros({count, BagOfWords::kColumns});
+  axes.index_copy_(1, used, found.narrow(0, 0, count));
+  return axes;
 }
 
-// States of texts in their own principal axes, as many as a language model's
-// states may have: a fit to a few thousand texts among all columns finds in
-// rare words what is no more than chance.
-class WordStates {
- public:
-  explicit WordStates(const BagOfWords& words) : words_(words) {}
-
-  TextStates Read(const std::vector<std::string>& texts) {
-    const torch::Tensor states = words_.States(texts);
-    const auto slots = SlotsOfTexts(texts);
-    const torch::Tensor used = states.ne(0).any(0).nonzero().squeeze(1);
-    const torch::Tensor axes =
-        FitPrincipalComponents(states.index_select(1, used), slots);
-    const int64_t count = std::min(kAxes, axes.size(0));
-    axes_ = torch::zeros({count, BagOfWords::kColumns}, torch::kFloat32);
-    axes_.index_copy_(1, used, axes.narrow(0, 0, count));
-    return {states.mm(axes_.t()), slots};
-  }
-
-  // float32 [axes, columns]; REQUIRES: it has read texts.
-  const torch::Tensor& axes() const { return axes_; }
-
- private:
-  static constexpr int64_t kAxes = 1024;
-
-  const BagOfWords& words_;
-  torch::Tensor axes_;
-};
-
-// float32 [embedding_dim, columns]
-absl::StatusOr<torch::Tensor> Projection(const StageContext& context,
-                                         const ContrastConfig& config,
-                                         const ContrastSampler& sampler,
-                                         const BagOfWords& words) {
-  WordStates states(words);
-  LARR_ASSIGN_OR_RETURN(
-      const torch::Tensor coordinates,
-      ContrastStart({config, context.config.spec().seed(), {}, {}}, sampler, 0,
-                    [&](const std::vector<std::string>& texts) {
-                      return absl::StatusOr<TextStates>(states.Read(texts));
-                    }));
-  if (coordinates.size(0) == 0) {
-    return absl::InvalidArgumentError(
-        "`contrast.start` is PAIRS, but there is no pair to fit a bag of words "
-        "to: set one of `contrast.user_user_weight`, `poi_poi_weight` and "
-        "`user_poi_weight` for a kind of pair that the corpus has, or `start` "
-        "to PRINCIPAL_COMPONENTS");
-  }
-  return torch::eye(kEmbeddingDim, coordinates.size(0), torch::kFloat32)
-      .mm(coordinates)
-      .mm(states.axes());
+// Refers to its arguments.
+TextModel WordModel(const BagOfWords& words, const torch::Tensor& axes) {
+  const auto read = [](std::span<const std::string> texts)
+      -> absl::StatusOr<std::vector<TokenIds>> {
+    std::vector<TokenIds> columns;
+    for (const std::string& text : texts)
+      columns.push_back(BagOfWords::ColumnsOf(text));
+    return columns;
+  };
+  const auto states = [&](std::span<const TokenIds> columns) {
+    return words.States(columns).mm(axes.t());
+  };
+  return {axes.size(0), read, states};
 }
 
-absl::Status LearnAndWrite(const StageContext& context,
-                           const ContrastConfig& config,
+absl::Status CheckPairs(const ContrastConfig& config,
+                        const ContrastSampler& sampler) {
+  if (config.start() == ContrastConfig::PRINCIPAL_COMPONENTS)
+    return absl::OkStatus();
+  for (const PairKind kind : kPairKinds)
+    if (WeightOf(config, kind) > 0 && sampler.Has(kind))
+      return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "`contrast.start` is PAIRS, but there is no pair to fit a bag of words "
+      "to: set one of `contrast.user_user_weight`, `poi_poi_weight` and "
+      "`user_poi_weight` for a kind of pair that the corpus has, or `start` "
+      "to PRINCIPAL_COMPONENTS");
+}
+
+absl::Status LearnAndWrite(StageContext& context, const ContrastConfig& config,
                            const config::v1::DatasetSpec& dataset,
                            ContrastData data) {
-  const torch::NoGradGuard no_grad;
   LARR_ASSIGN_OR_RETURN(const auto digests, InputDigests(context, {"corpus"}));
-  const auto texts = DistinctTexts(data);
-  const auto text_count = texts.size();
-  const BagOfWords words = BagOfWords::Learn(texts);
-  spdlog::info("weighed words texts={} columns={}", text_count,
-               BagOfWords::kColumns);
+  const BagOfWords words = BagOfWords::Learn(DistinctTexts(data));
   LARR_ASSIGN_OR_RETURN(
       const auto sampler,
       ContrastSampler::Create(dataset, config, std::move(data),
                               context.config.spec().seed()));
+  LARR_RETURN_IF_ERROR(CheckPairs(config, sampler));
+  const torch::Tensor axes = AxesOf(words, StartTexts(sampler));
+  LARR_ASSIGN_OR_RETURN(
+      const auto result,
+      TrainOnPairs(context, config, sampler, WordModel(words, axes), {}));
   EmbedderHead head;
-  LARR_ASSIGN_OR_RETURN(head.projection,
-                        Projection(context, config, sampler, words));
+  head.projection = result.projection.mm(axes);
   const auto slots = SlotsOf(dataset);
   head.config.mutable_slots()->Add(slots.begin(), slots.end());
   head.config.set_max_tokens(config.max_tokens());
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));
   LARR_RETURN_IF_ERROR(WriteBagOfWords(writer.path(), words, head));
-  const nlohmann::ordered_json report = {{"steps", 0}, {"texts", text_count}};
   LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
-                                           report.dump(1) + "\n"));
+                                           result.report.dump(1) + "\n"));
   LARR_ASSIGN_OR_RETURN(const auto embedder,
                         BagOfWordsEmbedder::Open(writer.path()));
   config::v1::ArtifactManifest manifest;
@@ -153,12 +128,16 @@ absl::Status RunWordContrast(StageContext& context,
                              const ContrastConfig& config,
                              const config::v1::DatasetSpec& dataset,
                              ContrastData data) {
-  if (context.ranks->rank() == 0) {
-    LARR_RETURN_IF_ERROR(GuardTorch("weighing words", [&] {
-      return LearnAndWrite(context, config, dataset, std::move(data));
-    }));
-  }
-  return context.ranks->Barrier();
+  // A projection is no work for several.
+  ProcessGroup alone;
+  ProcessGroup* const all = std::exchange(context.ranks, &alone);
+  const absl::Status status =
+      all->rank() > 0 ? absl::OkStatus() : GuardTorch("training on words", [&] {
+        return LearnAndWrite(context, config, dataset, std::move(data));
+      });
+  context.ranks = all;
+  LARR_RETURN_IF_ERROR(status);
+  return all->Barrier();
 }
 
 }  // namespace larr::stage

@@ -2,12 +2,11 @@
 //
 // The contrast stage without a language model (`TrainingSpec.encoder` is
 // BAG_OF_WORDS): words are weighed over the corpus's texts, and the projection
-// is the stage's start, fitted to bags of words as it is to hidden states.
+// alone learns, from the same start and pairs as a language model's.
 //
 // Input:  `corpus`.
 // Output: the folder of common/llm/bag_of_words.h, its manifest with the
-//         embedder fingerprint, and `training.json`: no step, and how many
-//         texts the words were weighed over.
+//         embedder fingerprint, and `training.json` as in contrast.h.
 #pragma once
 
 #include "absl/status/status.h"
@@ -18,7 +17,7 @@
 namespace larr::stage {
 
 // `config` is complete. Rank 0 writes; all return once it has.
-// Errors: those of ContrastSampler, ContrastStart and the disk
+// Errors: those of ContrastSampler, TrainOnPairs and the disk
 absl::Status RunWordContrast(StageContext& context,
                              const config::v1::ContrastConfig& config,
                              const config::v1::DatasetSpec& dataset,

@@ -18,18 +18,8 @@ namespace {
 absl::Status WriteArtifact(const StageContext& context,
                            const Checkpoint& checkpoint,
                            torch::ScalarType dtype, const EmbedderHead* head,
-                           const LlmTrainer& trainer,
-                           nlohmann::ordered_json report,
+                           const nlohmann::ordered_json& report,
                            config::v1::ArtifactManifest manifest) {
-  const double seconds = trainer.notes().value("seconds", 0.0);
-  const auto tokens = trainer.notes().value("tokens", int64_t{0});
-  report["steps"] = trainer.step();
-  report["tokens"] = tokens;
-  report["seconds"] = seconds;
-  report["tokens_per_second"] =
-      seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
-  if (!trainer.best().is_null()) report["best"] = trainer.best();
-  report["curve"] = trainer.curve();
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));
   LARR_RETURN_IF_ERROR(WriteCheckpoint(writer.path(), checkpoint, dtype, head));
@@ -45,6 +35,13 @@ absl::Status WriteArtifact(const StageContext& context,
   return writer.Finish(std::move(manifest)).status();
 }
 
+absl::Status AtMost(const char* field, int32_t value, int64_t most,
+                    const char* what) {
+  if (value <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "`{}` is {}; it must be in [0, {}], {}", field, value, most, what));
+}
+
 }  // namespace
 
 std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset) {
@@ -54,12 +51,22 @@ std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset) {
   return slots;
 }
 
-absl::Status CheckFrozenLayers(const std::string& stage, int32_t frozen,
-                               const LlmConfig& config) {
-  if (frozen <= config.layers) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "`{}.frozen_layers` is {}; it must be in [0, {}], the model's layers",
-      stage, frozen, config.layers));
+absl::Status CheckLayers(const config::v1::PretrainConfig& pretrain,
+                         const LlmConfig& model) {
+  return AtMost("pretrain.frozen_layers", pretrain.frozen_layers(),
+                model.layers, "the model's layers");
+}
+
+absl::Status CheckLayers(const config::v1::ContrastConfig& contrast,
+                         const LlmConfig& model) {
+  LARR_RETURN_IF_ERROR(AtMost("contrast.layers", contrast.layers(),
+                              model.layers, "the model's layers"));
+  if (contrast.layers() == 0) {
+    return AtMost("contrast.frozen_layers", contrast.frozen_layers(),
+                  model.layers, "the model's layers");
+  }
+  return AtMost("contrast.frozen_layers", contrast.frozen_layers(),
+                contrast.layers(), "`contrast.layers`");
 }
 
 absl::StatusOr<std::map<std::string, std::string>> InputDigests(
@@ -157,14 +164,25 @@ absl::Status RunTrainer(StageContext& context, int64_t steps,
       });
 }
 
+void AddTrainer(const LlmTrainer& trainer, nlohmann::ordered_json& report) {
+  const double seconds = trainer.notes().value("seconds", 0.0);
+  const auto tokens = trainer.notes().value("tokens", int64_t{0});
+  report["steps"] = trainer.step();
+  report["tokens"] = tokens;
+  report["seconds"] = seconds;
+  report["tokens_per_second"] =
+      seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0;
+  if (!trainer.best().is_null()) report["best"] = trainer.best();
+  report["curve"] = trainer.curve();
+}
+
 absl::Status WriteTrained(const StageContext& context,
                           const Checkpoint& checkpoint, torch::ScalarType dtype,
-                          const EmbedderHead* head, const LlmTrainer& trainer,
-                          nlohmann::ordered_json report,
+                          const EmbedderHead* head,
+                          const nlohmann::ordered_json& report,
                           config::v1::ArtifactManifest manifest) {
   if (context.ranks->rank() == 0) {
-    LARR_RETURN_IF_ERROR(WriteArtifact(context, checkpoint, dtype, head,
-                                       trainer, std::move(report),
+    LARR_RETURN_IF_ERROR(WriteArtifact(context, checkpoint, dtype, head, report,
                                        std::move(manifest)));
   }
   return context.ranks->Barrier();

@@ -23,9 +23,11 @@ namespace larr::stage {
 // Names of the dataset's keywords: the slots, in the spec's order.
 std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset);
 
-// Refuses to freeze more layers than there are; `stage` names the settings.
-absl::Status CheckFrozenLayers(const std::string& stage, int32_t frozen,
-                               const LlmConfig& config);
+// Refuses settings that freeze or keep more layers than a model has.
+absl::Status CheckLayers(const config::v1::PretrainConfig& pretrain,
+                         const LlmConfig& model);
+absl::Status CheckLayers(const config::v1::ContrastConfig& contrast,
+                         const LlmConfig& model);
 
 // Digests of input artifacts by role.
 absl::StatusOr<std::map<std::string, std::string>> InputDigests(
@@ -63,13 +65,16 @@ absl::Status RunTrainer(StageContext& context, int64_t steps,
                         const LlmTrainer::Body& body, LlmTrainer& trainer,
                         const LlmTrainer::Evaluate& evaluate = {});
 
-// Writes the artifact: checkpoint, `training.json` (curve, throughput, the
-// step of the lowest held-out loss, and what `report` holds already),
-// manifest. `head` may be null. Rank 0 writes; all return once it has.
+// Adds the trainer's curve, throughput, and the step of the lowest held-out loss
+// to what becomes `training.json`.
+void AddTrainer(const LlmTrainer& trainer, nlohmann::ordered_json& report);
+
+// Writes the artifact: checkpoint, `training.json`, manifest. `head` may be
+// null. Rank 0 writes; all return once it has.
 absl::Status WriteTrained(const StageContext& context,
                           const Checkpoint& checkpoint, torch::ScalarType dtype,
-                          const EmbedderHead* head, const LlmTrainer& trainer,
-                          nlohmann::ordered_json report,
+                          const EmbedderHead* head,
+                          const nlohmann::ordered_json& report,
                           config::v1::ArtifactManifest manifest);
 
 }  // namespace larr::stage

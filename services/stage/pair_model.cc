@@ -6,7 +6,6 @@
 #include <numeric>
 
 #include "common/base/status_macros.h"
-#include "common/llm/checkpoint.h"
 #include "common/llm/text_chunks.h"
 #include "services/stage/stage_ranks.h"
 
@@ -31,14 +30,12 @@ absl::StatusOr<std::vector<TokenIds>> PairModel::Read(
     const PairBatch& pairs) const {
   std::vector<std::string> texts = pairs.a;
   texts.insert(texts.end(), pairs.b.begin(), pairs.b.end());
-  LARR_ASSIGN_OR_RETURN(auto ids, tokenizer_.Encode(texts));
-  for (TokenIds& text : ids) CutTokens(config_.max_tokens(), text);
-  return ids;
+  return texts_.read(texts);
 }
 
 Tensor PairModel::Encode(std::span<const TokenIds> texts) const {
-  const Tensor states = LastStates(texts, decoder_, PoolingOf(config_));
-  return at::linear(at::linear(states, coordinates_), projection_);
+  return at::linear(at::linear(texts_.states(texts), coordinates_),
+                    projection_);
 }
 
 PairLoss PairModel::Compare(const Tensor& vectors,

@@ -7,10 +7,10 @@
 // its texts back through the model: the sum over ranks of the parameters'
 // gradients is that of one process. Negatives come from all ranks so.
 //
-// Ownership: refers to settings, tokenizer, decoder and group; they must live
-//            on.
+// Ownership: refers to settings and group; they and what the model of texts
+//            refers to must live on.
 // Threads:   one at a time where gradients are asked for.
-// Errors:    those of the tokenizer and of the ranks; c10::Error, callers use
+// Errors:    those of reading texts and of the ranks; c10::Error, callers use
 //            GuardTorch
 #pragma once
 
@@ -23,12 +23,11 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/llm/decoder.h"
 #include "common/llm/pair_loss.h"
 #include "common/llm/process_group.h"
-#include "common/llm/tokenizer.h"
 #include "larr/config/v1/training.pb.h"
 #include "services/stage/contrast_sampler.h"
+#include "services/stage/text_model.h"
 
 namespace larr::stage {
 
@@ -42,13 +41,11 @@ struct PairOutcome {
 class PairModel {
  public:
   // projection [embedding_dim, h] learns, on coordinates [h, h] of states.
-  PairModel(const config::v1::ContrastConfig& config,
-            const Tokenizer& tokenizer, const Decoder& decoder,
+  PairModel(const config::v1::ContrastConfig& config, TextModel texts,
             torch::Tensor coordinates, torch::Tensor projection,
             ProcessGroup& group)
       : config_(config),
-        tokenizer_(tokenizer),
-        decoder_(decoder),
+        texts_(std::move(texts)),
         coordinates_(std::move(coordinates)),
         projection_(std::move(projection)),
         group_(group) {}
@@ -73,8 +70,7 @@ class PairModel {
   PairLoss Compare(const torch::Tensor& vectors, const PairBatch& pairs) const;
 
   const config::v1::ContrastConfig& config_;
-  const Tokenizer& tokenizer_;
-  const Decoder& decoder_;
+  const TextModel texts_;
   const torch::Tensor coordinates_;
   const torch::Tensor projection_;
   ProcessGroup& group_;

@@ -197,12 +197,13 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
         report, Train(context, config, material, held_out, checkpoint.tokenizer,
                       decoder, optimizer, trainer));
   }
+  AddTrainer(trainer, report);
   decoder.MergeAdapters();
   config::v1::ArtifactManifest manifest;
   manifest.mutable_parents()->insert(digests.begin(), digests.end());
   manifest.set_config(ToTextProto(config));
   return WriteTrained(context, checkpoint, DtypeOf(config.precision()), nullptr,
-                      trainer, std::move(report), std::move(manifest));
+                      report, std::move(manifest));
 }
 
 }  // namespace
@@ -220,11 +221,9 @@ absl::Status RunPretrain(StageContext& context) {
   LARR_ASSIGN_OR_RETURN(
       auto checkpoint,
       ReadCheckpoint(spec.base_model(), DtypeOf(config.precision())));
-  LARR_RETURN_IF_ERROR(
-      CheckFrozenLayers("pretrain", config.frozen_layers(), checkpoint.config));
+  LARR_RETURN_IF_ERROR(CheckLayers(config, checkpoint.config));
   // Known now: not after the hours of this stage.
-  LARR_RETURN_IF_ERROR(CheckFrozenLayers(
-      "contrast", spec.contrast().frozen_layers(), checkpoint.config));
+  LARR_RETURN_IF_ERROR(CheckLayers(spec.contrast(), checkpoint.config));
   const auto slots = SlotsOf(dataset);
   LARR_ASSIGN_OR_RETURN(const int64_t first_special,
                         AddSlots(slots, spec.seed(), checkpoint));

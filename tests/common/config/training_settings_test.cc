@@ -103,12 +103,11 @@ TEST_CASE("Settings out of range are refused by field, value and what is legal",
        "`contrast.pairs_per_step` is 1; it must be at least 2: one pair has "
        "no negatives"},
       {"contrast { max_tokens: 1 }", "`contrast.max_tokens` is 1"},
-      {"encoder: BAG_OF_WORDS",
-       "`contrast.steps` is 5; it must be 0 where `encoder` is BAG_OF_WORDS"},
       {"encoder: RANDOM embed { vectors_file: '/v' }",
        "`embed.vectors_file` is /v; it must be empty where `encoder` is "
        "RANDOM"},
       {"contrast { frozen_layers: -1 }", "`contrast.frozen_layers` is -1"},
+      {"contrast { layers: -1 max_tokens: 8 }", "`contrast.layers` is -1"},
       {"contrast { checkpoint_steps: -1 }",
        "`contrast.checkpoint_steps` is -1"},
       {"contrast { kept_checkpoints: -1 }",

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "common/llm/decoder.h"
+#include "common/llm/packed_batch.h"
 #include "tests/common/llm/golden.h"
 #include "tests/testing/temp_dir.h"
 
@@ -177,6 +179,29 @@ TEST_CASE("The fingerprint follows all that a vector depends on") {
   head = Head();
   checkpoint.weights.norm[0] += 1;
   CHECK(write("e") != first);
+}
+
+TEST_CASE("Of a model's lowest layers comes the state at their height") {
+  const testing::TempDir dir;
+  auto checkpoint =
+      Value(ReadCheckpoint(testing::TinyFolder(), torch::kFloat32));
+  REQUIRE(checkpoint.config.layers == 2);
+  // With an upper layer that adds nothing, the whole model is the lower one.
+  const auto hidden = [&](const Checkpoint& model) {
+    const torch::NoGradGuard no_grad;
+    const std::vector<TokenIds> texts = {{5, 9, 7}, {3, 4}};
+    return Decoder(model.config, model.weights, model.config.vocab_size, 0)
+        .Hidden(Pack(texts));
+  };
+  checkpoint.weights.layers[1].output.zero_();
+  checkpoint.weights.layers[1].down.zero_();
+  const auto whole = hidden(checkpoint);
+  KeepLowestLayers(1, checkpoint);
+  REQUIRE(
+      WriteCheckpoint(dir.path(), checkpoint, torch::kFloat32, nullptr).ok());
+  const auto lower = Value(ReadCheckpoint(dir.path(), torch::kFloat32));
+  CHECK(lower.config.layers == 1);
+  CHECK(torch::equal(hidden(lower), whole));
 }
 
 TEST_CASE("A language model is not taken for an embedder") {

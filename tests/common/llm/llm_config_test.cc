@@ -82,6 +82,17 @@ TEST_CASE("A config is written back with its own fields") {
   CHECK(!back.contains("torch_dtype"));
 }
 
+TEST_CASE("A config of fewer layers names the kinds of those alone") {
+  auto json = Base();
+  REQUIRE(json["num_hidden_layers"] > 1);
+  json["layer_types"] = {"full_attention", "full_attention", "other"};
+  auto config = testing::Value(ParseLlmConfig(json.dump(), "x"));
+  config.layers = 1;
+  const auto back = nlohmann::json::parse(LlmConfigJson(config, "bfloat16"));
+  CHECK(back["num_hidden_layers"] == 1);
+  CHECK(back["layer_types"] == nlohmann::json({"full_attention"}));
+}
+
 TEST_CASE("What the decoder does not compute is refused by field") {
   const auto refused = [](const char* field, const nlohmann::json& value) {
     auto json = Base();

@@ -80,6 +80,7 @@ TEST_CASE(
   (*config.mutable_inputs())["pretrain"] = pretrain.output();
   auto* contrast = config.mutable_spec()->mutable_contrast();
   contrast->set_frozen_layers(0);
+  contrast->set_layers(1);
   contrast->mutable_lora()->set_rank(4);
   contrast->set_activation_checkpointing(true);
   const auto status = RunStage(config);
@@ -93,6 +94,8 @@ TEST_CASE(
     return torch::equal(after->weights.embedding.slice(0, from, to),
                         before->weights.embedding.slice(0, from, to));
   };
+  CHECK(before->config.layers == 2);
+  CHECK(after->config.layers == 1);
   CHECK(same(0, 269));
   CHECK_FALSE(same(269, 283));
   CHECK_FALSE(torch::equal(after->weights.layers[0].qkv,

@@ -46,6 +46,12 @@ TEST_CASE("Settings that make no sense are refused by field") {
           [](Spec& s) { s.mutable_contrast()->set_frozen_layers(3); });
   refused(StageConfig::CONTRAST, "`contrast.frozen_layers` is 3",
           [](Spec& s) { s.mutable_contrast()->set_frozen_layers(3); });
+  refused(StageConfig::PRETRAIN, "`contrast.layers` is 3",
+          [](Spec& s) { s.mutable_contrast()->set_layers(3); });
+  refused(StageConfig::CONTRAST, "in [0, 1], `contrast.layers`", [](Spec& s) {
+    s.mutable_contrast()->set_layers(1);
+    s.mutable_contrast()->set_frozen_layers(2);
+  });
   refused(StageConfig::CONTRAST, "`contrast.temperature` is 0",
           [](Spec& s) { s.mutable_contrast()->set_temperature(0); });
 }

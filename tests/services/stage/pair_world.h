@@ -70,8 +70,8 @@ struct PairWorld {
         coordinates(Random(checkpoint.config.hidden_size)),
         projection(torch::eye(kEmbeddingDim, coordinates.size(0))
                        .requires_grad_(true)),
-        model(config, checkpoint.tokenizer, decoder, coordinates, projection,
-              alone) {
+        model(config, LanguageModel(checkpoint.tokenizer, decoder, config),
+              coordinates, projection, alone) {
     trained.push_back({"projection", projection, true});
   }
 

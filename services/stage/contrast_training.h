@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Training on pairs, whatever makes states of texts: the start is fitted
+// (contrast_start.h), then the projection and the model's own parameters learn
+// by eq. 21, and held-out pairs tell before and after what that brought.
+#pragma once
+
+#include <torch/types.h>
+
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "common/llm/optimizer.h"
+#include "larr/config/v1/training.pb.h"
+#include "services/stage/contrast_sampler.h"
+#include "services/stage/stage.h"
+#include "services/stage/text_model.h"
+
+namespace larr::stage {
+
+struct TrainedPairs {
+  torch::Tensor projection;       // float32 [embedding_dim, h] of eq. 10
+  nlohmann::ordered_json report;  // what `training.json` says: contrast.h
+};
+
+// `trained` are parameters of `texts` that learn beside the projection; there
+// may be none. Goes on at the work folder's newest checkpoint. All ranks call
+// it. REQUIRES: `config` is complete
+// Errors: kInvalidArgument  there are steps, but no pair to learn from;
+//         those of contrast_start.h and pair_model.h
+absl::StatusOr<TrainedPairs> TrainOnPairs(
+    StageContext& context, const config::v1::ContrastConfig& config,
+    const ContrastSampler& sampler, const TextModel& texts,
+    std::vector<TrainedTensor> trained);
+
+}  // namespace larr::stage
