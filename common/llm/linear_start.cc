@@ -79,6 +79,12 @@ Tensor CrossCovariance(const Tensor& states,
   return sum + sum.t();
 }
 
+// A covariance's axes as rows, that of most variance first.
+Tensor AxesOf(const Tensor& covariance) {
+  const auto [variance, axes] = torch::linalg_eigh(covariance);
+  return axes.t().flip(0);
+}
+
 // States without what only tells slots apart.
 struct Content {
   Content(const Tensor& states, const std::vector<int32_t>& slot)
@@ -90,7 +96,8 @@ struct Content {
   Tensor Covariance() const {
     return rows.t().mm(rows) / static_cast<double>(rows.size(0));
   }
-  // The common coordinate, and those along `axes` [h - 1, h], in one length.
+  // The common coordinate, and those along `axes` [h - 1, h], which together
+  // have length 1.
   Tensor Coordinates(const Tensor& axes) const {
     const Tensor rest = axes.mm(complement);
     const Tensor length = rows.mm(rest.t()).square().sum(1).mean().sqrt();
@@ -131,8 +138,15 @@ Tensor FitPrincipalComponents(const Tensor& states,
                               const std::vector<int32_t>& slot) {
   const torch::NoGradGuard no_grad;
   const Content content(states, slot);
-  const auto [variance, axes] = torch::linalg_eigh(content.Covariance());
-  return content.Coordinates(axes.t().flip(0).narrow(0, 0, states.size(1) - 1));
+  const Tensor axes = AxesOf(content.Covariance());
+  return content.Coordinates(axes.narrow(0, 0, states.size(1) - 1));
+}
+
+Tensor PrincipalAxes(const Tensor& states, const std::vector<int32_t>& slot) {
+  const torch::NoGradGuard no_grad;
+  Tensor rows = states.to(torch::kFloat64).clone();
+  Centre(slot, rows);
+  return AxesOf(rows.t().mm(rows)).to(torch::kFloat32).contiguous();
 }
 
 }  // namespace larr

@@ -51,8 +51,14 @@ torch::Tensor FitLinearStart(const torch::Tensor& states,
                              const std::vector<SlotPairs>& kinds);
 
 // The principal components of the states, without a look at pairs: directions
-// in which texts of a slot differ most, all equally long.
+// in which texts of a slot differ most, equally long; those that only tell slots
+// apart, the last, are 0.
 torch::Tensor FitPrincipalComponents(const torch::Tensor& states,
                                      const std::vector<int32_t>& slot);
+
+// The axes that FitPrincipalComponents is about, for who wants those alone:
+// orthonormal rows, float32 [h, h], the direction of most variance first.
+torch::Tensor PrincipalAxes(const torch::Tensor& states,
+                            const std::vector<int32_t>& slot);
 
 }  // namespace larr

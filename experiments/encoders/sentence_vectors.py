@@ -14,8 +14,7 @@ and `embed { vectors_file: "/path/vectors.parquet" }` in the run's settings.
 A text is encoded as a sentence, without its slot's tokens: the mean of the last
 hidden states over its first 256 tokens, of length 1. The 384 numbers are
 reduced to 128 by the principal components of the slots' texts, each slot's mean
-taken off, as the contrast stage does with the start PRINCIPAL_COMPONENTS; here
-of all texts, those of the test days among them.
+taken off; here of all texts, those of the test days among them.
 
 Needs ./larr setup and a build.
 """

@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
+#include "common/llm/decoder.h"
 #include "common/llm/process_group.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_sampler.h"
@@ -18,6 +19,7 @@
 #include "services/stage/identity.h"
 #include "services/stage/llm_stage.h"
 #include "services/stage/stage_ranks.h"
+#include "services/stage/text_model.h"
 
 namespace larr::stage {
 namespace {

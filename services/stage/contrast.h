@@ -4,7 +4,8 @@
 // embedder. Batches are those of contrast_sampler.h, the loss is eq. 21.
 //
 // Input:  `corpus`, `pretrain`. Without a language model contrast_words.h.
-// Output: a checkpoint folder with `larr.json` and the projection, its
+// Output: a checkpoint folder, of `contrast.layers` layers where that is set,
+//         with `larr.json` and the projection, its
 //         manifest with the embedder fingerprint for `spec.embed.precision`,
 //         and `training.json`: curve: step, loss, and for each kind of pair
 //         its loss and the share of texts whose own partner is nearest in the

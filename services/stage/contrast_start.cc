@@ -25,6 +25,8 @@ constexpr size_t kSlotTexts = 3072;
 constexpr size_t kComposedTexts = 1024;
 constexpr size_t kBatchTexts = 128;
 
+constexpr char kMatrix[] = "coordinates";
+
 // Texts as training composes them, of several slots.
 std::vector<std::string> ComposedTexts(const ContrastSampler& sampler) {
   std::vector<std::string> texts;
@@ -38,6 +40,20 @@ std::vector<std::string> ComposedTexts(const ContrastSampler& sampler) {
     if (texts.empty()) break;
   }
   return texts;
+}
+
+// Numbers of the slots that texts end in.
+std::vector<int32_t> SlotsOfTexts(const std::vector<std::string>& texts) {
+  std::map<std::string, int32_t> known;
+  std::vector<int32_t> slots;
+  for (const std::string& text : texts) {
+    const size_t end = text.rfind("</");
+    const auto next = static_cast<int32_t>(known.size());
+    const std::string token =
+        end == std::string::npos ? std::string() : text.substr(end);
+    slots.push_back(known.emplace(token, next).first->second);
+  }
+  return slots;
 }
 
 // float32 [texts, h]
@@ -83,7 +99,7 @@ absl::StatusOr<torch::Tensor> Fit(const ContrastStartOptions& options,
                                   const ContrastSampler& sampler,
                                   const TextModel& model,
                                   ProgressWriter& progress) {
-  SlotPairSample sample = sampler.DrawSlotPairs(kSlotTexts);
+  const SlotPairSample sample = sampler.DrawSlotPairs(kSlotTexts);
   const bool components = options.config.start() ==
                           config::v1::ContrastConfig::PRINCIPAL_COMPONENTS;
   const auto kinds = WeighedPairs(options.config, sample);
@@ -98,45 +114,20 @@ absl::StatusOr<torch::Tensor> Fit(const ContrastStartOptions& options,
                         torch::kFloat32) /
            std::sqrt(static_cast<double>(model.width));
   }
-  // What stands before a slot shows in its state, too: composed texts belong
-  // to the variance that pairs are seen against.
-  std::vector<int32_t> slots = SlotsOfTexts(sample.texts);
-  const auto composed = ComposedTexts(sampler);
-  for (const int32_t slot : SlotsOfTexts(composed))
-    slots.push_back(-1 - slot);  // groups of their own
-  sample.texts.insert(sample.texts.end(), composed.begin(), composed.end());
+  // Pairs name places among its first texts, which are the sample's.
+  const auto [texts, slots] = StartTextsOf(sampler);
   LARR_ASSIGN_OR_RETURN(
       const torch::Tensor states,
-      StatesOf(sample.texts, model, options.config.steps(), progress));
+      StatesOf(texts, model, options.config.steps(), progress));
   spdlog::info(
       "fits the projection's start of={} texts={} users={} pois={} orders={}",
-      components ? "components" : "pairs", sample.texts.size(),
-      sample.pairs[0].size(), sample.pairs[1].size(), sample.pairs[2].size());
+      components ? "components" : "pairs", texts.size(), sample.pairs[0].size(),
+      sample.pairs[1].size(), sample.pairs[2].size());
   return components ? FitPrincipalComponents(states, slots)
                     : FitLinearStart(states, slots, kinds);
 }
 
 }  // namespace
-
-std::vector<int32_t> SlotsOfTexts(const std::vector<std::string>& texts) {
-  std::map<std::string, int32_t> known;
-  std::vector<int32_t> slots;
-  for (const std::string& text : texts) {
-    const size_t end = text.rfind("</");
-    const auto next = static_cast<int32_t>(known.size());
-    const std::string token =
-        end == std::string::npos ? std::string() : text.substr(end);
-    slots.push_back(known.emplace(token, next).first->second);
-  }
-  return slots;
-}
-
-std::vector<std::string> StartTexts(const ContrastSampler& sampler) {
-  auto texts = sampler.DrawSlotPairs(kSlotTexts).texts;
-  const auto composed = ComposedTexts(sampler);
-  texts.insert(texts.end(), composed.begin(), composed.end());
-  return texts;
-}
 
 double WeightOf(const config::v1::ContrastConfig& config, PairKind kind) {
   switch (kind) {
@@ -149,24 +140,42 @@ double WeightOf(const config::v1::ContrastConfig& config, PairKind kind) {
   }
 }
 
+StartTexts StartTextsOf(const ContrastSampler& sampler) {
+  StartTexts start;
+  start.texts = sampler.DrawSlotPairs(kSlotTexts).texts;
+  start.slot = SlotsOfTexts(start.texts);
+  // What stands before a slot shows in its state, too: composed texts belong
+  // to the variance that pairs are seen against, as groups of their own.
+  const auto composed = ComposedTexts(sampler);
+  for (const int32_t slot : SlotsOfTexts(composed))
+    start.slot.push_back(-1 - slot);
+  start.texts.insert(start.texts.end(), composed.begin(), composed.end());
+  return start;
+}
+
+absl::StatusOr<torch::Tensor> KeptIn(
+    const std::filesystem::path& file, const std::string& identity,
+    const std::function<absl::StatusOr<torch::Tensor>()>& make) {
+  if (std::filesystem::exists(file)) {
+    LARR_ASSIGN_OR_RETURN(const auto kept, SafetensorsFile::Open(file));
+    const auto known = kept.metadata().find("identity");
+    if (known != kept.metadata().end() && known->second == identity) {
+      LARR_ASSIGN_OR_RETURN(const auto view, kept.View(kMatrix));
+      return view.clone();
+    }
+  }
+  LARR_ASSIGN_OR_RETURN(torch::Tensor matrix, make());
+  LARR_RETURN_IF_ERROR(
+      WriteSafetensors(file, {{kMatrix, matrix}}, {{"identity", identity}}));
+  return matrix;
+}
+
 absl::StatusOr<torch::Tensor> ContrastStart(const ContrastStartOptions& options,
                                             const ContrastSampler& sampler,
                                             const TextModel& model,
                                             ProgressWriter& progress) {
-  if (std::filesystem::exists(options.file)) {
-    LARR_ASSIGN_OR_RETURN(const auto file, SafetensorsFile::Open(options.file));
-    const auto identity = file.metadata().find("identity");
-    if (identity != file.metadata().end() &&
-        identity->second == options.identity) {
-      return file.View("coordinates");
-    }
-  }
-  LARR_ASSIGN_OR_RETURN(torch::Tensor coordinates,
-                        Fit(options, sampler, model, progress));
-  LARR_RETURN_IF_ERROR(WriteSafetensors(options.file,
-                                        {{"coordinates", coordinates}},
-                                        {{"identity", options.identity}}));
-  return coordinates;
+  return KeptIn(options.file, options.identity,
+                [&] { return Fit(options, sampler, model, progress); });
 }
 
 }  // namespace larr::stage

@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -26,13 +27,21 @@ struct ContrastStartOptions {
   std::string identity;        // of settings and inputs
 };
 
-// The slot that each text ends in: equal numbers for the same slot.
-std::vector<int32_t> SlotsOfTexts(const std::vector<std::string>& texts);
-
-// Texts of all slots, from both sides of pairs, that a start is fitted to.
-std::vector<std::string> StartTexts(const ContrastSampler& sampler);
+// Texts that a start is fitted to: of single slots, and as training composes
+// them. `slot` is equal for texts that end in the same slot, of one kind.
+struct StartTexts {
+  std::vector<std::string> texts;
+  std::vector<int32_t> slot;
+};
+StartTexts StartTextsOf(const ContrastSampler& sampler);
 
 double WeightOf(const config::v1::ContrastConfig& config, PairKind kind);
+
+// A matrix that is made once: read from `file`, if it is of this identity; else
+// made and written. What is resumed goes on in the same bits.
+absl::StatusOr<torch::Tensor> KeptIn(
+    const std::filesystem::path& file, const std::string& identity,
+    const std::function<absl::StatusOr<torch::Tensor>()>& make);
 
 // The coordinates that the projection starts in, float32 [h, h]. Reads
 // `options.file`, if it is of this identity; else fits them as `config.start`

@@ -119,13 +119,13 @@ absl::StatusOr<nlohmann::ordered_json> Train(
 absl::StatusOr<torch::Tensor> Coordinates(StageContext& context,
                                           const ContrastStartOptions& options,
                                           const ContrastSampler& sampler,
-                                          const TextModel& texts) {
+                                          const TextModel& text_model) {
   torch::Tensor coordinates =
-      torch::empty({texts.width, texts.width}, torch::kFloat32);
+      torch::empty({text_model.width, text_model.width}, torch::kFloat32);
   if (context.ranks->rank() == 0) {
     LARR_ASSIGN_OR_RETURN(
         const auto start,
-        ContrastStart(options, sampler, texts, context.progress));
+        ContrastStart(options, sampler, text_model, context.progress));
     coordinates.copy_(start);
   }
   LARR_RETURN_IF_ERROR(context.ranks->Broadcast(coordinates));
@@ -134,11 +134,10 @@ absl::StatusOr<torch::Tensor> Coordinates(StageContext& context,
 
 }  // namespace
 
-absl::StatusOr<TrainedPairs> TrainOnPairs(StageContext& context,
-                                          const ContrastConfig& config,
-                                          const ContrastSampler& sampler,
-                                          const TextModel& texts,
-                                          std::vector<TrainedTensor> trained) {
+absl::StatusOr<TrainedProjection> TrainOnPairs(
+    StageContext& context, const ContrastConfig& config,
+    const ContrastSampler& sampler, const TextModel& text_model,
+    std::vector<TrainedTensor> trained) {
   LARR_ASSIGN_OR_RETURN(const auto kinds, ActiveKinds(config, sampler));
   LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
   LlmTrainerOptions options =
@@ -151,16 +150,18 @@ absl::StatusOr<TrainedPairs> TrainOnPairs(StageContext& context,
                   {config, context.config.spec().seed(),
                    options.checkpoints.parent_path() / "start.safetensors",
                    options.identity},
-                  sampler, texts));
-  // The first coordinates: those of what pairs share.
-  auto projection = torch::eye(kEmbeddingDim, texts.width, torch::kFloat32);
+                  sampler, text_model));
+  // The first coordinates say most.
+  auto projection =
+      torch::eye(kEmbeddingDim, text_model.width, torch::kFloat32);
   projection.requires_grad_(true);
   trained.push_back({"projection", projection, /*is_new=*/true});
-  Optimizer optimizer(trained, config.optimizer(), config.steps(),
+  Optimizer optimizer(std::move(trained), config.optimizer(), config.steps(),
                       context.ranks);
   LlmTrainer trainer(options, optimizer);
-  const PairModel model(config, texts, coordinates, projection, *context.ranks);
-  TrainedPairs result;
+  const PairModel model(config, text_model, coordinates, projection,
+                        *context.ranks);
+  TrainedProjection result;
   LARR_ASSIGN_OR_RETURN(result.report, Train(context, config, sampler, kinds,
                                              model, optimizer, trainer));
   AddTrainer(trainer, result.report);

@@ -19,19 +19,19 @@
 
 namespace larr::stage {
 
-struct TrainedPairs {
+struct TrainedProjection {
   torch::Tensor projection;       // float32 [embedding_dim, h] of eq. 10
   nlohmann::ordered_json report;  // what `training.json` says: contrast.h
 };
 
-// `trained` are parameters of `texts` that learn beside the projection; there
+// `trained` are parameters of `text_model` that learn beside the projection; there
 // may be none. Goes on at the work folder's newest checkpoint. All ranks call
 // it. REQUIRES: `config` is complete
 // Errors: kInvalidArgument  there are steps, but no pair to learn from;
 //         those of contrast_start.h and pair_model.h
-absl::StatusOr<TrainedPairs> TrainOnPairs(
+absl::StatusOr<TrainedProjection> TrainOnPairs(
     StageContext& context, const config::v1::ContrastConfig& config,
-    const ContrastSampler& sampler, const TextModel& texts,
+    const ContrastSampler& sampler, const TextModel& text_model,
     std::vector<TrainedTensor> trained);
 
 }  // namespace larr::stage

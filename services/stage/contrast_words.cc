@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/contrast_words.h"
 
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <torch/types.h>
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 #include <span>
 #include <string>
@@ -16,13 +19,13 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
-#include "common/config/training_settings.h"
 #include "common/llm/bag_of_words.h"
 #include "common/llm/linear_start.h"
 #include "common/llm/process_group.h"
 #include "common/tensors/torch_status.h"
 #include "services/stage/contrast_start.h"
 #include "services/stage/contrast_training.h"
+#include "services/stage/identity.h"
 #include "services/stage/llm_stage.h"
 #include "services/stage/text_model.h"
 
@@ -46,13 +49,12 @@ std::vector<std::string_view> DistinctTexts(const ContrastData& data) {
 // The principal axes of words, float32 [axes, columns], as many as a language
 // model's states may have: what is fitted to a few thousand texts among all
 // columns finds in rare words what is no more than chance.
-torch::Tensor AxesOf(const BagOfWords& words,
-                     const std::vector<std::string>& texts) {
+torch::Tensor AxesOf(const BagOfWords& words, const StartTexts& start) {
   constexpr int64_t kAxes = 1024;
-  const torch::Tensor states = words.States(texts);
+  const torch::Tensor states = words.States(start.texts);
   const torch::Tensor used = states.ne(0).any(0).nonzero().squeeze(1);
   const torch::Tensor found =
-      FitPrincipalComponents(states.index_select(1, used), SlotsOfTexts(texts));
+      PrincipalAxes(states.index_select(1, used), start.slot);
   const int64_t count = std::min(kAxes, found.size(0));
   torch::Tensor axes = torch::zeros({count, BagOfWords::kColumns});
   axes.index_copy_(1, used, found.narrow(0, 0, count));
@@ -74,31 +76,47 @@ TextModel WordModel(const BagOfWords& words, const torch::Tensor& axes) {
   return {axes.size(0), read, states};
 }
 
-absl::Status CheckPairs(const ContrastConfig& config,
-                        const ContrastSampler& sampler) {
-  if (config.start() == ContrastConfig::PRINCIPAL_COMPONENTS)
-    return absl::OkStatus();
-  for (const PairKind kind : kPairKinds)
-    if (WeightOf(config, kind) > 0 && sampler.Has(kind))
-      return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      "`contrast.start` is PAIRS, but there is no pair to fit a bag of words "
-      "to: set one of `contrast.user_user_weight`, `poi_poi_weight` and "
-      "`user_poi_weight` for a kind of pair that the corpus has, or `start` "
-      "to PRINCIPAL_COMPONENTS");
+absl::Status CheckTexts(const ContrastConfig& config,
+                        const ContrastSampler& sampler,
+                        const StartTexts& start) {
+  bool enough = !start.texts.empty();
+  if (config.start() == ContrastConfig::PAIRS) {
+    enough =
+        std::any_of(kPairKinds.begin(), kPairKinds.end(), [&](PairKind kind) {
+          return WeightOf(config, kind) > 0 && sampler.Has(kind);
+        });
+  }
+  if (enough) return absl::OkStatus();
+  return absl::InvalidArgumentError(fmt::format(
+      "`contrast.start` is {}, but the corpus has no {} to fit a bag of words "
+      "to; give the dataset `keywords` of two groups, and of "
+      "`contrast.user_user_weight`, `poi_poi_weight` and `user_poi_weight` set "
+      "one for a kind of pair that the corpus has",
+      ContrastConfig::Start_Name(config.start()),
+      start.texts.empty() ? "texts on both sides of a pair" : "such pair"));
 }
 
 absl::Status LearnAndWrite(StageContext& context, const ContrastConfig& config,
                            const config::v1::DatasetSpec& dataset,
                            ContrastData data) {
   LARR_ASSIGN_OR_RETURN(const auto digests, InputDigests(context, {"corpus"}));
-  const BagOfWords words = BagOfWords::Learn(DistinctTexts(data));
+  const auto texts = DistinctTexts(data);
+  spdlog::info("weighs words texts={} columns={}", texts.size(),
+               BagOfWords::kColumns);
+  const BagOfWords words = BagOfWords::Learn(texts);
   LARR_ASSIGN_OR_RETURN(
       const auto sampler,
       ContrastSampler::Create(dataset, config, std::move(data),
                               context.config.spec().seed()));
-  LARR_RETURN_IF_ERROR(CheckPairs(config, sampler));
-  const torch::Tensor axes = AxesOf(words, StartTexts(sampler));
+  const StartTexts start = StartTextsOf(sampler);
+  LARR_RETURN_IF_ERROR(CheckTexts(config, sampler, start));
+  LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
+  LARR_ASSIGN_OR_RETURN(
+      const torch::Tensor axes,
+      KeptIn(std::filesystem::path(context.config.work()) / "axes.safetensors",
+             Sha256(identity.settings), [&]() -> absl::StatusOr<torch::Tensor> {
+               return AxesOf(words, start);
+             }));
   LARR_ASSIGN_OR_RETURN(
       const auto result,
       TrainOnPairs(context, config, sampler, WordModel(words, axes), {}));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the stages that train the language model share: how they start, how
-// they go through their steps, and how they end.
+// What the stages that train the language model, or words in its place, share:
+// how they start, how they go through their steps, and how they end.
 //
 // REQUIRES: context.ranks is set; all ranks call the same functions
 #pragma once

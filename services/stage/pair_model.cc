@@ -30,11 +30,11 @@ absl::StatusOr<std::vector<TokenIds>> PairModel::Read(
     const PairBatch& pairs) const {
   std::vector<std::string> texts = pairs.a;
   texts.insert(texts.end(), pairs.b.begin(), pairs.b.end());
-  return texts_.read(texts);
+  return text_model_.read(texts);
 }
 
 Tensor PairModel::Encode(std::span<const TokenIds> texts) const {
-  return at::linear(at::linear(texts_.states(texts), coordinates_),
+  return at::linear(at::linear(text_model_.states(texts), coordinates_),
                     projection_);
 }
 

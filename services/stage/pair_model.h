@@ -41,11 +41,11 @@ struct PairOutcome {
 class PairModel {
  public:
   // projection [embedding_dim, h] learns, on coordinates [h, h] of states.
-  PairModel(const config::v1::ContrastConfig& config, TextModel texts,
+  PairModel(const config::v1::ContrastConfig& config, TextModel text_model,
             torch::Tensor coordinates, torch::Tensor projection,
             ProcessGroup& group)
       : config_(config),
-        texts_(std::move(texts)),
+        text_model_(std::move(text_model)),
         coordinates_(std::move(coordinates)),
         projection_(std::move(projection)),
         group_(group) {}
@@ -70,7 +70,7 @@ class PairModel {
   PairLoss Compare(const torch::Tensor& vectors, const PairBatch& pairs) const;
 
   const config::v1::ContrastConfig& config_;
-  const TextModel texts_;
+  const TextModel text_model_;
   const torch::Tensor coordinates_;
   const torch::Tensor projection_;
   ProcessGroup& group_;

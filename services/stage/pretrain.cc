@@ -224,6 +224,13 @@ absl::Status RunPretrain(StageContext& context) {
   LARR_RETURN_IF_ERROR(CheckLayers(config, checkpoint.config));
   // Known now: not after the hours of this stage.
   LARR_RETURN_IF_ERROR(CheckLayers(spec.contrast(), checkpoint.config));
+  if (spec.contrast().layers() > 0 && config.steps() > 0 &&
+      config.frozen_layers() >= spec.contrast().layers()) {
+    spdlog::warn(
+        "what this stage learns is not in what `contrast` keeps "
+        "pretrain.frozen_layers={} contrast.layers={}",
+        config.frozen_layers(), spec.contrast().layers());
+  }
   const auto slots = SlotsOf(dataset);
   LARR_ASSIGN_OR_RETURN(const int64_t first_special,
                         AddSlots(slots, spec.seed(), checkpoint));

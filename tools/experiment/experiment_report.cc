@@ -9,6 +9,7 @@
 
 #include "tools/experiment/numbers.h"
 #include "tools/experiment/report_parts.h"
+#include "tools/experiment/text_parts.h"
 
 namespace larr::experiment {
 namespace {

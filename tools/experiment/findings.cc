@@ -30,13 +30,6 @@ const Json* Part(const Json* test, const std::string& slice) {
   return slice.empty() ? test : At(test, {"slices", slice});
 }
 
-double NumberAt(const Json* json, const std::string& key) {
-  const Json* value = At(json, {key});
-  return value != nullptr && value->is_number()
-             ? value->get<double>()
-             : std::numeric_limits<double>::quiet_NaN();
-}
-
 std::vector<double> DrawsOf(const Json& result, const std::string& metric,
                             const std::string& slice) {
   const Json* draws =
@@ -164,6 +157,13 @@ std::vector<std::string> SliceNames(const Findings& findings) {
     }
   }
   return names;
+}
+
+double NumberAt(const Json* json, const std::string& key) {
+  const Json* value = At(json, {key});
+  return value != nullptr && value->is_number()
+             ? value->get<double>()
+             : std::numeric_limits<double>::quiet_NaN();
 }
 
 double BayesOf(const Findings& findings, const std::string& metric,

@@ -36,6 +36,10 @@ struct ArmFindings {
   bool sample_only = false;          // tested on the rows of `sample` alone
 
   std::string title() const { return TitleOf(*arm); }
+  // The result of its first seed; null if it has none.
+  const Json* First() const {
+    return results.empty() ? nullptr : results.front();
+  }
 };
 
 struct JudgedClaim {
@@ -72,6 +76,9 @@ std::string VerdictText(Verdict verdict);
 
 // The slices that any result has, POIs' first; `sample` is none of them.
 std::vector<std::string> SliceNames(const Findings& findings);
+
+// A number of a result, NaN where there is none. `json` may be null.
+double NumberAt(const Json* json, const std::string& key);
 
 // The best possible value of a metric, NaN where it is not known.
 double BayesOf(const Findings& findings, const std::string& metric,

@@ -22,12 +22,6 @@ Section SliceSection(const Findings& findings);
 Section CalibrationSection(const Findings& findings);
 // Losses of every stage that learns, of each arm's first seed.
 Section CurveSection(const Findings& findings);
-// What the language model's stages did to what was held out from them.
-Section TextStageSection(const Findings& findings);
-// What LARR's agg attends to, by feature, and of the last arm also by slice.
-Section AttentionSection(const Findings& findings);
-// POIs in the plane of their vectors, of each language model.
-Section MapSection(const Findings& findings);
 // Commands, settings, versions, machines and times.
 Section RerunSection(const Findings& findings, const std::string& size);
 

@@ -141,6 +141,21 @@ TEST_CASE("Principal components are those of a plain SVD, slot by slot") {
   CHECK(rest.item<double>() == Approx(1).epsilon(0.01));
 }
 
+TEST_CASE("Principal axes are orthonormal, that of most variance first") {
+  const World world;
+  const Tensor axes = PrincipalAxes(world.states, world.slot);
+  const Tensor identity = axes.mm(axes.t()) - torch::eye(kWidth);
+  CHECK(identity.abs().max().item<double>() < 1e-5);
+  const Tensor sides = world.states.view({kPairs, 2, kWidth});
+  const Tensor centred = (sides - sides.mean(0)).view({-1, kWidth});
+  const Tensor variance = centred.mm(axes.t()).var(0);
+  CHECK(variance.narrow(0, 1, kWidth - 1)
+            .le(variance.narrow(0, 0, kWidth - 1) + 1e-6)
+            .all()
+            .item<bool>());
+  CHECK(variance[0].item<double>() == Approx(9).epsilon(0.2));
+}
+
 TEST_CASE("Fewer texts than directions are enough") {
   const Tensor states = torch::randn({5, kWidth});
   const Tensor coordinates =
@@ -148,6 +163,8 @@ TEST_CASE("Fewer texts than directions are enough") {
   CHECK(torch::isfinite(coordinates).all().item<bool>());
   const Tensor components = FitPrincipalComponents(states, {0, 0, 1, 1, 2});
   CHECK(torch::isfinite(components).all().item<bool>());
+  const Tensor common = states.mm(components.t())[4][0];
+  CHECK(common.item<double>() == Approx(2).epsilon(1e-3));
 }
 
 }  // namespace

@@ -12,13 +12,13 @@
 namespace larr::stage {
 namespace {
 
-// States that are looked up: one for each first letter of a text's word.
+// States that are looked up by the first letter of a text's first word.
 TextModel Letters(const torch::Tensor& table) {
   const auto read = [](std::span<const std::string> texts)
       -> absl::StatusOr<std::vector<TokenIds>> {
     std::vector<TokenIds> ids;
     for (const std::string& text : texts)
-      ids.push_back({text[text.find('>') + 1] - '0'});
+      ids.push_back({text[text.find('>') + 1] % 10});
     return ids;
   };
   const auto states = [table](std::span<const TokenIds> texts) {
@@ -43,7 +43,7 @@ struct World {
     torch::manual_seed(2);
     table = torch::randn({10, 16});
   }
-  absl::StatusOr<TrainedPairs> Train(std::vector<TrainedTensor> trained) {
+  absl::StatusOr<TrainedProjection> Train(std::vector<TrainedTensor> trained) {
     StageContext context{stage, ProgressWriter(stage.work()), &alone};
     const auto config =
         testing::Value(CompleteContrastConfig(stage.spec().contrast()));

@@ -3,6 +3,7 @@
 
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "common/llm/bag_of_words.h"
@@ -101,6 +102,35 @@ TEST_CASE("Words learn from the pairs that a language model learns from") {
         training["curve"].front()["loss"].get<double>());
   CHECK(training["held_out_recall"]["after"].contains("poi_poi"));
   CHECK(Training(plain.output())["steps"] == 0);
+}
+
+TEST_CASE("Words go on at a checkpoint, to the same bits") {
+  const testing::TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  auto stage =
+      WordStage(dir.path(), "resumed", ContrastConfig::PRINCIPAL_COMPONENTS);
+  auto& contrast = *stage.mutable_spec()->mutable_contrast();
+  contrast.set_steps(16);
+  contrast.set_checkpoint_steps(6);
+  REQUIRE(RunStage(stage).ok());
+  const fs::path output = stage.output();
+  const std::string whole = Bytes(output / "projection.safetensors");
+  // As a kill after step 12 leaves it, and after step 6.
+  for (const int checkpoints : {1, 2}) {
+    fs::remove_all(output);
+    std::vector<fs::path> kept;
+    for (const auto& entry :
+         fs::directory_iterator(fs::path(stage.work()) / "checkpoints"))
+      kept.push_back(entry.path());
+    std::sort(kept.begin(), kept.end());
+    INFO("checkpoints: " << kept.size());
+    REQUIRE(kept.size() >= 2);
+    for (int i = 0; i < checkpoints; ++i) fs::remove_all(kept.end()[-1 - i]);
+    const auto status = RunStage(stage);
+    INFO(status.ToString());
+    REQUIRE(status.ok());
+    CHECK((Bytes(output / "projection.safetensors") == whole));
+  }
 }
 
 TEST_CASE("Words without a pair to fit are refused, not projected at random") {
