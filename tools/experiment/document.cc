@@ -104,6 +104,7 @@ std::string ToMarkdown(const Document& document, int level) {
   std::string text = heading(0, document.title);
   for (const std::string& line : document.lead) text += line + "\n\n";
   for (const Section& section : document.sections) {
+    if (section.tables.empty() && !section.plots.empty()) continue;
     if (section.tables.empty() && section.paragraphs.empty()) continue;
     if (!section.title.empty()) text += heading(1, section.title);
     for (const std::string& line : section.paragraphs) text += line + "\n\n";

@@ -73,7 +73,8 @@ struct Document {
 std::string ToHtml(const Document& document);
 nlohmann::ordered_json ToJson(const Document& document);
 
-// Headings from `level` on: 1 is `#`.
+// Headings from `level` on: 1 is `#`. Plots, and sections that only show some,
+// are left to the page.
 std::string ToMarkdown(const Document& document, int level);
 std::string ToMarkdown(const Table& table);
 

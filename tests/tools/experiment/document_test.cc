@@ -15,7 +15,8 @@ Document Sample() {
        {{"", {"arm", "what", "n"}, {{"a|b", "x", "1"}}, {1}}},
        {{"curve", "step", {{"a", {{1, 2}}}}}},
        {{"spec", "</script>"}}});
-  document.sections.push_back({"Plots alone", {}, {}, {{"c", "x", {}}}});
+  document.sections.push_back(
+      {"Plots alone", {"Words of plots."}, {}, {{"c", "x", {}}}});
   return document;
 }
 
