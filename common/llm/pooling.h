@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Tokens' states to one state for each text: the last token's, which is the end
-// token of its slot (eq. 10), or the mean of all (docs/decisions/pooling.md).
+// token of its slot (eq. 10), or the mean of all
+// (docs/decisions/text-vectors.md).
 //
 // Threads: a pure function. Errors: c10::Error; callers use GuardTorch.
 #pragma once

@@ -59,7 +59,7 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
       CheckSameStart(*context.ranks, identity.settings, checkpoint));
   LARR_ASSIGN_OR_RETURN(
       const auto result,
-      TrainOnPairs(context, config, sampler,
+      TrainOnPairs(context, identity.settings, config, sampler,
                    LanguageModel(checkpoint.tokenizer, decoder, config),
                    std::move(trained)));
   decoder.MergeAdapters();

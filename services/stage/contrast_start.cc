@@ -81,14 +81,14 @@ absl::StatusOr<torch::Tensor> StatesOf(const std::vector<std::string>& texts,
 
 // Pairs of the kinds that have a weight.
 std::vector<SlotPairs> WeighedPairs(const config::v1::ContrastConfig& config,
-                                    const SlotPairSample& sample) {
+                                    const StartTexts& start) {
   std::vector<SlotPairs> kinds;
   for (size_t k = 0; k < kPairKinds.size(); ++k) {
     SlotPairs kind{.weight = WeightOf(config, kPairKinds[k])};
-    if (kind.weight <= 0 || sample.pairs[k].empty()) continue;
+    if (kind.weight <= 0 || start.pairs[k].empty()) continue;
     if (kPairKinds[k] != PairKind::kUserUser)
       kind.within_groups = config.same_value_fraction();
-    for (const auto& [a, b, same_value] : sample.pairs[k])
+    for (const auto& [a, b, same_value] : start.pairs[k])
       kind.pairs.push_back({a, b, same_value});
     kinds.push_back(std::move(kind));
   }
@@ -99,11 +99,11 @@ absl::StatusOr<torch::Tensor> Fit(const ContrastStartOptions& options,
                                   const ContrastSampler& sampler,
                                   const TextModel& model,
                                   ProgressWriter& progress) {
-  const SlotPairSample sample = sampler.DrawSlotPairs(kSlotTexts);
+  const StartTexts start = StartTextsOf(sampler);
   const bool components = options.config.start() ==
                           config::v1::ContrastConfig::PRINCIPAL_COMPONENTS;
-  const auto kinds = WeighedPairs(options.config, sample);
-  if (components && sample.texts.empty()) {
+  const auto kinds = WeighedPairs(options.config, start);
+  if (components && start.texts.empty()) {
     return absl::InvalidArgumentError(
         "`contrast.start` is PRINCIPAL_COMPONENTS, but the corpus has no texts "
         "on both sides of a pair; give the dataset `keywords` of two groups");
@@ -114,17 +114,15 @@ absl::StatusOr<torch::Tensor> Fit(const ContrastStartOptions& options,
                         torch::kFloat32) /
            std::sqrt(static_cast<double>(model.width));
   }
-  // Pairs name places among its first texts, which are the sample's.
-  const auto [texts, slots] = StartTextsOf(sampler);
   LARR_ASSIGN_OR_RETURN(
       const torch::Tensor states,
-      StatesOf(texts, model, options.config.steps(), progress));
+      StatesOf(start.texts, model, options.config.steps(), progress));
   spdlog::info(
       "fits the projection's start of={} texts={} users={} pois={} orders={}",
-      components ? "components" : "pairs", texts.size(), sample.pairs[0].size(),
-      sample.pairs[1].size(), sample.pairs[2].size());
-  return components ? FitPrincipalComponents(states, slots)
-                    : FitLinearStart(states, slots, kinds);
+      components ? "components" : "pairs", start.texts.size(),
+      start.pairs[0].size(), start.pairs[1].size(), start.pairs[2].size());
+  return components ? FitPrincipalComponents(states, start.slot)
+                    : FitLinearStart(states, start.slot, kinds);
 }
 
 }  // namespace
@@ -141,8 +139,8 @@ double WeightOf(const config::v1::ContrastConfig& config, PairKind kind) {
 }
 
 StartTexts StartTextsOf(const ContrastSampler& sampler) {
-  StartTexts start;
-  start.texts = sampler.DrawSlotPairs(kSlotTexts).texts;
+  SlotPairSample sample = sampler.DrawSlotPairs(kSlotTexts);
+  StartTexts start{std::move(sample.texts), {}, std::move(sample.pairs)};
   start.slot = SlotsOfTexts(start.texts);
   // What stands before a slot shows in its state, too: composed texts belong
   // to the variance that pairs are seen against, as groups of their own.

@@ -27,11 +27,13 @@ struct ContrastStartOptions {
   std::string identity;        // of settings and inputs
 };
 
-// Texts that a start is fitted to: of single slots, and as training composes
-// them. `slot` is equal for texts that end in the same slot, of one kind.
+// What a start is fitted to: texts of single slots, which the pairs name by
+// their places, then texts as training composes them. `slot` is equal for texts
+// that end in the same slot, of one kind.
 struct StartTexts {
   std::vector<std::string> texts;
   std::vector<int32_t> slot;
+  decltype(SlotPairSample::pairs) pairs;
 };
 StartTexts StartTextsOf(const ContrastSampler& sampler);
 

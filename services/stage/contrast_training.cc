@@ -14,7 +14,6 @@
 #include "common/llm/process_group.h"
 #include "services/stage/contrast_start.h"
 #include "services/stage/held_out_recall.h"
-#include "services/stage/identity.h"
 #include "services/stage/llm_stage.h"
 #include "services/stage/pair_model.h"
 #include "services/stage/stage_ranks.h"
@@ -135,14 +134,13 @@ absl::StatusOr<torch::Tensor> Coordinates(StageContext& context,
 }  // namespace
 
 absl::StatusOr<TrainedProjection> TrainOnPairs(
-    StageContext& context, const ContrastConfig& config,
-    const ContrastSampler& sampler, const TextModel& text_model,
-    std::vector<TrainedTensor> trained) {
+    StageContext& context, const std::string& identity,
+    const ContrastConfig& config, const ContrastSampler& sampler,
+    const TextModel& text_model, std::vector<TrainedTensor> trained) {
   LARR_ASSIGN_OR_RETURN(const auto kinds, ActiveKinds(config, sampler));
-  LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
   LlmTrainerOptions options =
       MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
-                         config.kept_checkpoints(), identity.settings);
+                         config.kept_checkpoints(), identity);
   options.evaluate_steps = config.evaluate_steps();
   LARR_ASSIGN_OR_RETURN(
       const torch::Tensor coordinates,

@@ -8,6 +8,7 @@
 #include <torch/types.h>
 
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -24,14 +25,15 @@ struct TrainedProjection {
   nlohmann::ordered_json report;  // what `training.json` says: contrast.h
 };
 
-// `trained` are parameters of `text_model` that learn beside the projection; there
-// may be none. Goes on at the work folder's newest checkpoint. All ranks call
-// it. REQUIRES: `config` is complete
+// `trained` are parameters of `text_model` that learn beside the projection;
+// there may be none. `identity` is StageIdentity.settings: the work folder's
+// newest checkpoint is taken up if it is of that. All ranks call it.
+// REQUIRES: `config` is complete
 // Errors: kInvalidArgument  there are steps, but no pair to learn from;
 //         those of contrast_start.h and pair_model.h
 absl::StatusOr<TrainedProjection> TrainOnPairs(
-    StageContext& context, const config::v1::ContrastConfig& config,
-    const ContrastSampler& sampler, const TextModel& text_model,
-    std::vector<TrainedTensor> trained);
+    StageContext& context, const std::string& identity,
+    const config::v1::ContrastConfig& config, const ContrastSampler& sampler,
+    const TextModel& text_model, std::vector<TrainedTensor> trained);
 
 }  // namespace larr::stage

@@ -108,18 +108,18 @@ absl::Status LearnAndWrite(StageContext& context, const ContrastConfig& config,
       const auto sampler,
       ContrastSampler::Create(dataset, config, std::move(data),
                               context.config.spec().seed()));
-  const StartTexts start = StartTextsOf(sampler);
-  LARR_RETURN_IF_ERROR(CheckTexts(config, sampler, start));
   LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
   LARR_ASSIGN_OR_RETURN(
       const torch::Tensor axes,
       KeptIn(std::filesystem::path(context.config.work()) / "axes.safetensors",
              Sha256(identity.settings), [&]() -> absl::StatusOr<torch::Tensor> {
+               const StartTexts start = StartTextsOf(sampler);
+               LARR_RETURN_IF_ERROR(CheckTexts(config, sampler, start));
                return AxesOf(words, start);
              }));
-  LARR_ASSIGN_OR_RETURN(
-      const auto result,
-      TrainOnPairs(context, config, sampler, WordModel(words, axes), {}));
+  LARR_ASSIGN_OR_RETURN(const auto result,
+                        TrainOnPairs(context, identity.settings, config,
+                                     sampler, WordModel(words, axes), {}));
   EmbedderHead head;
   head.projection = result.projection.mm(axes);
   const auto slots = SlotsOf(dataset);

@@ -24,7 +24,7 @@ struct TextModel {
   std::function<absl::StatusOr<std::vector<TokenIds>>(
       std::span<const std::string>)>
       read;
-  // Tokens to states, float32 [texts, h], with the gradients that the model has.
+  // Tokens to states, float32 [texts, h], with the model's gradients.
   EncodeTexts states;
 };
 

@@ -49,7 +49,7 @@ struct World {
         testing::Value(CompleteContrastConfig(stage.spec().contrast()));
     const auto sampler = testing::Value(
         ContrastSampler::Create(PairWorld::Dataset(), config, DataOf(40), 1));
-    return TrainOnPairs(context, config, sampler, Letters(table),
+    return TrainOnPairs(context, "a run", config, sampler, Letters(table),
                         std::move(trained));
   }
 };
@@ -91,7 +91,8 @@ TEST_CASE("Steps without a pair to learn from are refused") {
   const auto sampler = testing::Value(
       ContrastSampler::Create(PairWorld::Dataset(), config, {}, 1));
   const auto status =
-      TrainOnPairs(context, config, sampler, Letters(world.table), {}).status();
+      TrainOnPairs(context, "a run", config, sampler, Letters(world.table), {})
+          .status();
   CHECK(absl::IsInvalidArgument(status));
   CHECK_THAT(status.ToString(), Catch::Contains("no pair to learn from"));
 }
