@@ -52,8 +52,58 @@ Json ToJson(const Section& section) {
   return json;
 }
 
+// Characters of UTF-8: what a column is wide.
+size_t Width(const std::string& text) {
+  return std::count_if(text.begin(), text.end(),
+                       [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+bool IsOfWords(const Table& table, size_t column) {
+  return column == 0 || std::count(table.words.begin(), table.words.end(),
+                                   static_cast<int>(column)) > 0;
+}
+
+std::string ToText(const Table& table) {
+  std::vector<size_t> widths(table.headers.size());
+  auto lines = table.rows;
+  lines.insert(lines.begin(), table.headers);
+  for (const auto& line : lines)
+    for (size_t i = 0; i < line.size(); ++i)
+      widths[i] = std::max(widths[i], Width(line[i]));
+  std::string text = table.caption.empty() ? "" : table.caption + "\n";
+  for (const auto& line : lines) {
+    std::string row;
+    for (size_t i = 0; i < line.size(); ++i) {
+      const std::string space(widths[i] - Width(line[i]), ' ');
+      row += (i > 0 ? "  " : "") +
+             (IsOfWords(table, i) ? line[i] + space : space + line[i]);
+    }
+    row.erase(row.find_last_not_of(' ') + 1);
+    text += row + "\n";
+  }
+  return text + "\n";
+}
+
 std::string Cell(const std::string& text) {
   return absl::StrReplaceAll(text, {{"|", "\\|"}, {"\n", " "}});
+}
+
+template <typename TableText>
+std::string WithTables(const Document& document, int level,
+                       TableText table_text) {
+  const auto heading = [&](int below, const std::string& title) {
+    return fmt::format("{} {}\n\n", std::string(level + below, '#'), title);
+  };
+  std::string text = heading(0, document.title);
+  for (const std::string& line : document.lead) text += line + "\n\n";
+  for (const Section& section : document.sections) {
+    if (section.tables.empty() && !section.plots.empty()) continue;
+    if (section.tables.empty() && section.paragraphs.empty()) continue;
+    if (!section.title.empty()) text += heading(1, section.title);
+    for (const std::string& line : section.paragraphs) text += line + "\n\n";
+    for (const Table& table : section.tables) text += table_text(table);
+  }
+  return text;
 }
 
 }  // namespace
@@ -87,10 +137,7 @@ std::string ToMarkdown(const Table& table) {
   line(table.headers);
   text += "|";
   for (size_t i = 0; i < table.headers.size(); ++i) {
-    const bool words =
-        i == 0 || std::count(table.words.begin(), table.words.end(),
-                             static_cast<int>(i)) > 0;
-    text += words ? " --- |" : " ---: |";
+    text += IsOfWords(table, i) ? " --- |" : " ---: |";
   }
   text += "\n";
   for (const auto& row : table.rows) line(row);
@@ -98,19 +145,13 @@ std::string ToMarkdown(const Table& table) {
 }
 
 std::string ToMarkdown(const Document& document, int level) {
-  const auto heading = [&](int below, const std::string& title) {
-    return fmt::format("{} {}\n\n", std::string(level + below, '#'), title);
-  };
-  std::string text = heading(0, document.title);
-  for (const std::string& line : document.lead) text += line + "\n\n";
-  for (const Section& section : document.sections) {
-    if (section.tables.empty() && !section.plots.empty()) continue;
-    if (section.tables.empty() && section.paragraphs.empty()) continue;
-    if (!section.title.empty()) text += heading(1, section.title);
-    for (const std::string& line : section.paragraphs) text += line + "\n\n";
-    for (const Table& table : section.tables) text += ToMarkdown(table);
-  }
-  return text;
+  return WithTables(document, level,
+                    [](const Table& table) { return ToMarkdown(table); });
+}
+
+std::string ToText(const Document& document) {
+  return WithTables(document, 1,
+                    [](const Table& table) { return ToText(table); });
 }
 
 }  // namespace larr::experiment

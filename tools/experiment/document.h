@@ -78,4 +78,7 @@ nlohmann::ordered_json ToJson(const Document& document);
 std::string ToMarkdown(const Document& document, int level);
 std::string ToMarkdown(const Table& table);
 
+// For a terminal: as Markdown, but with tables in columns.
+std::string ToText(const Document& document);
+
 }  // namespace larr::experiment

@@ -17,6 +17,8 @@ constexpr char kGenerated[] =
     "<!-- Made by `larrctl experiment report` from experiments/results. Do not "
     "edit. -->\n";
 
+constexpr char kOnlineTest[] = "online-test";
+
 const config::v1::ExperimentSpec& SpecOf(const Findings& findings) {
   return findings.experiment->spec;
 }
@@ -60,10 +62,10 @@ Table ClaimsOfAll(const std::vector<Findings>& all, bool links) {
   return table;
 }
 
-Table ExperimentsOfAll(const std::vector<Findings>& all, bool links) {
+Table ExperimentsOfAll(const Evidence& evidence, bool links) {
   Table table{
       "", {"experiment", "question", "paper", "shards done"}, {}, {1, 2}};
-  for (const Findings& findings : all) {
+  for (const Findings& findings : evidence.experiments) {
     const auto& spec = SpecOf(findings);
     table.rows.push_back(
         {links ? fmt::format("[{}]({}.html)", spec.title(), spec.name())
@@ -73,6 +75,13 @@ Table ExperimentsOfAll(const std::vector<Findings>& all, bool links) {
              ? fmt::format("not run (0 of {})", findings.shards)
              : fmt::format("{} of {}", findings.shards_done, findings.shards)});
   }
+  if (evidence.online_test)
+    table.rows.push_back(
+        {links ? fmt::format("[{}]({}.html)", evidence.online_test->title,
+                             kOnlineTest)
+               : evidence.online_test->title,
+         "Do users who are shown LARR's lists click and order more?",
+         "Section 4.6", "done"});
   return table;
 }
 
@@ -98,42 +107,44 @@ std::string Headline(const std::vector<Findings>& all) {
       counts[Verdict::kUndecided]);
 }
 
-Document MakeOverview(const std::vector<Findings>& all, const std::string& size,
-                      const std::string& limits, bool links) {
-  Document document{fmt::format("Results, size {}", size), {Headline(all)}, {}};
-  if (!limits.empty()) document.lead.push_back(limits);
-  const Table claims = ClaimsOfAll(all, links);
+Document MakeOverview(const Evidence& evidence, bool links) {
+  Document document{fmt::format("Results, size {}", evidence.size),
+                    {Headline(evidence.experiments)},
+                    {}};
+  if (evidence.online_test)
+    document.lead.push_back("The online test: " +
+                            evidence.online_test->lead.front());
+  if (!evidence.limits.empty()) document.lead.push_back(evidence.limits);
+  const Table claims = ClaimsOfAll(evidence.experiments, links);
   if (!claims.rows.empty())
     document.sections.push_back(
         {"What was claimed, and what came out", {StatisticsText()}, {claims}});
   document.sections.push_back(
-      {"Experiments", {}, {ExperimentsOfAll(all, links)}});
+      {"Experiments", {}, {ExperimentsOfAll(evidence, links)}});
   return document;
 }
 
-absl::Status WritePages(const std::vector<Findings>& all,
-                        const std::string& size, const std::string& limits,
+absl::Status WritePages(const Evidence& evidence,
                         const std::filesystem::path& folder) {
   LARR_RETURN_IF_ERROR(MakeFolder(folder));
-  for (const Findings& findings : all) {
-    const Document report = MakeExperimentReport(findings, size);
-    LARR_RETURN_IF_ERROR(WriteFileAtomically(
-        folder / (SpecOf(findings).name() + ".html"), ToHtml(report)));
-  }
-  return WriteFileAtomically(
-      folder / "index.html",
-      ToHtml(MakeOverview(all, size, limits, /*links=*/true)));
+  const auto write = [&](const std::string& name, const Document& document) {
+    return WriteFileAtomically(folder / (name + ".html"), ToHtml(document));
+  };
+  for (const Findings& findings : evidence.experiments)
+    LARR_RETURN_IF_ERROR(write(SpecOf(findings).name(),
+                               MakeExperimentReport(findings, evidence.size)));
+  if (evidence.online_test)
+    LARR_RETURN_IF_ERROR(write(kOnlineTest, *evidence.online_test));
+  return write("index", MakeOverview(evidence, /*links=*/true));
 }
 
-std::string OverviewMarkdown(const std::vector<Findings>& all,
-                             const std::string& size,
-                             const std::string& limits) {
+std::string OverviewMarkdown(const Evidence& evidence) {
   std::string text =
-      kGenerated +
-      ToMarkdown(MakeOverview(all, size, limits, /*links=*/false), 1);
-  for (const Findings& findings : all)
+      kGenerated + ToMarkdown(MakeOverview(evidence, /*links=*/false), 1);
+  for (const Findings& findings : evidence.experiments)
     if (HasResults(findings))
-      text += ToMarkdown(MakeExperimentReport(findings, size), 2);
+      text += ToMarkdown(MakeExperimentReport(findings, evidence.size), 2);
+  if (evidence.online_test) text += ToMarkdown(*evidence.online_test, 2);
   while (text.ends_with("\n\n")) text.pop_back();
   return text;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,23 +18,28 @@
 
 namespace larr::experiment {
 
+// What reports are made of.
+struct Evidence {
+  std::vector<Findings> experiments;
+  std::string size;
+  std::string limits;                   // What a reader must know of all.
+  std::optional<Document> online_test;  // Where one was run.
+};
+
 // How many claims are held, and the first claim of the first experiment that
 // has one, with its figures.
 std::string Headline(const std::vector<Findings>& all);
 
 // Every experiment with a line for each claim; one without results is listed
 // as not run. `links`: names are links to `<name>.html`.
-Document MakeOverview(const std::vector<Findings>& all, const std::string& size,
-                      const std::string& limits, bool links);
+Document MakeOverview(const Evidence& evidence, bool links);
 
-// Writes `index.html` and `<name>.html` of each experiment into `folder`.
-absl::Status WritePages(const std::vector<Findings>& all,
-                        const std::string& size, const std::string& limits,
+// Writes `index.html`, `<name>.html` of each experiment and `online-test.html`
+// into `folder`.
+absl::Status WritePages(const Evidence& evidence,
                         const std::filesystem::path& folder);
 
-// The overview, then each experiment that has results.
-std::string OverviewMarkdown(const std::vector<Findings>& all,
-                             const std::string& size,
-                             const std::string& limits);
+// The overview, then each experiment that has results, and the online test.
+std::string OverviewMarkdown(const Evidence& evidence);
 
 }  // namespace larr::experiment

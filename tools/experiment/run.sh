@@ -39,6 +39,12 @@ flock --nonblock 9 || { echo "waiting for the other ./larr experiment of this si
 
 "$bin/larr_city" --size "$size" --out "$out/city" 9>&-
 
+# The city of ten million impressions.
+case " ${names[*]} " in *" all "* | *" scale-city "*)
+  large=$size; if [ "$size" = experiment ]; then large=scale; fi
+  "$bin/larr_city" --size "$large" --out "$out/city-large" 9>&- ;;
+esac
+
 # The vectors of the sentence encoder, where it is installed.
 case " ${names[*]} " in *" all "* | *" sentence-encoder "*)
   vectors=$out/sentence_vectors.parquet

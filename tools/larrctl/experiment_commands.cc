@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "tools/experiment/experiment.h"
 #include "tools/experiment/findings.h"
 #include "tools/experiment/numbers.h"
+#include "tools/experiment/online_test_report.h"
 #include "tools/experiment/overview.h"
 #include "tools/experiment/results.h"
 #include "tools/larrctl/command_group.h"
@@ -121,26 +123,41 @@ std::string Limits(const ExperimentArguments& arguments) {
   return *std::move(text);
 }
 
+// Empty where none was run.
+absl::StatusOr<std::optional<experiment::Document>> OnlineTest(
+    const ExperimentArguments& arguments) {
+  const fs::path path =
+      fs::path(arguments.folder) / "online-test" / (arguments.size + ".json");
+  const auto text = ReadFile(path);
+  if (absl::IsNotFound(text.status())) return std::nullopt;
+  LARR_RETURN_IF_ERROR(text.status());
+  auto report = experiment::MakeOnlineTestReport(
+      experiment::Json::parse(*text, nullptr, /*allow_exceptions=*/false));
+  if (report.ok()) return *std::move(report);
+  return absl::Status(report.status().code(),
+                      fmt::format("{}: {}", path.string(),
+                                  std::string(report.status().message())));
+}
+
 absl::Status Report(const Session&, const ExperimentArguments& arguments) {
   LARR_ASSIGN_OR_RETURN(const auto experiments, Load(arguments));
   LARR_ASSIGN_OR_RETURN(const Results results,
                         Results::Read(arguments.results()));
-  std::vector<experiment::Findings> all;
+  experiment::Evidence evidence{.size = arguments.size,
+                                .limits = Limits(arguments)};
   for (const Experiment& one : experiments)
-    all.push_back(experiment::Collect(one, results));
-  const std::string limits = Limits(arguments);
+    evidence.experiments.push_back(experiment::Collect(one, results));
+  LARR_ASSIGN_OR_RETURN(evidence.online_test, OnlineTest(arguments));
   if (!arguments.out.empty()) {
-    LARR_RETURN_IF_ERROR(
-        experiment::WritePages(all, arguments.size, limits, arguments.out));
+    LARR_RETURN_IF_ERROR(experiment::WritePages(evidence, arguments.out));
     fmt::print("{}\n", (fs::path(arguments.out) / "index.html").string());
   }
   if (!arguments.markdown.empty()) {
     LARR_RETURN_IF_ERROR(WriteFileAtomically(
-        arguments.markdown,
-        experiment::OverviewMarkdown(all, arguments.size, limits)));
+        arguments.markdown, experiment::OverviewMarkdown(evidence)));
     fmt::print("{}\n", arguments.markdown);
   }
-  fmt::print("{}\n", experiment::Headline(all));
+  fmt::print("{}\n", experiment::Headline(evidence.experiments));
   return absl::OkStatus();
 }
 

@@ -11,10 +11,11 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "tools/demo/child_process.h"
+#include "tools/experiment/document.h"
+#include "tools/experiment/online_test_report.h"
 #include "tools/market/market.h"
 #include "tools/market/online_test.h"
 #include "tools/market/result.h"
-#include "tools/market/result_text.h"
 
 namespace larr::market {
 namespace {
@@ -37,7 +38,12 @@ absl::Status Run(const MarketOptions& options) {
   LARR_ASSIGN_OR_RETURN(const Json result, MakeResult(*market, aa, ab));
   const auto path = paths.out / "market.json";
   LARR_RETURN_IF_ERROR(WriteFileAtomically(path, result.dump(1) + "\n"));
-  fmt::print("\n{}\n{}\n", ResultText(result), path.string());
+  LARR_ASSIGN_OR_RETURN(const auto report,
+                        experiment::MakeOnlineTestReport(result));
+  const auto page = paths.out / "market.html";
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(page, experiment::ToHtml(report)));
+  fmt::print("\n{}{}\n{}\n", experiment::ToText(report), path.string(),
+             page.string());
   return absl::OkStatus();
 }
 

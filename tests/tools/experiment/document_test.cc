@@ -44,5 +44,16 @@ TEST_CASE("The page carries its numbers, and nothing ends its script",
   CHECK(addresses == 1);
 }
 
+TEST_CASE("Tables stand in columns on a terminal", "[experiment]") {
+  const Document document{
+      "Title",
+      {},
+      {{"Part", {}, {{"", {"", "a±b", "word"}, {{"row", "1", "x"}}, {2}}}}}};
+  CHECK(ToText(document) ==
+        "# Title\n\n## Part\n\n"
+        "     a±b  word\n"
+        "row    1  x\n\n");
+}
+
 }  // namespace
 }  // namespace larr::experiment

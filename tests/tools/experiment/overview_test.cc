@@ -37,6 +37,9 @@ struct World {
   std::vector<Findings> All() const {
     return {Collect(empty, results), Collect(sample, results)};
   }
+  Evidence AllWith(const std::string& limits) const {
+    return {.experiments = All(), .size = "tiny", .limits = limits};
+  }
 };
 
 TEST_CASE("The headline counts claims and tells the first", "[experiment]") {
@@ -52,7 +55,7 @@ TEST_CASE("The headline counts claims and tells the first", "[experiment]") {
 
 TEST_CASE("The Markdown copy begins with headline and limits", "[experiment]") {
   const World world;
-  const std::string text = OverviewMarkdown(world.All(), "tiny", "Few rows.");
+  const std::string text = OverviewMarkdown(world.AllWith("Few rows."));
   const size_t headline = text.find("b above Arm A: held");
   REQUIRE(headline != std::string::npos);
   CHECK(headline < text.find("Few rows."));
@@ -69,10 +72,26 @@ TEST_CASE("The Markdown copy begins with headline and limits", "[experiment]") {
   CHECK_FALSE(text.ends_with("\n\n"));
 }
 
+TEST_CASE("An online test stands beside the experiments", "[experiment]") {
+  const World world;
+  Evidence evidence = world.AllWith("");
+  evidence.online_test = {"The online test", {"Clicks differ."}, {}};
+  const std::string text = OverviewMarkdown(evidence);
+  CHECK_THAT(text, Catch::Contains("The online test: Clicks differ.") &&
+                       Catch::Contains("| The online test |") &&
+                       Catch::Contains("## The online test"));
+  const auto out = world.dir.path() / "pages";
+  REQUIRE(WritePages(evidence, out).ok());
+  CHECK_THAT(*ReadFile(out / "index.html"),
+             Catch::Contains("[The online test](online-test.html)"));
+  CHECK_THAT(*ReadFile(out / "online-test.html"),
+             Catch::Contains("Clicks differ."));
+}
+
 TEST_CASE("Pages are written for every experiment", "[experiment]") {
   const World world;
   const auto out = world.dir.path() / "pages";
-  REQUIRE(WritePages(world.All(), "tiny", "", out).ok());
+  REQUIRE(WritePages(world.AllWith(""), out).ok());
   CHECK_THAT(*ReadFile(out / "index.html"),
              Catch::Contains("[Two arms](pair.html)"));
   CHECK_THAT(*ReadFile(out / "pair.html"),

@@ -2,7 +2,7 @@
 #include "tools/market/result.h"
 
 #include "tests/tools/market/small_market.h"
-#include "tools/market/result_text.h"
+#include "tools/experiment/online_test_report.h"
 
 namespace larr::market {
 namespace {
@@ -54,10 +54,13 @@ TEST_CASE("The result says what happened, small enough to be kept",
   CHECK(excluding < 0.25);  // A few dozen users; the docs speak of 5 %.
   CHECK(result->dump(1).size() < 40'000);
 
-  const std::string text = ResultText(*result);
-  CHECK_THAT(text, Catch::Contains("A/A") && Catch::Contains("2025-04-12") &&
-                       Catch::Contains("GMV per request") &&
-                       Catch::Contains("latency of treatment: p50 2.00 ms"));
+  const auto report = experiment::MakeOnlineTestReport(*result);
+  INFO(report.status().ToString());
+  REQUIRE(report.ok());
+  CHECK_THAT(experiment::ToText(*report),
+             Catch::Contains("A/A") && Catch::Contains("2025-04-12") &&
+                 Catch::Contains("GMV per request") &&
+                 Catch::Contains("treatment p50 2.00 ms"));
 
   SECTION("tests of other users are not compared") {
     TestResult other = test;
