@@ -93,7 +93,8 @@ Section AbSection(const Json& ab) {
   latency.back() = '.';
   return {"A/B: PLE (control) against LARR (treatment)",
           {"What a platform would see. Users differ much from each other, and "
-           "so the interval is wide.",
+           "so the interval is wide. In the paper's test (section 4.6) LARR had "
+           "2.5 % more CTR and 1.2 % more GMV than the platform's own model.",
            latency},
           {MetricTable(ab.at("metrics"), "PLE", "LARR")}};
 }
