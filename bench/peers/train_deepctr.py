@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """DeepCTR-Torch's PLE in training, as its own `fit` runs it, at the shape of
 the case: 20 ids x 16, 16 numbers, 4 batches of 2,400 random rows a round."""
+import sys
+import types
+
 import rounds
 
 import numpy as np
 
 from cpu_torch import torch
+# It would only ask a package index, on import, whether there is a newer version.
+sys.modules["requests"] = types.ModuleType("requests")
 from deepctr_torch.inputs import DenseFeat, SparseFeat
 from deepctr_torch.models.multitask import PLE
 

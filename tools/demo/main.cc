@@ -31,14 +31,14 @@ absl::Status Run(Demo& demo) {
       "It takes about {} on 2 cores. What is finished is kept: stop it when "
       "you like (Ctrl-C), and run it again to go on.\n",
       ShortPath(demo.path("")),
-      demo.size() == "tiny" ? "half a minute" : "13 minutes");
+      demo.size() == "tiny" ? "half a minute" : "6 minutes");
   Findings findings;
   LARR_ASSIGN_OR_RETURN(findings.city,
                         demo.Part("city", "the simulated city", "15 s",
                                   [&] { return MakeCity(demo); }));
   LARR_ASSIGN_OR_RETURN(findings.training,
                         demo.Part("training", "training, by the coordinator",
-                                  "11 min", [&] { return Train(demo); }));
+                                  "5 min", [&] { return Train(demo); }));
   LARR_ASSIGN_OR_RETURN(const auto run, TrainingRunOf(findings.training));
   LARR_ASSIGN_OR_RETURN(
       findings.served,

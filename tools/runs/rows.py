@@ -5,7 +5,7 @@
   tools/runs/rows.py [OUT]
 
 Makes a city of 12 million impressions in OUT (out/rows) and trains PLE and LARR
-on 1 and on 10 million of them, one epoch each, as the stages of a training run
+on 5 and on 10 million of them, one epoch each, as the stages of a training run
 do; texts' vectors are random, since the recommender costs the same with any.
 About half an hour on 2 cores. Memory is the stage's peak (docs/performance.md).
 """
@@ -18,7 +18,7 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BIN = ROOT / "build" / "bin"
-ROWS = (1_000_000, 10_000_000)
+ROWS = (5_000_000, 10_000_000)
 # All days but the last two, of which one is for validation.
 DAYS = {"pairs_begin": "2025-03-27", "train_begin": "2025-03-28", "validation_begin": "2025-04-12",
         "test_begin": "2025-04-13", "end": "2025-04-14"}
