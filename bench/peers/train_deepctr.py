@@ -9,7 +9,8 @@ import rounds
 import numpy as np
 
 from cpu_torch import torch
-# It would only ask a package index, on import, whether there is a newer version.
+# On import it would ask a package index for a newer version; now it prints that
+# somebody should.
 sys.modules["requests"] = types.ModuleType("requests")
 from deepctr_torch.inputs import DenseFeat, SparseFeat
 from deepctr_torch.models.multitask import PLE

@@ -8,10 +8,10 @@
 //   user-POI   U = [U_p, U_a, the moment of the order] with P = [P_d, P_b] of
 //              an order
 //
-// As served, a slot's vector is read at its own end token, of the slot alone.
-// So that each of them learns to end a text: with probability
-// `keyword_dropout` a text is one of its slots alone; otherwise each slot is
-// left out with that probability, and the others stand in random order.
+// As served, a slot's vector is of the slot alone. So that each of them learns
+// to be one: with probability `keyword_dropout` a text is one of its slots
+// alone; otherwise each slot is left out with that probability, and the others
+// stand in random order.
 //
 // Not negatives of each other: the same user or POI, equal texts on either
 // side, and a user and a POI of any order that training may know.

@@ -64,12 +64,14 @@ bool IsOfWords(const Table& table, size_t column) {
 }
 
 std::string ToText(const Table& table) {
-  std::vector<size_t> widths(table.headers.size());
+  std::vector<size_t> widths;
   auto lines = table.rows;
   lines.insert(lines.begin(), table.headers);
-  for (const auto& line : lines)
+  for (const auto& line : lines) {
+    widths.resize(std::max(widths.size(), line.size()));
     for (size_t i = 0; i < line.size(); ++i)
       widths[i] = std::max(widths[i], Width(line[i]));
+  }
   std::string text = table.caption.empty() ? "" : table.caption + "\n";
   for (const auto& line : lines) {
     std::string row;

@@ -59,11 +59,14 @@ Table MainTable(const Findings& findings) {
         row.push_back(std::move(cell));
     table.rows.push_back(std::move(row));
   }
-  std::vector<std::string> bayes = {"Bayes bound"};
-  for (const Metric& metric : kMetrics)
-    bayes.push_back(AucText(BayesOf(findings, metric.key)));
-  bayes.resize(table.headers.size(), "-");
-  table.rows.push_back(std::move(bayes));
+  // Data whose truth nobody knows has none.
+  if (std::isfinite(BayesOf(findings, kMetrics[0].key))) {
+    std::vector<std::string> bayes = {"Bayes bound"};
+    for (const Metric& metric : kMetrics)
+      bayes.push_back(AucText(BayesOf(findings, metric.key)));
+    bayes.resize(table.headers.size(), "-");
+    table.rows.push_back(std::move(bayes));
+  }
   return table;
 }
 
@@ -120,8 +123,10 @@ Section MetricSection(const Findings& findings) {
        "order can be compared."},
       {MainTable(findings)}};
   if (HasSampleOnly(findings)) section.tables.push_back(SampleTable(findings));
-  for (const Metric& metric : kMetrics)
-    section.plots.push_back(ArmPlot(findings, metric));
+  for (const Metric& metric : kMetrics) {
+    Plot plot = ArmPlot(findings, metric);
+    if (!plot.series.empty()) section.plots.push_back(std::move(plot));
+  }
   return section;
 }
 

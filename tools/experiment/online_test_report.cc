@@ -18,8 +18,8 @@ constexpr std::pair<const char*, const char*> kMetricTitles[] = {
     {"gmv_per_request", "GMV per request, yuan"},
     {"orders_per_request", "orders per request"},
     {"expected_ctr", "expected CTR"},
-    {"random_ctr", "of a random order"},
-    {"best_ctr", "of the best order"},
+    {"random_ctr", "expected CTR, random order"},
+    {"best_ctr", "expected CTR, best order"},
     {"gained", "gained of best over random"},
     {"new_poi_share", "share of new POIs"},
     {"new_poi_ctr", "CTR of new POIs"},
@@ -91,12 +91,13 @@ Section AbSection(const Json& ab) {
                            quantiles.at("p50").get<double>(),
                            quantiles.at("p99").get<double>());
   latency.back() = '.';
-  return {"A/B: PLE (control) against LARR (treatment)",
-          {"What a platform would see. Users differ much from each other, and "
-           "so the interval is wide. In the paper's test (section 4.6) LARR had "
-           "2.5 % more CTR and 1.2 % more GMV than the platform's own model.",
-           latency},
-          {MetricTable(ab.at("metrics"), "PLE", "LARR")}};
+  return {
+      "A/B: PLE (control) against LARR (treatment)",
+      {"What a platform would see. Users differ much from each other, and "
+       "so the interval is wide. In the paper's test (section 4.6) LARR had "
+       "2.5 % more CTR and 1.2 % more GMV than the platform's own model.",
+       latency},
+      {MetricTable(ab.at("metrics"), "PLE", "LARR")}};
 }
 
 Section PairedSection(const Json& ab) {
@@ -139,8 +140,10 @@ std::string Headline(const Json& ab) {
       ab.at("against_aa").at("treatment").at("metrics").at("ctr"));
   const Effect arms(ab.at("metrics").at("ctr"));
   return fmt::format(
-      "The CTR of the same users in the same moments changes by {} when LARR "
-      "takes PLE's place; between the two arms it differs by {}.",
+      "In the online test the CTR of the same users in the same moments "
+      "changes "
+      "by {} when LARR takes PLE's place; between the two arms it differs by "
+      "{}.",
       paired.WithInterval(), arms.WithInterval());
 }
 

@@ -14,8 +14,8 @@ namespace larr::experiment {
 namespace {
 
 constexpr char kGenerated[] =
-    "<!-- Made by `larrctl experiment report` from experiments/results. Do not "
-    "edit. -->\n";
+    "<!-- Made by `larrctl experiment report` from experiments/. Do not edit. "
+    "-->\n";
 
 constexpr char kOnlineTest[] = "online-test";
 
@@ -112,8 +112,7 @@ Document MakeOverview(const Evidence& evidence, bool links) {
                     {Headline(evidence.experiments)},
                     {}};
   if (evidence.online_test)
-    document.lead.push_back("The online test: " +
-                            evidence.online_test->lead.front());
+    document.lead.push_back(evidence.online_test->lead.front());
   if (!evidence.limits.empty()) document.lead.push_back(evidence.limits);
   const Table claims = ClaimsOfAll(evidence.experiments, links);
   if (!claims.rows.empty())

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 #include <utility>
@@ -154,10 +155,12 @@ Section SliceSection(const Findings& findings) {
     table.rows.push_back(std::move(row));
     plot.series.push_back(std::move(series));
   }
-  std::vector<std::string> bayes = {"Bayes bound"};
-  for (const std::string& slice : slices)
-    bayes.push_back(AucText(BayesOf(findings, kMetrics[0].key, slice)));
-  table.rows.push_back(std::move(bayes));
+  if (std::isfinite(BayesOf(findings, kMetrics[0].key))) {
+    std::vector<std::string> bayes = {"Bayes bound"};
+    for (const std::string& slice : slices)
+      bayes.push_back(AucText(BayesOf(findings, kMetrics[0].key, slice)));
+    table.rows.push_back(std::move(bayes));
+  }
   section.tables.push_back(std::move(table));
   section.plots.push_back(std::move(plot));
   return section;

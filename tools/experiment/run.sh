@@ -39,7 +39,7 @@ flock --nonblock 9 || { echo "waiting for the other ./larr experiment of this si
 
 "$bin/larr_city" --size "$size" --out "$out/city" 9>&-
 
-# The city of ten million impressions.
+# Another city: of ten million impressions, at the size `experiment`.
 case " ${names[*]} " in *" all "* | *" scale-city "*)
   large=$size; if [ "$size" = experiment ]; then large=scale; fi
   "$bin/larr_city" --size "$large" --out "$out/city-large" 9>&- ;;

@@ -13,6 +13,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
@@ -36,7 +37,9 @@ def peak_of(words):
 
 def run_stage(stage, folder, spec, inputs=()):
     work = folder.with_name(folder.name + ".work")
-    work.mkdir(parents=True, exist_ok=True)
+    for old in (folder, work):  # What is there is not done again.
+        shutil.rmtree(old, ignore_errors=True)
+    work.mkdir(parents=True)
     config = work / "stage.textproto"
     inputs = "".join(f'inputs {{ key: "{key}" value: "{path}" }}\n' for key, path in inputs)
     name = 'align_name: "model"\n' if stage == "ALIGN" else ""
@@ -59,14 +62,13 @@ def main():
                          f"linear_decay: true max_rows: {rows} }}\n")
 
     texts = out / "embed"
-    if not texts.exists():
-        run_stage("EMBED", texts, align("LARR", ROWS[0]))
+    run_stage("EMBED", texts, align("LARR", ROWS[0]))
     for kind in ("PLE", "LARR"):
         for rows in ROWS:
             folder = out / f"{kind}-{rows}"
             peak = run_stage("ALIGN", folder, align(kind, rows), [("embed", texts)] if kind == "LARR" else [])
             training = json.loads((folder / "training.json").read_text())
-            print(f"{kind}: {training['training_rows']:,} rows, {training['throughput']:,.0f} rows/s, "
+            print(f"{kind}: {training['training_rows']:,} rows, {training['throughput']:,.0f} rows/s in training, "
                   f"{training['seconds']:.0f} s in all, peak {peak / 2**20:,.0f} MiB", flush=True)
 
 

@@ -369,6 +369,19 @@ TEST_CASE("Principal components need texts, with steps or without",
   CHECK(CompleteContrastConfig(contrast).ok());
 }
 
+TEST_CASE("A bag of words needs to know to how many texts it is fitted",
+          "[config]") {
+  auto spec = *ParseTextProto<TrainingSpec>(kGood);
+  spec.clear_pretrain();
+  spec.mutable_contrast()->clear_pairs_per_step();
+  spec.set_encoder(config::v1::BAG_OF_WORDS);
+  CHECK_THAT(CheckTrainingSettings(spec).ToString(),
+             Catch::Contains("`contrast.pairs_per_step` is 0; it must be "
+                             "positive where `encoder` is BAG_OF_WORDS"));
+  spec.mutable_contrast()->set_pairs_per_step(24);
+  CHECK(CheckTrainingSettings(spec).ok());
+}
+
 TEST_CASE("Vectors of the dataset alone need no settings of stages 1 and 2",
           "[config]") {
   auto spec = *ParseTextProto<TrainingSpec>(kGood);

@@ -60,6 +60,18 @@ TEST_CASE("larrctl experiment report needs results alone", "[larrctl]") {
   CHECK(std::filesystem::exists(world.dir.path() / "pages/pair.html"));
 }
 
+TEST_CASE("What is no online test stops the report", "[larrctl]") {
+  const World world;
+  const auto path = world.folder() / "online-test/tiny.json";
+  REQUIRE(MakeFolder(path.parent_path()).ok());
+  REQUIRE(WriteFileAtomically(path, "{}").ok());
+  const auto report = world.Larrctl("report --out pages");
+  INFO(report.out);
+  CHECK(report.code == 1);
+  CHECK_THAT(report.out, Catch::Contains("online-test/tiny.json") &&
+                             Catch::Contains("larr_market"));
+}
+
 TEST_CASE("A shard whose data is not there fails alone", "[larrctl]") {
   const World world;
   const auto run = world.Larrctl("run pair --seeds 1");

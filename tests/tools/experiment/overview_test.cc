@@ -77,7 +77,7 @@ TEST_CASE("An online test stands beside the experiments", "[experiment]") {
   Evidence evidence = world.AllWith("");
   evidence.online_test = {"The online test", {"Clicks differ."}, {}};
   const std::string text = OverviewMarkdown(evidence);
-  CHECK_THAT(text, Catch::Contains("The online test: Clicks differ.") &&
+  CHECK_THAT(text, Catch::Contains("\n\nClicks differ.\n\n") &&
                        Catch::Contains("| The online test |") &&
                        Catch::Contains("## The online test"));
   const auto out = world.dir.path() / "pages";
