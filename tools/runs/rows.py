@@ -7,7 +7,7 @@
 Makes a city of 12 million impressions in OUT (out/rows) and trains PLE and LARR
 on 5 and on 10 million of them, one epoch each, as the stages of a training run
 do; texts' vectors are random, since the recommender costs the same with any.
-About half an hour on 2 cores. Memory is the stage's peak (docs/performance.md).
+About twenty minutes on 2 cores. Memory is the stage's peak (docs/performance.md).
 """
 import json
 import os
