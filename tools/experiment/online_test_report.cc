@@ -31,12 +31,11 @@ std::string Number(const Json& value) {
 
 // A lift or a difference of shares, in percent or in points of it.
 struct Effect {
-  bool known;
-  double value, low, high;
-  const char* unit;
+  bool known = false;
+  double value = 0, low = 0, high = 0;
+  const char* unit = "%";
 
-  explicit Effect(const Json& metric)
-      : known(false), value(0), low(0), high(0), unit("%") {
+  explicit Effect(const Json& metric) {
     const bool relative = metric.contains("lift");
     const Json& effect = metric.at(relative ? "lift" : "difference");
     const Json& interval = metric.at("interval");
@@ -141,9 +140,8 @@ std::string Headline(const Json& ab) {
   const Effect arms(ab.at("metrics").at("ctr"));
   return fmt::format(
       "In the online test the CTR of the same users in the same moments "
-      "changes "
-      "by {} when LARR takes PLE's place; between the two arms it differs by "
-      "{}.",
+      "changes by {} when LARR takes PLE's place; between the two arms it "
+      "differs by {}.",
       paired.WithInterval(), arms.WithInterval());
 }
 
