@@ -55,10 +55,12 @@ Roles PublishInputs(const TrainingSpec& spec) {
 
 // All that there can be.
 std::vector<NeededStage> AllStages(const TrainingSpec& spec) {
-  std::vector<NeededStage> stages = {{"corpus", StageConfig::CORPUS},
-                                     {"pretrain", StageConfig::PRETRAIN},
-                                     {"contrast", StageConfig::CONTRAST},
-                                     {"embed", StageConfig::EMBED}};
+  std::vector<NeededStage> stages;
+  if (spec.snapshot().empty())
+    stages = {{"corpus", StageConfig::CORPUS},
+              {"pretrain", StageConfig::PRETRAIN},
+              {"contrast", StageConfig::CONTRAST},
+              {"embed", StageConfig::EMBED}};
   for (const AlignConfig& align : spec.align())
     stages.push_back({AlignId(align.name()), StageConfig::ALIGN});
   stages.push_back({"evaluate", StageConfig::EVALUATE});

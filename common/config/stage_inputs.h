@@ -4,7 +4,7 @@
 // alone: the plan of a run, and what a stage's artifact follows from, both ask.
 //
 // An artifact is named by its role, the id of the stage that makes it:
-// `corpus`, `align/ple`.
+// `corpus`, `align/ple`. A spec's `snapshot` has the role `embed`.
 //
 // Threads:  safe.
 // Errors:   none
@@ -30,6 +30,7 @@ struct NeededStage {
 
 // The stages of a run in their order: the last one, which is `PUBLISH`, or with
 // `evaluate_only` `EVALUATE`, and all whose artifacts it reads, or they read.
+// With a `snapshot` none before `ALIGN`.
 std::vector<NeededStage> NeededStages(const config::v1::TrainingSpec& spec);
 
 // Whether one of them is of this kind.

@@ -180,14 +180,21 @@ absl::StatusOr<AlignConfig> CompleteAlign(AlignConfig config) {
   return config;
 }
 
-// What does not go together with another encoder than the language model.
+// What does not go together of the settings that say where vectors come from.
 absl::Status CheckEncoder(const TrainingSpec& spec) {
   const std::string& name = config::v1::TextEncoder_Name(spec.encoder());
   const bool words = spec.encoder() == config::v1::BAG_OF_WORDS;
   const bool other = words || spec.encoder() == config::v1::RANDOM;
+  const bool made = spec.snapshot().empty();
   return Check(
       "",
-      {{"embed.vectors_file", spec.embed().vectors_file(),
+      {{"encoder", name,
+        made || spec.encoder() == config::v1::TEXT_ENCODER_UNSPECIFIED,
+        "left out where `snapshot` is set: its vectors are there"},
+       {"embed.vectors_file", spec.embed().vectors_file(),
+        made || spec.embed().vectors_file().empty(),
+        "left out where `snapshot` is set: its vectors are there"},
+       {"embed.vectors_file", spec.embed().vectors_file(),
         !other || spec.embed().vectors_file().empty(),
         fmt::format("empty where `encoder` is {}: one of the two makes vectors",
                     name)},

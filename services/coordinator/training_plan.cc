@@ -5,11 +5,13 @@
 #include <set>
 #include <string_view>
 
+#include "common/base/artifact_folder.h"
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
+#include "common/store/snapshot.h"
 #include "larr/config/v1/dataset.pb.h"
 #include "services/coordinator/registry.h"
 
@@ -41,6 +43,20 @@ absl::Status CheckPath(const std::string& field, const std::string& path,
   if (there) return absl::OkStatus();
   return Invalid("`{}`: there is no {} {} on the coordinator's machine", field,
                  folder ? "folder" : "file", path);
+}
+
+// Whose texts they are, the stages that read it find out.
+absl::Status CheckSnapshot(const std::string& path) {
+  if (path.empty()) return absl::OkStatus();
+  LARR_RETURN_IF_ERROR(CheckPath("snapshot", path, /*folder=*/true));
+  const auto manifest = ReadArtifact(path);
+  if (!manifest.ok())
+    return Invalid("`snapshot`: {}", std::string(manifest.status().message()));
+  if (manifest->kind() == kSnapshotKind) return absl::OkStatus();
+  return Invalid(
+      "`snapshot`: {} is of kind {}; give the folder of a snapshot, which "
+      "`larrctl embed get` and `larrctl serving status` print",
+      path, manifest->kind());
 }
 
 // The models of a run must have names to be told apart by.
@@ -90,6 +106,7 @@ absl::StatusOr<std::string> ValidateTrainingSpec(const TrainingSpec& spec) {
                                    spec.embed().vectors_file(),
                                    /*folder=*/false));
   }
+  LARR_RETURN_IF_ERROR(CheckSnapshot(spec.snapshot()));
   LARR_RETURN_IF_ERROR(CheckNames(spec));
   LARR_RETURN_IF_ERROR(CheckTrainingSettings(spec));
   LARR_ASSIGN_OR_RETURN(const auto dataset,
@@ -147,6 +164,8 @@ StageConfig PlanStageConfig(const TrainingRun& run, const StageRun& stage,
   if (stage.stage() == StageConfig::ALIGN) {
     config.set_align_name(stage.id().substr(stage.id().find('/') + 1));
   }
+  if (!run.spec().snapshot().empty())
+    (*config.mutable_inputs())["embed"] = run.spec().snapshot();
   for (const StageRun& earlier : run.stages()) {
     if (earlier.id() == stage.id()) break;
     (*config.mutable_inputs())[earlier.id()] = earlier.artifact_path();

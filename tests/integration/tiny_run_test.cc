@@ -7,7 +7,7 @@
 // takes what the other made, each has a copy of the city.
 //
 // A third run is like the first but for one recommender: it makes that one, and
-// shares all else.
+// shares all else. A fourth trains recommenders alone, on a snapshot.
 #include <fmt/format.h>
 #include <signal.h>
 
@@ -192,6 +192,25 @@ class TinyRunTest : public testing::CoordinatorFixture {
     CHECK(VerifyArtifact(path("artifacts/runs/arm/embed")).ok());
   }
 
+  // The run `daily` has trained what `stormy` trained, on its snapshot, and so
+  // could share all but the decision to publish.
+  void CheckDaily(const TrainingRun& daily, const std::string& snapshot) {
+    INFO(daily.ShortDebugString());
+    REQUIRE(daily.state() == TrainingRun::SUCCEEDED);
+    std::string stages;
+    for (const StageRun& stage : daily.stages()) {
+      stages += stage.id() + " ";
+      CHECK(stage.shared_from() ==
+            (stage.id() == "publish" ? "" : "trainingRuns/stormy"));
+    }
+    CHECK(stages == "align/ple align/larr evaluate publish ");
+    const auto bundle = LoadTextProto<ServingBundle>(
+        path("artifacts/aliases/city/champion.textproto"));
+    REQUIRE(bundle.ok());
+    CHECK(bundle->model_version() == daily.model_version());
+    CHECK(bundle->snapshot_path() == snapshot);
+  }
+
   TrainingSpec spec_;
 };
 
@@ -260,6 +279,16 @@ TEST_CASE_METHOD(TinyRunTest,
   REQUIRE(testing::Eventually([&] { return IsFinished(Get("arm")); },
                               std::chrono::seconds(60)));
   CheckArm(Get("arm"));
+
+  // What another wrote, the embedding service for one, and no language model.
+  std::filesystem::rename(path("artifacts/runs/stormy/embed"),
+                          path("snapshot"));
+  spec_ = *ParseTextProto<TrainingSpec>(kSpec);
+  spec_.set_snapshot(path("snapshot"));
+  Create("daily", "stormy");
+  REQUIRE(testing::Eventually([&] { return IsFinished(Get("daily")); },
+                              std::chrono::seconds(60)));
+  CheckDaily(Get("daily"), path("snapshot"));
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_paths.h"
 #include "common/config/training_settings.h"
 
 namespace larr::experiment {
@@ -45,20 +46,6 @@ std::string ModelName(CtrArchitecture::Kind kind) {
   std::string name = absl::AsciiStrToLower(CtrArchitecture::Kind_Name(kind));
   std::replace(name.begin(), name.end(), '_', '-');
   return name;
-}
-
-// The paths that are set.
-std::vector<std::string*> PathsOf(TrainingSpec& spec) {
-  std::vector<std::string*> paths;
-  const auto add = [&](std::string* path) {
-    if (!path->empty()) paths.push_back(path);
-  };
-  add(spec.mutable_dataset());
-  add(spec.mutable_base_model());
-  if (spec.has_pretrain())
-    add(spec.mutable_pretrain()->mutable_general_corpus());
-  if (spec.has_embed()) add(spec.mutable_embed()->mutable_vectors_file());
-  return paths;
 }
 
 // What no stage of the run reads: a recommender without texts is the same under

@@ -10,6 +10,7 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_paths.h"
 #include "larr/config/v1/dataset.pb.h"
 
 namespace larr::experiment {
@@ -110,18 +111,16 @@ absl::StatusOr<ShardDigest> ShardDigests::Of(const Shard& shard) {
   }
   // A file is its name and its size.
   const auto identify = [](std::string* file) -> absl::Status {
-    if (file->empty()) return absl::OkStatus();
     const fs::path path(*file);
     LARR_ASSIGN_OR_RETURN(const std::string sizes, Sizes(path));
     *file = path.filename().string() + " " + sizes;
     return absl::OkStatus();
   };
-  if (spec.has_pretrain())
-    LARR_RETURN_IF_ERROR(
-        identify(spec.mutable_pretrain()->mutable_general_corpus()));
-  if (spec.has_embed())
-    LARR_RETURN_IF_ERROR(
-        identify(spec.mutable_embed()->mutable_vectors_file()));
+  for (std::string* path : PathsOf(spec)) {
+    if (path == spec.mutable_dataset() || path == spec.mutable_base_model())
+      continue;
+    LARR_RETURN_IF_ERROR(identify(path));
+  }
   result.digest = Short(ToTextProto(spec));
   spec.clear_align();
   spec.clear_evaluate();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "common/config/training_paths.h"
 
 namespace larr::ctl {
 namespace fs = std::filesystem;
@@ -35,15 +36,8 @@ absl::StatusOr<std::string> FullVersionName(std::string_view name) {
 void MakePathsAbsolute(const std::string& file,
                        config::v1::TrainingSpec& spec) {
   const fs::path folder = fs::absolute(file).parent_path();
-  const auto absolute = [&](std::string* path) {
-    if (!path->empty()) *path = (folder / *path).lexically_normal().string();
-  };
-  absolute(spec.mutable_dataset());
-  absolute(spec.mutable_base_model());
-  if (spec.has_pretrain()) {
-    absolute(spec.mutable_pretrain()->mutable_general_corpus());
-  }
-  if (spec.has_embed()) absolute(spec.mutable_embed()->mutable_vectors_file());
+  for (std::string* path : PathsOf(spec))
+    *path = (folder / *path).lexically_normal().string();
 }
 
 }  // namespace larr::ctl

@@ -42,6 +42,7 @@ TEST_CASE("A run has the stages that its last one needs", "[config]") {
     spec.set_evaluate_only(true);
     spec.mutable_embed()->set_vectors_file("/vectors.parquet");
   };
+  const auto snapshot = [](TrainingSpec& spec) { spec.set_snapshot("/s"); };
   const auto nothing = [](TrainingSpec&) {};
   const struct {
     std::vector<CtrArchitecture::Kind> kinds;
@@ -55,6 +56,9 @@ TEST_CASE("A run has the stages that its last one needs", "[config]") {
       {{CtrArchitecture::PLE, CtrArchitecture::LARR},
        nothing,
        "corpus pretrain contrast embed align/m1 align/m2 evaluate publish "},
+      {{CtrArchitecture::PLE, CtrArchitecture::LARR},
+       snapshot,
+       "align/m1 align/m2 evaluate publish "},
       {{CtrArchitecture::PLE, CtrArchitecture::LARR},
        only,
        "corpus pretrain contrast embed align/m1 align/m2 evaluate "},

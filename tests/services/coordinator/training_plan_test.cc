@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 
+#include "common/base/artifact_folder.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
@@ -28,6 +29,17 @@ TrainingSpec GoodSpec(const std::filesystem::path& folder) {
     align.mutable_architecture()->set_kind(CtrArchitecture::PLE);
   }
   return spec;
+}
+
+// An artifact that holds nothing.
+std::string Artifact(const std::filesystem::path& folder,
+                     const std::string& kind) {
+  auto writer = ArtifactWriter::Create(folder / kind);
+  REQUIRE(writer.ok());
+  config::v1::ArtifactManifest manifest;
+  manifest.set_kind(kind);
+  REQUIRE(writer->Finish(std::move(manifest)).ok());
+  return folder / kind;
 }
 
 TEST_CASE("A spec is refused by field, value and fix", "[training_plan]") {
@@ -77,6 +89,11 @@ TEST_CASE("A spec is refused by field, value and fix", "[training_plan]") {
        "`pretrain.general_corpus`: there is no file"},
       {[](auto& s) { s.mutable_embed()->set_vectors_file("/nowhere"); },
        "`embed.vectors_file`: there is no file"},
+      {[](auto& s) { s.set_snapshot("snapshots/7"); },
+       "`snapshot` is the relative path `snapshots/7`"},
+      {[&](auto& s) { s.set_snapshot(dir.path()); }, "`snapshot`: "},
+      {[&](auto& s) { s.set_snapshot(Artifact(dir.path(), "corpus")); },
+       "is of kind corpus; give the folder of a snapshot"},
   };
   for (const auto& c : cases) {
     TrainingSpec spec = good;
@@ -140,6 +157,33 @@ TEST_CASE("A run that ends with its metrics plans what its models read",
   run.mutable_spec()->mutable_align(0)->mutable_p5()->set_max_tokens(64);
   CHECK_THAT(ValidateTrainingSpec(run.spec()).status().ToString(),
              Catch::Contains("`base_model` is not set"));
+}
+
+TEST_CASE("A run on a snapshot begins with its recommenders",
+          "[training_plan]") {
+  const testing::TempDir dir;
+  TrainingRun run;
+  run.set_name("trainingRuns/daily");
+  TrainingSpec& spec = *run.mutable_spec();
+  spec = GoodSpec(dir.path());
+  spec.clear_base_model();
+  spec.clear_contrast();
+  spec.set_snapshot(Artifact(dir.path(), "snapshot"));
+  const auto valid = ValidateTrainingSpec(spec);
+  INFO(valid.status().ToString());
+  REQUIRE(valid.ok());
+  for (auto& stage : PlanStages(spec)) {
+    stage.set_artifact_path("/artifact/" + stage.id());
+    *run.add_stages() = stage;
+  }
+  REQUIRE(run.stages_size() == 4);
+  for (const auto& stage : run.stages()) {
+    const StageConfig config = PlanStageConfig(run, stage, "/root");
+    CHECK(config.inputs().at("embed") == spec.snapshot());
+  }
+  const StageConfig publish = PlanStageConfig(run, run.stages(3), "/root");
+  CHECK(publish.stage() == StageConfig::PUBLISH);
+  CHECK(publish.inputs().size() == 4);
 }
 
 TEST_CASE("A folder tells its run", "[training_plan]") {
