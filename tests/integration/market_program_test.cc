@@ -2,7 +2,8 @@
 //
 // An online test in a tiny city, with models that the stages trained, over the
 // real services. One market is left alone; another is killed between its days,
-// and all that it started with it. Both must come to the same result.
+// and all that it started with it. Both must come to the same result. So must
+// two that train every night, one of them killed while it trains.
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
@@ -11,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
 #include "common/dataset/dataset_spec.h"
@@ -112,15 +114,30 @@ class MarketProgramTest : public testing::CoordinatorFixture {
     program_.reset();  // The coordinator has done its part.
   }
 
+  // One whose name begins with `nightly` trains every night.
   std::unique_ptr<testing::Program> Start(const std::string& out) const {
     const std::string run = path("artifacts/runs/tiny");
-    return std::make_unique<testing::Program>(
-        std::vector<std::string>{
-            MARKET, "--out", path(out), "--dataset", path("city"), "--ple",
-            run + "/align-ple", "--larr", run + "/align-larr", "--embedder",
-            run + "/contrast", "--snapshot", run + "/embed", "--days", "2",
-            "--requests", "150", "--candidates", "20"},
-        path(out + ".log"));
+    std::vector<std::string> words = {MARKET,
+                                      "--out",
+                                      path(out),
+                                      "--dataset",
+                                      path("city"),
+                                      "--ple",
+                                      run + "/align-ple",
+                                      "--larr",
+                                      run + "/align-larr",
+                                      "--embedder",
+                                      run + "/contrast",
+                                      "--snapshot",
+                                      run + "/embed",
+                                      "--days",
+                                      "2",
+                                      "--requests",
+                                      "150",
+                                      "--candidates",
+                                      "20"};
+    if (out.starts_with("nightly")) words.emplace_back("--retrain");
+    return std::make_unique<testing::Program>(words, path(out + ".log"));
   }
 
   // The result of a market that comes to its end.
@@ -214,6 +231,64 @@ TEST_CASE_METHOD(MarketProgramTest, "A market, killed or not, gives one result",
   INFO(report.status().ToString());
   REQUIRE(report.ok());
   CHECK_FALSE(report->has_leak());
+}
+
+// The training of a test's second day: on its first day, checked on it, with
+// the snapshot of that morning.
+void CheckMorning(const std::string& test, const ordered_json& facts,
+                  const std::string& arm, const std::string& name) {
+  const fs::path run = test + "/artifacts/runs/" + name + "-2025-04-12";
+  INFO(run.string());
+  const auto metrics =
+      ordered_json::parse(*ReadFile(run / "evaluate/metrics.json"));
+  const auto& model = metrics["models"][name];
+  CHECK(model["validation"]["rows"] == 1500);  // 150 requests of the first day.
+  CHECK(model["test"]["rows"] == 0);
+  const auto decision = LoadTextProto<config::v1::PublishDecision>(
+      run / "publish/publish.textproto");
+  REQUIRE(decision.ok());
+  CHECK(decision->snapshot_path().starts_with(test + "/snapshots/"));
+  const auto snapshot = ReadArtifact(decision->snapshot_path());
+  const auto evaluate = ReadArtifact(run / "evaluate");
+  REQUIRE(snapshot.ok());
+  REQUIRE(evaluate.ok());
+  CHECK(evaluate->parents().at("embed") == snapshot->digest());
+  const auto& trained = facts["arms"][arm]["trained"];
+  CHECK(trained ==
+        (decision->accepted() ? ordered_json("2025-04-12") : ordered_json()));
+}
+
+TEST_CASE_METHOD(MarketProgramTest,
+                 "A market that trains every night, killed or not, gives one "
+                 "result",
+                 "[integration]") {
+  ordered_json calm = Finish("nightly-calm");
+  {
+    const auto stormy = Start("nightly-stormy");
+    REQUIRE(testing::Eventually(
+        [&] {
+          return fs::exists(
+                     path("nightly-stormy/ab/artifacts/runs/larr-2025-04-12/"
+                          "align-larr.work/progress.jsonl")) ||
+                 !stormy->Lives();
+        },
+        std::chrono::seconds(120)));
+    stormy->Kill();
+    CHECK_FALSE(fs::exists(path("nightly-stormy/market.json")));
+  }
+  ordered_json stormy = Finish("nightly-stormy");
+  Forget(calm);
+  Forget(stormy);
+  CHECK(calm == stormy);
+  CHECK(calm["settings"]["retrain"] == true);
+  for (const char* arm : {"control", "treatment"})
+    CHECK(calm["ab"]["days"][0]["arms"][arm]["trained"].is_null());
+  const auto& ab = calm["ab"]["days"][1];
+  CheckMorning(path("nightly-calm/ab"), ab, "control", "ple");
+  CheckMorning(path("nightly-calm/ab"), ab, "treatment", "larr");
+  const auto& aa = calm["aa"]["days"][1];
+  CheckMorning(path("nightly-calm/aa"), aa, "control", "ple");
+  CheckMorning(path("nightly-calm/aa"), aa, "treatment", "ple");
 }
 
 }  // namespace

@@ -22,6 +22,7 @@
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tools/demo/replay.h"
 #include "tools/demo/training.h"
+#include "tools/demo/training_runs.h"
 #include "tools/larrctl/progress_view.h"
 
 namespace larr::demo {

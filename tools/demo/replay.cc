@@ -22,6 +22,7 @@
 #include "tools/demo/logged_request.h"
 #include "tools/demo/part_progress.h"
 #include "tools/demo/training.h"
+#include "tools/demo/training_runs.h"
 
 namespace larr::demo {
 namespace {

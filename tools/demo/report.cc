@@ -10,6 +10,7 @@
 #include "common/base/status_macros.h"
 #include "tools/demo/embedded.h"
 #include "tools/demo/training.h"
+#include "tools/demo/training_runs.h"
 #include "tools/larrctl/output.h"
 
 namespace larr::demo {

@@ -23,10 +23,6 @@ absl::StatusOr<Json> Train(const Demo& demo);
 // What Train() returned, as the message that it was.
 absl::StatusOr<coordinator::v1::TrainingRun> TrainingRunOf(const Json& json);
 
-// The folder of a stage's artifact. REQUIRES: the run succeeded.
-std::filesystem::path ArtifactOf(const coordinator::v1::TrainingRun& run,
-                                 const std::string& stage);
-
 // The model of the run that is served: the last one that was aligned.
 std::string ServedModel(const Demo& demo);
 

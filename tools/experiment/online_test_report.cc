@@ -134,14 +134,19 @@ Section DaySection(const Json& ab) {
           {std::move(plot)}};
 }
 
-std::string Headline(const Json& ab) {
+bool IsRetrained(const Json& settings) {
+  return settings.value("retrain", false);
+}
+
+std::string Headline(const Json& settings, const Json& ab) {
   const Effect paired(
       ab.at("against_aa").at("treatment").at("metrics").at("ctr"));
   const Effect arms(ab.at("metrics").at("ctr"));
   return fmt::format(
-      "In the online test the CTR of the same users in the same moments "
+      "In the online test{} the CTR of the same users in the same moments "
       "changes by {} when LARR takes PLE's place; between the two arms it "
       "differs by {}.",
+      IsRetrained(settings) ? " with both models trained anew every night" : "",
       paired.WithInterval(), arms.WithInterval());
 }
 
@@ -158,21 +163,43 @@ std::string SettingsText(const Json& settings) {
       settings.at("shown").get<int>());
 }
 
+// What the mornings' gates decided.
+std::string TrainingText(const Json& market) {
+  int trainings = 0, passed = 0;
+  for (const char* test : {"aa", "ab"}) {
+    const Json& days = market.at(test).at("days");
+    for (size_t day = 1; day < days.size(); ++day) {
+      for (const Json& arm : days.at(day).at("arms")) {
+        ++trainings;
+        passed += arm.at("trained") == days.at(day).at("date");
+      }
+    }
+  }
+  return fmt::format(
+      "From the second day on both arms' models are trained anew before the "
+      "day begins, on all rows but the last day's, which the gate checks them "
+      "by; the language model stays. Of {} models of an arm and a day {} were "
+      "that morning's; where the gate refused, the one before stayed.",
+      trainings, passed);
+}
+
 }  // namespace
 
 absl::StatusOr<Document> MakeOnlineTestReport(const Json& market) try {
   const Json& ab = market.at("ab");
-  return Document{"The online test",
-                  {Headline(ab), SettingsText(market.at("settings"))},
-                  {AaSection(market.at("aa")),
-                   AbSection(ab),
-                   PairedSection(ab),
-                   DaySection(ab),
-                   {"To run it again",
-                    {},
-                    {},
-                    {},
-                    {{"settings", market.at("settings").dump(2)}}}}};
+  const Json& settings = market.at("settings");
+  const bool retrained = IsRetrained(settings);
+  std::vector<std::string> lead = {Headline(settings, ab),
+                                   SettingsText(settings)};
+  if (retrained) lead.push_back(TrainingText(market));
+  return Document{
+      retrained ? "The online test, with nightly training" : "The online test",
+      std::move(lead),
+      {AaSection(market.at("aa")),
+       AbSection(ab),
+       PairedSection(ab),
+       DaySection(ab),
+       {"To run it again", {}, {}, {}, {{"settings", settings.dump(2)}}}}};
 } catch (const Json::exception& error) {
   return absl::DataLossError(
       fmt::format("this is not what larr_market writes: {}", error.what()));

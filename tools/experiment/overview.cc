@@ -17,8 +17,6 @@ constexpr char kGenerated[] =
     "<!-- Made by `larrctl experiment report` from experiments/. Do not edit. "
     "-->\n";
 
-constexpr char kOnlineTest[] = "online-test";
-
 const config::v1::ExperimentSpec& SpecOf(const Findings& findings) {
   return findings.experiment->spec;
 }
@@ -75,11 +73,9 @@ Table ExperimentsOfAll(const Evidence& evidence, bool links) {
              ? fmt::format("not run (0 of {})", findings.shards)
              : fmt::format("{} of {}", findings.shards_done, findings.shards)});
   }
-  if (evidence.online_test)
+  for (const auto& [name, test] : evidence.online_tests)
     table.rows.push_back(
-        {links ? fmt::format("[{}]({}.html)", evidence.online_test->title,
-                             kOnlineTest)
-               : evidence.online_test->title,
+        {links ? fmt::format("[{}]({}.html)", test.title, name) : test.title,
          "Do users who are shown LARR's lists click and order more?",
          "Section 4.6", "done"});
   return table;
@@ -111,8 +107,8 @@ Document MakeOverview(const Evidence& evidence, bool links) {
   Document document{fmt::format("Results, size {}", evidence.size),
                     {Headline(evidence.experiments)},
                     {}};
-  if (evidence.online_test)
-    document.lead.push_back(evidence.online_test->lead.front());
+  for (const auto& [name, test] : evidence.online_tests)
+    document.lead.push_back(test.lead.front());
   if (!evidence.limits.empty()) document.lead.push_back(evidence.limits);
   const Table claims = ClaimsOfAll(evidence.experiments, links);
   if (!claims.rows.empty())
@@ -132,8 +128,8 @@ absl::Status WritePages(const Evidence& evidence,
   for (const Findings& findings : evidence.experiments)
     LARR_RETURN_IF_ERROR(write(SpecOf(findings).name(),
                                MakeExperimentReport(findings, evidence.size)));
-  if (evidence.online_test)
-    LARR_RETURN_IF_ERROR(write(kOnlineTest, *evidence.online_test));
+  for (const auto& [name, test] : evidence.online_tests)
+    LARR_RETURN_IF_ERROR(write(name, test));
   return write("index", MakeOverview(evidence, /*links=*/true));
 }
 
@@ -143,7 +139,8 @@ std::string OverviewMarkdown(const Evidence& evidence) {
   for (const Findings& findings : evidence.experiments)
     if (HasResults(findings))
       text += ToMarkdown(MakeExperimentReport(findings, evidence.size), 2);
-  if (evidence.online_test) text += ToMarkdown(*evidence.online_test, 2);
+  for (const auto& [name, test] : evidence.online_tests)
+    text += ToMarkdown(test, 2);
   while (text.ends_with("\n\n")) text.pop_back();
   return text;
 }

@@ -8,7 +8,7 @@
 #pragma once
 
 #include <filesystem>
-#include <optional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -22,8 +22,9 @@ namespace larr::experiment {
 struct Evidence {
   std::vector<Findings> experiments;
   std::string size;
-  std::string limits;                   // What a reader must know of all.
-  std::optional<Document> online_test;  // Where one was run.
+  std::string limits;  // What a reader must know of all.
+  // Those that were run, by the names of their pages.
+  std::map<std::string, Document> online_tests;
 };
 
 // How many claims are held, and the first claim of the first experiment that
@@ -34,12 +35,12 @@ std::string Headline(const std::vector<Findings>& all);
 // as not run. `links`: names are links to `<name>.html`.
 Document MakeOverview(const Evidence& evidence, bool links);
 
-// Writes `index.html`, `<name>.html` of each experiment and `online-test.html`
+// Writes `index.html` and `<name>.html` of each experiment and each online test
 // into `folder`.
 absl::Status WritePages(const Evidence& evidence,
                         const std::filesystem::path& folder);
 
-// The overview, then each experiment that has results, and the online test.
+// The overview, then each experiment that has results, and the online tests.
 std::string OverviewMarkdown(const Evidence& evidence);
 
 }  // namespace larr::experiment

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <iterator>
-#include <optional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -123,20 +123,25 @@ std::string Limits(const ExperimentArguments& arguments) {
   return *std::move(text);
 }
 
-// Empty where none was run.
-absl::StatusOr<std::optional<experiment::Document>> OnlineTest(
+// Those that were run: with the models as given, and trained anew every night.
+absl::StatusOr<std::map<std::string, experiment::Document>> OnlineTests(
     const ExperimentArguments& arguments) {
-  const fs::path path =
-      fs::path(arguments.folder) / "online-test" / (arguments.size + ".json");
-  const auto text = ReadFile(path);
-  if (absl::IsNotFound(text.status())) return std::nullopt;
-  LARR_RETURN_IF_ERROR(text.status());
-  auto report = experiment::MakeOnlineTestReport(
-      experiment::Json::parse(*text, nullptr, /*allow_exceptions=*/false));
-  if (report.ok()) return *std::move(report);
-  return absl::Status(report.status().code(),
-                      fmt::format("{}: {}", path.string(),
-                                  std::string(report.status().message())));
+  std::map<std::string, experiment::Document> tests;
+  for (const char* kind : {"", "-retrained"}) {
+    const fs::path path = fs::path(arguments.folder) / "online-test" /
+                          (arguments.size + kind + ".json");
+    const auto text = ReadFile(path);
+    if (absl::IsNotFound(text.status())) continue;
+    LARR_RETURN_IF_ERROR(text.status());
+    auto report = experiment::MakeOnlineTestReport(
+        experiment::Json::parse(*text, nullptr, /*allow_exceptions=*/false));
+    if (!report.ok())
+      return absl::Status(report.status().code(),
+                          fmt::format("{}: {}", path.string(),
+                                      std::string(report.status().message())));
+    tests.emplace(std::string("online-test") + kind, *std::move(report));
+  }
+  return tests;
 }
 
 absl::Status Report(const Session&, const ExperimentArguments& arguments) {
@@ -147,7 +152,7 @@ absl::Status Report(const Session&, const ExperimentArguments& arguments) {
                                 .limits = Limits(arguments)};
   for (const Experiment& one : experiments)
     evidence.experiments.push_back(experiment::Collect(one, results));
-  LARR_ASSIGN_OR_RETURN(evidence.online_test, OnlineTest(arguments));
+  LARR_ASSIGN_OR_RETURN(evidence.online_tests, OnlineTests(arguments));
   if (!arguments.out.empty()) {
     LARR_RETURN_IF_ERROR(experiment::WritePages(evidence, arguments.out));
     fmt::print("{}\n", (fs::path(arguments.out) / "index.html").string());

@@ -75,6 +75,8 @@ int main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--seed", options.seed, "Of visits and of what comes of them")
       ->capture_default_str();
+  app.add_flag("--retrain", options.retrain,
+               "Train both models anew every morning, on all that was logged");
   CLI11_PARSE(app, argc, argv);
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // lines, into a pipe, too
   larr::demo::CatchInterrupts();

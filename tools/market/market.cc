@@ -152,6 +152,7 @@ absl::Status Market::CheckSettings() {
         {"users", city_.users},
         {"impressions", city_.impressions}}},
       {"artifacts", {{"ple", ple}, {"larr", larr}, {"snapshot", snapshot}}}};
+  if (options_.retrain) settings_["retrain"] = true;
   const fs::path path = options_.out / "settings.json";
   const std::string text = settings_.dump(2) + "\n";
   const auto earlier = ReadFile(path);

@@ -41,6 +41,7 @@ struct MarketOptions {
   int64_t requests = 0;  // A day. 0: as many as on a training day of the log.
   int candidates = 50;   // Most POIs of a request.
   uint64_t seed = 1;     // Of visits and of what comes of them.
+  bool retrain = false;  // Models are trained anew every morning.
 };
 
 class Market {

@@ -50,6 +50,18 @@ absl::Status MakeDataset(const Market& market, const fs::path& folder) {
   return WriteFileAtomically(path, ToTextProto(spec));
 }
 
+absl::StatusOr<fs::path> WriteMorningSpec(const Market& market,
+                                          const fs::path& folder, int day) {
+  config::v1::DatasetSpec spec = market.spec();
+  auto& split = *spec.mutable_split()->mutable_dates();
+  split.set_validation_begin(market.Date(day - 1));
+  split.set_test_begin(market.Date(day));
+  split.clear_end();
+  fs::path path = folder / ("morning-" + market.Date(day) + ".textproto");
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(path, ToTextProto(spec)));
+  return path;
+}
+
 absl::Status ForgetDay(const fs::path& folder, const std::string& date) {
   for (const char* table : kTables) {
     std::error_code error;

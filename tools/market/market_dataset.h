@@ -11,6 +11,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "tools/market/market.h"
 
 namespace larr::market {
@@ -18,6 +19,12 @@ namespace larr::market {
 // Makes the dataset without market days, unless it is there.
 absl::Status MakeDataset(const Market& market,
                          const std::filesystem::path& folder);
+
+// The dataset as a recommender learns from it on the morning of `day`, which is
+// not the first one: rows up to two days before train, those of the day before
+// validate, and there are none to test on. Returns its file.
+absl::StatusOr<std::filesystem::path> WriteMorningSpec(
+    const Market& market, const std::filesystem::path& folder, int day);
 
 // Takes away what a day that was ended before its end left there.
 absl::Status ForgetDay(const std::filesystem::path& folder,

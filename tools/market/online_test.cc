@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <map>
 #include <optional>
@@ -25,11 +26,19 @@
 #include "tools/market/market_dataset.h"
 #include "tools/market/oracle.h"
 #include "tools/market/programs.h"
+#include "tools/market/retraining.h"
 
 namespace larr::market {
 namespace {
 
 namespace fs = std::filesystem;
+
+// An arm and the model that it is served with.
+struct ArmModel {
+  const char* arm;
+  fs::path given;       // That the market began with.
+  std::string trained;  // Date of the present one's training; empty: given.
+};
 
 // What is known of the requests of one arm on one day, but not logged.
 struct ArmFacts {
@@ -65,6 +74,8 @@ class OnlineTest {
         folder_(market.options().out / plan.name),
         statistics_(market.statistics()),
         entities_(market.entities()),
+        models_{{{kControl, plan.control_model, ""},
+                 {kTreatment, plan.treatment_model, ""}}},
         result_{.sums = TestSums(market.platform().users.size())} {}
 
   absl::StatusOr<TestResult> Run() {
@@ -74,6 +85,7 @@ class OnlineTest {
       const int day = market_.first_day() + i;
       entities_.StartDay(day, statistics_);
       LARR_ASSIGN_OR_RETURN(Json facts, FinishedDay(day));
+      RememberModels(facts);
       LARR_ASSIGN_OR_RETURN(const auto requests,
                             ReadDay(market_, folder_, day));
       for (const ServedRequest& request : requests) {
@@ -92,6 +104,9 @@ class OnlineTest {
   absl::StatusOr<Json> FinishedDay(int day);
   absl::StatusOr<Json> LiveDay(int day);
   absl::Status StartServers();
+  absl::Status Retrain(int day, const std::string& snapshot);
+  void RememberModels(const Json& facts);
+  absl::StatusOr<fs::path> PathOf(const ArmModel& model) const;
   absl::Status SwitchTo(const std::string& snapshot);
   absl::StatusOr<Json> ServeRequests(int day);
 
@@ -100,7 +115,9 @@ class OnlineTest {
   const fs::path folder_;
   city::Statistics statistics_;
   city::EntityPartitions entities_;
+  std::array<ArmModel, 2> models_;
   std::optional<Embeddings> embeddings_;
+  std::optional<Retraining> retraining_;
   std::optional<demo::Server> scoring_;
   std::optional<Backend> backend_;
   TestResult result_;
@@ -133,8 +150,16 @@ absl::StatusOr<Json> OnlineTest::LiveDay(int day) {
   LARR_ASSIGN_OR_RETURN(const auto job, embeddings_->Refresh(date));
   fmt::print("{} {}: {} of {} texts encoded\n", plan_.name, date,
              job.texts_encoded(), job.texts_total());
+  if (market_.options().retrain && day > market_.first_day())
+    LARR_RETURN_IF_ERROR(Retrain(day, job.snapshot_path()));
   LARR_RETURN_IF_ERROR(SwitchTo(job.snapshot_path()));
   LARR_ASSIGN_OR_RETURN(Json arms, ServeRequests(day));
+  if (market_.options().retrain) {
+    for (const ArmModel& model : models_) {
+      arms[model.arm]["trained"] =
+          model.trained.empty() ? Json() : Json(model.trained);
+    }
+  }
   return Json{{"date", date},
               {"texts_total", job.texts_total()},
               {"texts_encoded", job.texts_encoded()},
@@ -161,16 +186,51 @@ absl::Status OnlineTest::StartServers() {
   return absl::OkStatus();
 }
 
+// A model that the gate refuses leaves the one before it in its place.
+absl::Status OnlineTest::Retrain(int day, const std::string& snapshot) {
+  if (!retraining_) {
+    LARR_ASSIGN_OR_RETURN(Retraining retraining,
+                          Retraining::Start(market_, folder_));
+    retraining_.emplace(std::move(retraining));
+  }
+  std::map<fs::path, bool> passed;  // Both arms may have one model.
+  for (ArmModel& model : models_) {
+    if (!passed.contains(model.given)) {
+      LARR_ASSIGN_OR_RETURN(const auto recommender,
+                            Recommender::Of(model.given));
+      fmt::print("{} {}: training {}\n", plan_.name, market_.Date(day),
+                 recommender.config.name());
+      LARR_ASSIGN_OR_RETURN(passed[model.given],
+                            retraining_->Train(day, snapshot, recommender));
+    }
+    if (passed[model.given]) model.trained = market_.Date(day);
+  }
+  return absl::OkStatus();
+}
+
+void OnlineTest::RememberModels(const Json& facts) {
+  for (ArmModel& model : models_) {
+    const Json& arm = facts["arms"][model.arm];
+    if (arm.contains("trained") && arm["trained"].is_string())
+      model.trained = arm["trained"];
+  }
+}
+
+absl::StatusOr<fs::path> OnlineTest::PathOf(const ArmModel& model) const {
+  if (model.trained.empty()) return model.given;
+  LARR_ASSIGN_OR_RETURN(const auto recommender, Recommender::Of(model.given));
+  return recommender.ModelFolder(folder_, model.trained);
+}
+
 absl::Status OnlineTest::SwitchTo(const std::string& snapshot) {
   scoring::v1::Arms arms;
   arms.set_salt(TestPlan::Salt(market_));
-  for (const auto& [name, model] :
-       {std::pair(kControl, plan_.control_model),
-        std::pair(kTreatment, plan_.treatment_model)}) {
+  for (const ArmModel& model : models_) {
+    LARR_ASSIGN_OR_RETURN(const fs::path path, PathOf(model));
     scoring::v1::Arm& arm = *arms.add_arms();
-    arm.set_name(name);
+    arm.set_name(model.arm);
     arm.set_weight(ArmTable::kBuckets / 2);
-    arm.set_model_path(model.string());
+    arm.set_model_path(path.string());
     arm.set_snapshot_path(snapshot);
   }
   return backend_->SetArms(arms);

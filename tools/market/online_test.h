@@ -5,6 +5,8 @@
 //
 //   tables      users and POIs as they stand that morning are written
 //   refresh     the embedding service makes the day's snapshot
+//   training    with MarketOptions::retrain, of both arms' models, on it; not
+//               on the first day
 //   switch      scoring moves to it, with both arms' models
 //   requests    users come, are asked for, shown and drawn for one by one
 //   counts      what happened becomes histories and counts of the next days
@@ -39,7 +41,8 @@ struct TestPlan {
 struct TestResult {
   TestSums sums;
   // By day: `date`, `texts_total`, `texts_encoded`, and for each arm
-  // `missing` and `latency_ms`.
+  // `missing` and `latency_ms`; with MarketOptions::retrain also `trained`, the
+  // date whose training its model is of, or null for the given one.
   std::vector<Json> days;
 };
 

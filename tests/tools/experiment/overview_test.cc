@@ -75,7 +75,8 @@ TEST_CASE("The Markdown copy begins with headline and limits", "[experiment]") {
 TEST_CASE("An online test stands beside the experiments", "[experiment]") {
   const World world;
   Evidence evidence = world.AllWith("");
-  evidence.online_test = {"The online test", {"Clicks differ."}, {}};
+  evidence.online_tests["online-test"] = {
+      "The online test", {"Clicks differ."}, {}};
   const std::string text = OverviewMarkdown(evidence);
   CHECK_THAT(text, Catch::Contains("\n\nClicks differ.\n\n") &&
                        Catch::Contains("| The online test |") &&

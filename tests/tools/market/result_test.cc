@@ -62,6 +62,22 @@ TEST_CASE("The result says what happened, small enough to be kept",
                  Catch::Contains("GMV per request") &&
                  Catch::Contains("treatment p50 2.00 ms"));
 
+  SECTION("a market with nightly training says what its gates decided") {
+    Json retrained = *result;
+    retrained["settings"]["retrain"] = true;
+    for (const char* name : {"aa", "ab"})
+      for (Json& facts : retrained[name]["days"])
+        for (const char* arm : {kControl, kTreatment})
+          facts["arms"][arm]["trained"] = nullptr;
+    retrained["ab"]["days"][1]["arms"][kTreatment]["trained"] = "2025-04-12";
+    const auto nightly = experiment::MakeOnlineTestReport(retrained);
+    INFO(nightly.status().ToString());
+    REQUIRE(nightly.ok());
+    CHECK_THAT(experiment::ToText(*nightly),
+               Catch::Contains("with nightly training") &&
+                   Catch::Contains("Of 4 models of an arm and a day 1 were"));
+  }
+
   SECTION("tests of other users are not compared") {
     TestResult other = test;
     for (std::string& arm : other.sums.arms) {

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tools/market/retraining.h"
+
+#include <fmt/format.h>
+
+#include "common/base/artifact_folder.h"
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
+#include "tools/market/market_dataset.h"
+#include "tools/market/programs.h"
+
+namespace larr::market {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr char kArtifacts[] = "artifacts";
+
+// Days differ by more than the gate allows of two models of one day.
+constexpr double kMaxAucLoss = 0.01;
+
+}  // namespace
+
+absl::StatusOr<Recommender> Recommender::Of(const fs::path& given) {
+  LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(given));
+  LARR_ASSIGN_OR_RETURN(
+      auto config, ParseTextProto<config::v1::AlignConfig>(manifest.config()));
+  return Recommender{std::move(config)};
+}
+
+std::string Recommender::RunId(const std::string& date) const {
+  return fmt::format("{}-{}", config.name(), date);
+}
+
+fs::path Recommender::ModelFolder(const fs::path& folder,
+                                  const std::string& date) const {
+  return folder / kArtifacts / "runs" / RunId(date) /
+         ("align-" + config.name());
+}
+
+absl::StatusOr<Retraining> Retraining::Start(const Market& market,
+                                             const fs::path& folder) {
+  LARR_ASSIGN_OR_RETURN(
+      demo::TrainingRuns runs,
+      demo::TrainingRuns::Start({.programs = ProgramBeside(""),
+                                 .state = folder / "coordinator",
+                                 .artifacts = folder / kArtifacts,
+                                 .settings = folder / "coordinator.textproto",
+                                 .log = folder / "coordinator.log"}));
+  return Retraining(market, folder, std::move(runs));
+}
+
+absl::StatusOr<bool> Retraining::Train(int day, const std::string& snapshot,
+                                       const Recommender& recommender) {
+  config::v1::TrainingSpec spec;
+  LARR_ASSIGN_OR_RETURN(const fs::path dataset,
+                        WriteMorningSpec(market_, folder_ / "dataset", day));
+  spec.set_dataset(dataset.string());
+  spec.set_snapshot(snapshot);
+  *spec.add_align() = recommender.config;
+  spec.mutable_publish()->set_alias(recommender.config.name());
+  spec.mutable_publish()->set_max_auc_loss(kMaxAucLoss);
+  LARR_ASSIGN_OR_RETURN(
+      const auto run, runs_.Finish(recommender.RunId(market_.Date(day)), spec));
+  for (const std::string& reason : run.publish_reasons()) {
+    if (run.model_version().empty()) fmt::print("gate: {}\n", reason);
+  }
+  return !run.model_version().empty();
+}
+
+}  // namespace larr::market
