@@ -9,7 +9,7 @@
 namespace larr {
 
 absl::StatusOr<DatasetIdentity> IdentifyDataset(
-    const std::filesystem::path& spec_file) {
+    const std::filesystem::path& spec_file, std::string_view until) {
   DatasetIdentity identity;
   auto& spec = identity.spec;
   LARR_ASSIGN_OR_RETURN(spec,
@@ -18,7 +18,10 @@ absl::StatusOr<DatasetIdentity> IdentifyDataset(
   const auto add = [&](std::string& path) -> absl::Status {
     path = (folder / path).lexically_normal().string();
     LARR_ASSIGN_OR_RETURN(const auto files, ListDataFiles(path));
-    for (const DataFile& file : files) identity.files += FileStamp(file.path);
+    for (const DataFile& file : files) {
+      if (until.empty() || file.date < until)
+        identity.files += FileStamp(file.path);
+    }
     return absl::OkStatus();
   };
   LARR_RETURN_IF_ERROR(add(*spec.mutable_impressions()->mutable_path()));

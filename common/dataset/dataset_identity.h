@@ -12,6 +12,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "larr/config/v1/dataset.pb.h"
 
@@ -22,7 +23,9 @@ struct DatasetIdentity {
   std::string files;  // FileStamp of each file of each table, in their order.
 };
 
+// `until`: the first day (`YYYY-MM-DD`) whose partitions are left out, because
+// who asks does not read them; empty: none.
 absl::StatusOr<DatasetIdentity> IdentifyDataset(
-    const std::filesystem::path& spec_file);
+    const std::filesystem::path& spec_file, std::string_view until = "");
 
 }  // namespace larr

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <set>
+#include <unordered_set>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -74,10 +75,28 @@ class SideReader {
         LARR_RETURN_IF_ERROR(ReadRow(*partition, i, date == as_of));
       }
     }
-    return absl::OkStatus();
+    return dataset_.entity_table(TableOf(side_))->from_impressions()
+               ? ReadAbsent(days, as_of)
+               : absl::OkStatus();
   }
 
  private:
+  // A day of impressions has those who came on it. The others are as of the
+  // last day that they came on.
+  absl::Status ReadAbsent(EntitySnapshots& days, const std::string& as_of) {
+    std::unordered_set<std::string> seen;
+    for (auto date = days.dates().rbegin(); date != days.dates().rend();
+         ++date) {
+      if (*date > as_of) continue;
+      LARR_ASSIGN_OR_RETURN(const auto partition, days.At(*date));
+      for (int64_t i = 0; i < partition->size(); ++i) {
+        if (!seen.insert(partition->key(i)).second || *date == as_of) continue;
+        LARR_RETURN_IF_ERROR(ReadRow(*partition, i, /*is_as_of=*/true));
+      }
+    }
+    return absl::OkStatus();
+  }
+
   absl::Status ReadRow(const EntityPartition& partition, int64_t i,
                        bool is_as_of) {
     const Row& row = partition.row(i);

@@ -7,7 +7,8 @@
 //   texts     scene features of users and POIs on every day that training or
 //             the test reads, every context text, and each POI's comprehensive
 //             text (paper eq. 18)
-//   entities  users and POIs as of one day, for serving
+//   entities  users and POIs as of one day, for serving; where impressions bring
+//             them, each as of the last day that it came on
 //
 // Errors: kInvalidArgument  the dataset is wrong, or has no such day
 //         and those of the callbacks, which end the reading
@@ -30,7 +31,8 @@ namespace larr {
 absl::StatusOr<std::map<config::v1::Side, std::string>> EntityDays(
     const Dataset& dataset, const std::string& as_of_date);
 
-// A user or a POI as of its side's day. Refers to what lives for the call.
+// A user or a POI, and the partition `date` that it is of. Refers to what lives
+// for the call.
 struct EntityTexts {
   config::v1::Side side;
   const std::string& key;

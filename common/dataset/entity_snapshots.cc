@@ -89,14 +89,15 @@ absl::Status EntitySnapshots::LoadFile(const DataFile& file,
           MakeUtf8(dataset_->spec, {file, entity.key(), file_row}, key));
       const std::string text = ToText(key);
       const int64_t known = into.Find(text);
-      if (!entity.from_impressions() && (IsNull(key) || known >= 0)) {
+      const bool nobody = IsNull(key) || text.empty();
+      if (!entity.from_impressions() && (nobody || known >= 0)) {
         return absl::InvalidArgumentError(fmt::format(
             "{}: column `{}`, row {}: the key `{}` is {}; keep one row for "
             "each key",
             file.path.string(), entity.key(), file_row, text,
-            known >= 0 ? "there twice in one partition" : "null"));
+            known >= 0 ? "there twice in one partition" : "null or empty"));
       }
-      if (IsNull(key)) continue;
+      if (nobody) continue;
       for (int c = 0; c < schema_.size(); ++c) {
         group.column(c).Read(i, row[c]);
         LARR_RETURN_IF_ERROR(

@@ -8,7 +8,7 @@
 //            joined them; the last one to let go frees the memory.
 // Threads:   one at a time; partitions are constant and safe.
 // Errors:    those of parquet_reader.h; kInvalidArgument names file, column and
-//            row of a null or repeated key.
+//            row of a null, empty or repeated key.
 #pragma once
 
 #include <absl/status/statusor.h>

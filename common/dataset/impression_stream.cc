@@ -72,6 +72,8 @@ void ImpressionStream::NameColumns() {
                ? dataset_->slice_schema(Table::kImpressions).names()
                : dataset_->schemas().impressions.names();
   value_columns_ = static_cast<int>(names_.size());
+  for (const std::string& name : names_)
+    is_key_.push_back(name == table.user_key() || name == table.poi_key());
   const auto add = [&](const std::string& name, int& index) {
     if (name.empty()) return;
     index = static_cast<int>(names_.size());
@@ -153,27 +155,33 @@ bool ImpressionStream::IsWanted(int64_t i) {
 }
 
 absl::Status ImpressionStream::ReadLabels(int64_t i, Impression& row) const {
-  const auto& files = dataset_->impressions;
+  const auto wrong = [&](int column, std::string_view what) {
+    return absl::InvalidArgumentError(
+        fmt::format("{}: column `{}`, row {}: {}",
+                    dataset_->impressions[open_file_].path.string(),
+                    names_[column], group_first_row_ + i + 1, what));
+  };
   for (const int column : {keys_.click, keys_.order}) {
     if (column < 0) continue;
     const ColumnView& view = group_.column(column);
     const double label = view.IsNull(i) ? -1 : view.Number(i);
-    if (label != 0 && label != 1) {
-      return absl::InvalidArgumentError(
-          fmt::format("{}: column `{}`, row {}: the label is neither 0 nor 1",
-                      files[open_file_].path.string(), names_[column],
-                      group_first_row_ + i + 1));
-    }
+    if (label != 0 && label != 1)
+      return wrong(column, "the label is neither 0 nor 1");
     (column == keys_.click ? row.click : row.order) = static_cast<float>(label);
   }
-  const auto probability = [&](int column) {
-    if (column < 0 || group_.column(column).IsNull(i)) {
-      return std::numeric_limits<float>::quiet_NaN();
-    }
-    return static_cast<float>(group_.column(column).Number(i));
-  };
-  row.true_click_probability = probability(keys_.true_click);
-  row.true_ctcvr_probability = probability(keys_.true_ctcvr);
+  if (keys_.order >= 0 && row.order > row.click)
+    return wrong(keys_.order, "an order without a click");
+  for (const auto& [column, probability] :
+       {std::pair(keys_.true_click, &row.true_click_probability),
+        std::pair(keys_.true_ctcvr, &row.true_ctcvr_probability)}) {
+    *probability = std::numeric_limits<float>::quiet_NaN();
+    if (column < 0) continue;
+    const ColumnView& view = group_.column(column);
+    const double value = view.IsNull(i) ? -1 : view.Number(i);
+    if (!(value >= 0 && value <= 1))
+      return wrong(column, "the probability is null or not in [0, 1]");
+    *probability = static_cast<float>(value);
+  }
   return absl::OkStatus();
 }
 
@@ -197,6 +205,8 @@ absl::Status ImpressionStream::Fill(int64_t i, Impression& row) {
   for (int c = 0; c < value_columns_; ++c) {
     group_.column(c).Read(i, row.values[c]);
     LARR_RETURN_IF_ERROR(check(c, row.values[c]));
+    // As in a request, an empty key is nobody's.
+    if (is_key_[c] && row.values[c] == Value("")) row.values[c] = Value();
   }
   row.users = users_now_;
   row.pois = pois_now_;

@@ -118,6 +118,7 @@ class ImpressionStream {
   std::vector<std::string> names_;  // Columns to read: schema, then keys.
   KeyColumns keys_;
   int value_columns_ = 0;
+  std::vector<bool> is_key_;  // Of these: a user's or a POI's.
 
   std::vector<Unit> units_;
   size_t next_unit_ = 0;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <utility>
@@ -78,6 +79,34 @@ std::string_view Slice(const void* bytes, const void* offsets, int64_t i) {
   const auto* at = static_cast<const Offset*>(offsets) + i;
   return {static_cast<const char*>(bytes) + at[0],
           static_cast<size_t>(at[1] - at[0])};
+}
+
+// The double of the decimal that a float32 is written as: of 4.7f it is 4.7, as
+// a request would say it, and not 4.69999981.
+double AsWritten(float value) {
+  if (!std::isfinite(value) || value == std::trunc(value)) return value;
+  char text[32];
+  const auto end = std::to_chars(text, text + sizeof(text), value).ptr;
+  double number = value;
+  std::from_chars(text, end, number);
+  return number;
+}
+
+// Integers are int64 for every reader.
+absl::Status CheckRange(const arrow::ArrayData& data, std::string_view column,
+                        int group, const fs::path& path) {
+  if (data.type->id() != arrow::Type::UINT64) return absl::OkStatus();
+  const auto* values = data.GetValues<uint64_t>(1);
+  for (int64_t i = 0; i < data.length; ++i) {
+    constexpr auto kMost =
+        static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
+    if (values[i] <= kMost || data.IsNull(i)) continue;
+    return absl::InvalidArgumentError(fmt::format(
+        "{}: column `{}`, row {} of row group {}: {} is more than {}, the "
+        "largest integer; write the column as strings",
+        path.string(), column, i + 1, group + 1, values[i], kMost));
+  }
+  return absl::OkStatus();
 }
 
 const void* Buffer(const arrow::ArrayData& data, size_t i) {
@@ -179,11 +208,20 @@ int64_t ColumnView::Integer(int64_t row) const {
 }
 
 double ColumnView::Number(int64_t row) const {
-  if (physical_ == Physical::kFloat) return At<float>(values_, offset_ + row);
+  if (physical_ == Physical::kFloat) {
+    return AsWritten(At<float>(values_, offset_ + row));
+  }
   if (physical_ == Physical::kDouble) {
     return At<double>(values_, offset_ + row);
   }
   return static_cast<double>(Integer(row));
+}
+
+float ColumnView::Float(int64_t row) const {
+  const int64_t i = offset_ + row;
+  return physical_ == Physical::kFloat
+             ? At<float>(values_, i)
+             : static_cast<float>(At<double>(values_, i));
 }
 
 std::string_view ColumnView::String(int64_t row) const {
@@ -226,7 +264,7 @@ void ColumnView::ReadList(int64_t row, std::vector<float>& out) const {
   const auto* at = static_cast<const int32_t*>(offsets_) + offset_ + row;
   for (int64_t i = at[0]; i < at[1]; ++i) {
     out.push_back(child_->IsNull(i) ? std::numeric_limits<float>::quiet_NaN()
-                                    : static_cast<float>(child_->Number(i)));
+                                    : child_->Float(i));
   }
 }
 
@@ -317,12 +355,22 @@ absl::StatusOr<RowGroup> ParquetFile::Read(
   LARR_RETURN_IF_ERROR(FromArrow(whole.status(), impl_->path));
   RowGroup result;
   result.rows_ = rows_of(group);
+  if (!names.empty() && (*whole)->num_rows() != result.rows_) {
+    return absl::DataLossError(fmt::format(
+        "{}: row group {} has {} rows, and its footer says {}; write the file "
+        "again",
+        impl_->path.string(), group + 1, (*whole)->num_rows(), result.rows_));
+  }
   for (const std::string& name : names) {
     const auto column = (*whole)->GetColumnByName(name);
     if (column->num_chunks() > 1) {  // More than 2 GiB of text in one group.
       return absl::InvalidArgumentError(
           fmt::format("{}: row group {} is too large; write smaller row groups",
                       impl_->path.string(), group));
+    }
+    for (const auto& chunk : column->chunks()) {
+      LARR_RETURN_IF_ERROR(
+          CheckRange(*chunk->data(), name, group, impl_->path));
     }
     result.columns_.push_back(
         column->num_chunks() == 0

@@ -8,7 +8,8 @@
 //            time.
 // Errors:    kNotFound, kPermissionDenied  the file cannot be opened
 //            kDataLoss                     it is not Parquet, or broken
-//            kInvalidArgument              no such column, or of another type
+//            kInvalidArgument              no such column, or of another type, or
+//                                          an integer beyond int64
 //            Messages name the file.
 #pragma once
 
@@ -50,7 +51,8 @@ class ColumnView {
   void Read(int64_t row, Value& out) const;
   // REQUIRES: type() == kString and not null.
   std::string_view String(int64_t row) const;
-  // REQUIRES: type() == kInteger or kNumber, and not null.
+  // REQUIRES: type() == kInteger or kNumber, and not null. Of a float32 the
+  // number that its shortest decimal is, as people write it: 4.7, not 4.69999981.
   double Number(int64_t row) const;
   int64_t Integer(int64_t row) const;
   // REQUIRES: type() == kStringList. A null list is empty, a null element "".
@@ -79,6 +81,7 @@ class ColumnView {
   };
 
   int64_t IntegerOf(Physical physical, int64_t row) const;
+  float Float(int64_t row) const;  // REQUIRES: kFloat or kDouble
 
   ColumnType type_ = ColumnType::kUnsupported;
   Physical physical_ = Physical::kInt64;

@@ -127,9 +127,10 @@ absl::Status CheckKeys(const Dataset& dataset, Table table) {
       for (int64_t i = 0; i < group.rows(); ++i) {
         ++row;
         group.column(0).Read(i, value);
-        if (IsNull(value)) {
-          return WrongCell(file, entity->key(), row,
-                           "the key is null; remove the row or give it a key");
+        if (IsNull(value) || ToText(value).empty()) {
+          return WrongCell(
+              file, entity->key(), row,
+              "the key is null or empty; remove the row or give it a key");
         }
         if (!keys.insert(ToText(value)).second) {
           return WrongCell(

@@ -17,7 +17,7 @@ namespace larr {
 using PartCounts = std::array<int64_t, 6>;
 
 // Refuses labels that are not 0 or 1, orders without a click, probabilities
-// outside [0, 1], null or repeated keys of entities, and empty parts.
+// outside [0, 1], null, empty or repeated keys of entities, and empty parts.
 //
 // Errors: kInvalidArgument  names file, column, row (from 1), value and fix.
 absl::StatusOr<PartCounts> CheckRows(const Dataset& dataset);

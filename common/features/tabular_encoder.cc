@@ -328,12 +328,14 @@ void TabularEncoder::EncodeSide(Side side, const FeatureRows& rows,
     }
     const Value* value = ColumnValue(feature.resolved.columns[0], rows);
     const auto number = value ? ToNumber(*value) : std::nullopt;
-    dense[next_dense++] =
+    const auto standard =
         number ? static_cast<float>(
                      (TransformDense(proto.dense().transform(), *number) -
                       feature.mean) /
                      feature.deviation)
                : 0.0f;
+    // What no float can hold is no number either.
+    dense[next_dense++] = std::isfinite(standard) ? standard : 0.0f;
   }
 }
 

@@ -44,6 +44,19 @@ std::string IdOfNow() {
          absl::FormatTime("%Y%m%d-%H%M%E3S", absl::Now(), absl::UTCTimeZone());
 }
 
+// A run that the database does not know has no folder, unless the database was
+// lost: what lies there may be of other settings.
+absl::Status CheckNoFolder(const std::filesystem::path& artifact_root,
+                           const std::string& run) {
+  const auto folder = RunFolder(artifact_root, run);
+  std::error_code error;
+  if (!std::filesystem::exists(folder, error)) return absl::OkStatus();
+  return absl::AlreadyExistsError(fmt::format(
+      "{} is not known, but its folder {} is there, of an earlier database; "
+      "choose another id, or remove the folder",
+      run, folder.string()));
+}
+
 // Finished stages from the first one on whose artifact is gone are pending.
 void ForgetLostArtifacts(TrainingRun& run) {
   bool lost = false;
@@ -137,6 +150,7 @@ absl::StatusOr<TrainingRun> Coordinator::CreateRun(std::string id,
   }
   if (!absl::IsNotFound(existing.status())) return existing.status();
   LARR_ASSIGN_OR_RETURN(const std::string model, ValidateTrainingSpec(spec));
+  LARR_RETURN_IF_ERROR(CheckNoFolder(options_.artifact_root, name));
 
   TrainingRun run;
   run.set_name(name);

@@ -2,6 +2,7 @@
 #include "services/coordinator/registry.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/message_differencer.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -25,6 +26,7 @@ using coordinator::v1::ModelVersion;
 using coordinator::v1::PromoteModelVersionRequest;
 using coordinator::v1::RollbackAliasRequest;
 using coordinator::v1::TrainingRun;
+using google::protobuf::util::MessageDifferencer;
 
 constexpr char kDefaultAlias[] = "champion";
 constexpr std::string_view kModels = "models/";
@@ -131,15 +133,14 @@ absl::Status Registry::Publish(const PublishDecision& decision,
         fmt::format("{} is not among the runs to store", published));
   }
   *run->mutable_publish_reasons() = decision.reasons();
+  const std::string& model = run->model();
+  LARR_ASSIGN_OR_RETURN(const AliasTarget target, Resolve(model, alias));
+  if (target.fencing_token != decision.champion_fencing_token()) {
+    return absl::AbortedError(fmt::format(
+        "alias {} of {} moved from token {} to {} while the gate decided",
+        alias, model, decision.champion_fencing_token(), target.fencing_token));
+  }
   if (decision.accepted()) {
-    const std::string& model = run->model();
-    LARR_ASSIGN_OR_RETURN(const AliasTarget target, Resolve(model, alias));
-    if (target.fencing_token != decision.champion_fencing_token()) {
-      return absl::AbortedError(fmt::format(
-          "alias {} of {} moved from token {} to {} while the gate decided",
-          alias, model, decision.champion_fencing_token(),
-          target.fencing_token));
-    }
     LARR_ASSIGN_OR_RETURN(ModelVersion version, NextVersion(model));
     version.set_training_run(published);
     version.set_model_path(decision.model_path());
@@ -234,24 +235,32 @@ absl::Status Registry::SyncAliasFiles() {
   const absl::MutexLock lock(&mutex_);
   if (!files_differ_) return absl::OkStatus();
   LARR_ASSIGN_OR_RETURN(const auto aliases, store_.ListAliases("models/-"));
-  for (const AliasMove& move : aliases) {
-    LARR_ASSIGN_OR_RETURN(const ModelVersion version,
-                          store_.GetVersion(move.to_version()));
-    ServingBundle bundle;
-    bundle.set_model_version(version.name());
-    bundle.set_model_path(version.model_path());
-    bundle.set_snapshot_path(version.snapshot_path());
-    bundle.set_fencing_token(move.fencing_token());
-    const std::filesystem::path file = AliasFile(move.model(), move.alias());
-    const std::string text = ToTextProto(bundle);
-    const auto present = ReadFile(file);
-    if (present.ok() && *present == text) continue;
-    std::error_code error;
-    std::filesystem::create_directories(file.parent_path(), error);
-    LARR_RETURN_IF_ERROR(WriteFileAtomically(file, text));
-  }
-  files_differ_ = false;
-  return absl::OkStatus();
+  absl::Status all;  // One file that cannot be written holds up no other.
+  for (const AliasMove& move : aliases) all.Update(WriteAliasFile(move));
+  files_differ_ = !all.ok();
+  return all;
+}
+
+absl::Status Registry::WriteAliasFile(const AliasMove& move) const {
+  LARR_ASSIGN_OR_RETURN(const ModelVersion version,
+                        store_.GetVersion(move.to_version()));
+  ServingBundle bundle;
+  bundle.set_model_version(version.name());
+  bundle.set_model_path(version.model_path());
+  bundle.set_snapshot_path(version.snapshot_path());
+  const std::filesystem::path file = AliasFile(move.model(), move.alias());
+  auto present = LoadTextProto<ServingBundle>(file);
+  if (!present.ok()) present = ServingBundle();
+  const int64_t token = present->fencing_token();
+  bundle.set_fencing_token(token);
+  const bool same = MessageDifferencer::Equals(bundle, *present);
+  if (same && move.fencing_token() <= token) return absl::OkStatus();
+  // A database that was restored from a backup knows fewer moves than scoring
+  // saw.
+  bundle.set_fencing_token(std::max(move.fencing_token(), token + 1));
+  std::error_code error;
+  std::filesystem::create_directories(file.parent_path(), error);
+  return WriteFileAtomically(file, ToTextProto(bundle));
 }
 
 bool IsValidId(std::string_view id) {

@@ -7,7 +7,9 @@
 // The database is the truth: a move is acknowledged once it is there, and the
 // file is brought in line after it, and again at start. Every move takes the
 // next fencing token, so that a reader never goes back to an older file, and
-// a decision that was taken before a move cannot overwrite it.
+// a decision that was taken before a move cannot overwrite it. A file's token
+// only grows: where the one that is there has a higher token than the database,
+// which then was restored from a backup, the file gets one above it.
 //
 // Ownership:  the store must outlive the registry.
 // Threads:    safe.
@@ -68,7 +70,7 @@ class Registry {
       const coordinator::v1::RollbackAliasRequest& request, absl::Time now);
 
   // Writes the files of aliases that differ from the database. Cheap if none
-  // does; a failure is retried by the next call.
+  // does; a failure is retried by the next call, and holds up no other file.
   absl::Status SyncAliasFiles();
 
   std::filesystem::path AliasFile(const std::string& model,
@@ -81,6 +83,8 @@ class Registry {
                                                       const std::string& alias,
                                                       absl::Time now) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Unless it says so already.
+  absl::Status WriteAliasFile(const coordinator::v1::AliasMove& move) const;
   absl::Status Commit(const RunStoreBatch& batch)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

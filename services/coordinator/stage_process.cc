@@ -179,7 +179,7 @@ std::optional<ChildExit> ReapChild(pid_t pid) {
 }
 
 std::string LastLogLine(const std::filesystem::path& log, int64_t offset) {
-  constexpr int64_t kTail = 4096;
+  constexpr int64_t kTail = 64 << 10;  // A message may name all columns.
   std::ifstream in(log, std::ios::binary | std::ios::ate);
   if (!in) return "";
   const auto size = static_cast<int64_t>(in.tellg());

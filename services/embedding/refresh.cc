@@ -14,6 +14,7 @@
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_spec.h"
 #include "common/dataset/dataset_texts.h"
+#include "common/features/stored_columns.h"
 #include "common/features/text_renderer.h"
 #include "common/store/snapshot_builder.h"
 
@@ -168,6 +169,7 @@ absl::StatusOr<RefreshCounts> Refresh(const RefreshOptions& options,
   info.set_embedder_fingerprint(encoder.fingerprint());
   info.set_dim(encoder.dim());
   *info.mutable_scene_features() = dataset.spec.scene_features();
+  *info.mutable_entity_columns() = EntityColumnsOf(dataset.schemas());
   for (const auto& [side, date] : days) {
     if (date > info.as_of_date()) info.set_as_of_date(date);
   }

@@ -13,6 +13,7 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/status_macros.h"
+#include "common/features/stored_columns.h"
 #include "services/scoring/request_scorer.h"
 
 namespace larr {
@@ -47,6 +48,12 @@ absl::Status CheckFingerprint(const config::v1::CtrModelDescription& model,
 
 absl::Status CheckFit(const config::v1::CtrModelDescription& model,
                       const Snapshot& snapshot, const BundleSource& source) {
+  const absl::Status columns =
+      CheckStoredColumns(model.dataset(), snapshot.info());
+  if (!columns.ok())
+    return absl::FailedPreconditionError(fmt::format(
+        "model {} and snapshot {} do not fit each other: {}", source.model_path,
+        source.snapshot_path, std::string(columns.message())));
   if (model.text_dim() == 0) return absl::OkStatus();
   if (model.text_dim() != snapshot.dim()) {
     return Mismatch<int64_t>(source, "the vectors' width", model.text_dim(),

@@ -59,14 +59,19 @@ void RowLabels::Add(const Impression& row) {
   groups.push_back(group->second);
 }
 
-void ModelScores::Add(const torch::Tensor& probabilities) {
+absl::Status ModelScores::Add(const torch::Tensor& probabilities) {
   const torch::Tensor rows = probabilities.to(torch::kFloat64).contiguous();
+  if (!torch::isfinite(rows).all().item<bool>())
+    return absl::DataLossError(
+        "a model's score is not a finite number: its weights are damaged, or "
+        "training diverged; train it again with a lower learning rate");
   const double* value = rows.data_ptr<double>();
   const int64_t tasks = rows.size(1);
   for (int64_t i = 0; i < rows.size(0); ++i) {
     ctr.push_back(value[i * tasks]);
     if (tasks > 1) ctcvr.push_back(value[i * tasks + 1]);
   }
+  return absl::OkStatus();
 }
 
 JudgedRows ChooseRows(const RowLabels& labels, const ModelScores& scores,

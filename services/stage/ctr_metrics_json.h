@@ -48,7 +48,8 @@ struct ModelScores {
   std::vector<double> ctcvr;  // Empty without an order task.
 
   // Appends probabilities [B, tasks].
-  void Add(const torch::Tensor& probabilities);
+  // Errors: kDataLoss  one is not finite
+  absl::Status Add(const torch::Tensor& probabilities);
 };
 
 // Rows and what a model says of them. REQUIRES: as many of each.

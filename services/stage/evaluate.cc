@@ -19,6 +19,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
 #include "common/ctr/bootstrap.h"
 #include "common/ctr/model_io.h"
@@ -91,8 +92,9 @@ struct Evaluation {
 absl::StatusOr<std::map<std::string, std::string>> Parents(
     const StageContext& context) {
   std::map<std::string, std::string> parents;
-  for (const auto& [role, path] : context.config.inputs()) {
-    if (role != "embed" && role.rfind(kRole, 0) != 0) continue;
+  for (const std::string& role :
+       StageInputs(context.config.spec(), config::v1::StageConfig::EVALUATE)) {
+    LARR_ASSIGN_OR_RETURN(const auto path, context.Input(role));
     LARR_ASSIGN_OR_RETURN(const auto parent, ReadArtifact(path));
     parents[role] = parent.digest();
   }
@@ -222,7 +224,8 @@ absl::Status AddScores(const BatchScores& scores,
   for (Candidate& model : models) {
     for (const char* told : {kAll, kNoUser, kNoPoi, kNoTexts}) {
       const auto found = scores.find(model.KeyOf(told));
-      if (found != scores.end()) model.scores[told].Add(found->second);
+      if (found != scores.end())
+        LARR_RETURN_IF_ERROR(model.scores[told].Add(found->second));
     }
     const auto attention = scores.find(model.KeyOf(kAttention));
     if (attention != scores.end()) model.attention.push_back(attention->second);

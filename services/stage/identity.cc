@@ -21,6 +21,7 @@ namespace larr::stage {
 namespace {
 
 using config::v1::AlignConfig;
+using config::v1::DatasetSpec;
 using config::v1::StageConfig;
 using config::v1::TrainingSpec;
 
@@ -44,12 +45,23 @@ absl::Status AddInputs(const StageContext& context, StageIdentity& identity) {
   return absl::OkStatus();
 }
 
+// The first day that the stage reads nothing of: a run may go on while a new
+// day's partitions arrive. Empty: it looks at all that is there.
+std::string Until(const DatasetSpec& spec, StageConfig::Stage stage) {
+  const auto& dates = spec.split().dates();
+  if (stage == StageConfig::ALIGN) return dates.test_begin();
+  if (stage == StageConfig::EVALUATE) return dates.end();
+  return "";
+}
+
 // Metrics alone look at slices: with another one nothing else is made anew.
 absl::Status AddDataset(const StageContext& context, StageIdentity& identity) {
+  const std::string& file = context.config.spec().dataset();
+  const StageConfig::Stage stage = context.config.stage();
+  LARR_ASSIGN_OR_RETURN(const auto spec, LoadTextProto<DatasetSpec>(file));
   LARR_ASSIGN_OR_RETURN(auto dataset,
-                        IdentifyDataset(context.config.spec().dataset()));
-  if (context.config.stage() != StageConfig::EVALUATE)
-    dataset.spec.clear_slices();
+                        IdentifyDataset(file, Until(spec, stage)));
+  if (stage != StageConfig::EVALUATE) dataset.spec.clear_slices();
   identity.settings += ToTextProto(dataset.spec);
   identity.files += dataset.files;
   return absl::OkStatus();
@@ -159,16 +171,17 @@ absl::StatusOr<StageIdentity> IdentityOf(const StageContext& context) {
   StageIdentity identity;
   LARR_RETURN_IF_ERROR(AddInputs(context, identity));
   LARR_RETURN_IF_ERROR(AddOwn(context, identity));
+  const StageConfig::Stage stage = context.config.stage();
+  identity.settings +=
+      fmt::format("{} {}\n", StageConfig::Stage_Name(stage), RevisionOf(stage));
   return identity;
 }
 
 absl::StatusOr<std::string> ArtifactKey(const StageContext& context) {
   LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
-  const StageConfig::Stage stage = context.config.stage();
-  const bool rounds = stage != StageConfig::CORPUS;
-  return Sha256(fmt::format("{} {}\nthreads {}\n{}",
-                            StageConfig::Stage_Name(stage), RevisionOf(stage),
-                            rounds ? context.threads() : 0, identity.all()));
+  const bool rounds = context.config.stage() != StageConfig::CORPUS;
+  return Sha256(fmt::format("threads {}\n{}", rounds ? context.threads() : 0,
+                            identity.all()));
 }
 
 }  // namespace larr::stage

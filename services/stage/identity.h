@@ -23,8 +23,9 @@ namespace larr::stage {
 
 // Text, equal for equal things.
 struct StageIdentity {
-  // The stage's own settings with their defaults, the seed, digests of the
-  // artifacts that it reads, the dataset's spec. Not how it is computed:
+  // The stage's name and revision, its own settings with their defaults, the
+  // seed, digests of the artifacts that it reads, the dataset's spec. Not how it
+  // is computed:
   // threads, folders, the other stages' settings.
   std::string settings;
   // Stamps of the files that it reads besides (common/base/file_stamp.h): what
@@ -36,9 +37,9 @@ struct StageIdentity {
 
 absl::StatusOr<StageIdentity> IdentityOf(const StageContext& context);
 
-// What the artifact is known by: SHA-256 of identity, revision and, where
-// numbers are rounded, threads: sums in another order have other bits, and a
-// run would not get what it would have made.
+// What the artifact is known by: SHA-256 of identity and, where numbers are
+// rounded, threads: sums in another order have other bits, and a run would not
+// get what it would have made.
 absl::StatusOr<std::string> ArtifactKey(const StageContext& context);
 
 }  // namespace larr::stage

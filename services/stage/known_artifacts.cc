@@ -12,8 +12,10 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/shared_artifact.h"
+#include "common/base/status_macros.h"
 #include "common/config/stage_output.h"
 #include "services/stage/identity.h"
 
@@ -28,6 +30,19 @@ std::vector<std::string> LinesOf(const fs::path& entry) {
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line);) lines.push_back(line);
   return lines;
+}
+
+// The folder of a line, if it still holds the line's artifact.
+absl::StatusOr<fs::path> FolderOf(const std::string& line,
+                                  const fs::path& known) {
+  const size_t space = line.find(' ');
+  if (space == std::string::npos)
+    return absl::DataLossError("the line names no digest");
+  const fs::path folder = (known / line.substr(space + 1)).lexically_normal();
+  LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(folder));
+  if (manifest.digest() == line.substr(0, space)) return folder;
+  return absl::FailedPreconditionError(
+      folder.string() + " holds another artifact than the one that was known");
 }
 
 void WarnNotShared(const std::string& why) {
@@ -80,13 +95,14 @@ bool KnownArtifact::Share() {
   const fs::path note = fs::path(context_.config.work()) / kSharedFromFile;
   const std::vector<std::string> lines = LinesOf(entry_);
   for (auto line = lines.begin(); line != lines.end(); ++line) {
-    const fs::path from = (entry_.parent_path() / *line).lexically_normal();
+    const auto from = FolderOf(*line, entry_.parent_path());
+    absl::Status shared = from.status();
     // Before the artifact: who finds that one finds the note.
-    absl::Status shared = WriteFileAtomically(note, from.string());
+    if (shared.ok()) shared = WriteFileAtomically(note, from->string());
     if (shared.ok())
-      shared = ShareArtifact(from, context_.config.output()).status();
+      shared = ShareArtifact(*from, context_.config.output()).status();
     if (shared.ok()) {
-      spdlog::info("shared from={} key={}", from.string(), key_);
+      spdlog::info("shared from={} key={}", from->string(), key_);
       Write({line, lines.end()});
       return true;
     }
@@ -109,7 +125,10 @@ void KnownArtifact::Write(std::vector<std::string> lines) const {
   const fs::path own =
       fs::relative(context_.config.output(), entry_.parent_path(), error);
   if (error) return WarnNotShared(error.message());
-  lines.push_back(own.string());
+  const auto manifest = ReadArtifact(context_.config.output());
+  if (!manifest.ok())
+    return WarnNotShared(std::string(manifest.status().message()));
+  lines.push_back(manifest->digest() + " " + own.string());
   std::string text;
   for (const std::string& line : lines) text += line + "\n";
   const absl::Status written = WriteFileAtomically(entry_, text);

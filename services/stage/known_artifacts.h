@@ -4,12 +4,14 @@
 // from (identity.h), and a run that would make the same takes its files, by
 // hard links. The folder `known_artifacts` of a StageConfig holds
 //
-//   <key>       the folders of the artifacts, relative to it, one a line
+//   <key>       the artifacts, one a line: digest, a space, and the folder,
+//               relative to `known_artifacts`
 //   <key>.lock  held by the process that makes one; the system lets go of it
 //               however the process ends
 //
 // Lines lead to equal artifacts of several runs: each stays known for as long
-// as one of the runs is there. All of it may be removed at any time, at the
+// as one of the runs is there. A folder that holds another artifact meanwhile is
+// passed over. All of it may be removed at any time, at the
 // cost of making things again.
 //
 // Sharing never fails a stage: what is wrong with the folder, a key or another
@@ -52,6 +54,7 @@ class KnownArtifact {
                 std::string key);
   // Takes the lock; false if there can be none.
   bool Lock() const;
+  // The lines that are still of use, and the stage's own behind them.
   void Write(std::vector<std::string> lines) const;
 
   const StageContext& context_;

@@ -122,7 +122,7 @@ absl::StatusOr<ordered_json> Validate(const P5Stage& stage,
   const auto start = std::chrono::steady_clock::now();
   LARR_ASSIGN_OR_RETURN(const auto said,
                         recommender.Score(std::span(rows).first(count), true));
-  scores.Add(said);
+  LARR_RETURN_IF_ERROR(scores.Add(said));
   const std::chrono::duration<double> seconds =
       std::chrono::steady_clock::now() - start;
   spdlog::info("validated rows={} rows_per_second={:.2f}", count,

@@ -177,6 +177,11 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
                   config.frozen_layers());
   LARR_RETURN_IF_ERROR(
       SetUpDecoder(context, DecoderSettingsOf(config), decoder));
+  // Checkpoints know the settings alone; the files of the base model and of the
+  // general corpus belong to what they learned, too. Machines that share a run
+  // need not agree in the files' stamps.
+  if (context.ranks->alone())
+    LARR_RETURN_IF_ERROR(context.ClaimWork(identity.all()));
   LlmTrainerOptions options =
       MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
                          config.kept_checkpoints(), identity.settings);

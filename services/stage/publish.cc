@@ -15,6 +15,8 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/features/stored_columns.h"
+#include "common/store/snapshot.h"
 
 namespace larr::stage {
 namespace {
@@ -115,6 +117,21 @@ void CheckFingerprint(const ArtifactManifest& model,
                                  wanted, snapshot.embedder_fingerprint()));
 }
 
+void CheckColumns(const std::string& model_path,
+                  const std::string& snapshot_path, Gate& gate) {
+  const auto description = LoadTextProto<CtrModelDescription>(
+      std::filesystem::path(model_path) / "model.textproto");
+  const auto snapshot = Snapshot::Open(snapshot_path);
+  absl::Status status = description.status();
+  status.Update(snapshot.status());
+  if (status.ok())
+    status = CheckStoredColumns(description->dataset(), (*snapshot)->info());
+  gate.Check(status.ok(),
+             status.ok() ? "the snapshot stores all columns that the model "
+                           "reads."
+                         : std::string(status.message()) + ".");
+}
+
 void CheckKind(const std::string& model_path, Gate& gate) {
   const auto description = LoadTextProto<CtrModelDescription>(
       std::filesystem::path(model_path) / "model.textproto");
@@ -210,6 +227,7 @@ absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
         {{"align/" + name, model->digest()}, {"embed", snapshot->digest()}},
         gate);
     CheckFingerprint(*model, *snapshot, gate);
+    CheckColumns(model_path, paths["embed"], gate);
   }
   if (metrics) {
     const double auc = ValidationMetric(evaluate_path, name, "ctr_auc");

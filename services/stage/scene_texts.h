@@ -24,8 +24,8 @@
 
 namespace larr::stage {
 
-// `width` values for each row of a partition, made at first use. Keeps the
-// partitions that were used last.
+// `width` values for each row of a partition, made at first use and kept for as
+// long as anybody holds the partition.
 template <typename T>
 class PerEntity {
  public:
@@ -42,35 +42,31 @@ class PerEntity {
   void Forget() { entries_.clear(); }
 
  private:
-  static constexpr size_t kPartitions = 8;
   struct Entry {
-    std::shared_ptr<const EntityPartition> partition;  // Keeps its address.
+    std::weak_ptr<const EntityPartition> partition;
     std::vector<uint8_t> done;
     std::vector<T> values;
-    int64_t last_use = 0;
+
+    bool IsOf(const std::shared_ptr<const EntityPartition>& other) const {
+      return !partition.owner_before(other) && !other.owner_before(partition);
+    }
   };
 
   Entry& Find(const std::shared_ptr<const EntityPartition>& partition) {
-    Entry* oldest = nullptr;
-    for (Entry& entry : entries_) {
-      if (entry.partition == partition) {
-        entry.last_use = ++uses_;
-        return entry;
-      }
-      if (oldest == nullptr || entry.last_use < oldest->last_use)
-        oldest = &entry;
-    }
-    if (entries_.size() < kPartitions) oldest = &entries_.emplace_back();
-    *oldest = {.partition = partition,
-               .done = std::vector<uint8_t>(partition->size()),
-               .values = std::vector<T>(partition->size() * width_),
-               .last_use = ++uses_};
-    return *oldest;
+    Entry& entry = entries_[partition.get()];
+    if (entry.IsOf(partition)) return entry;
+    entry = {.partition = partition,
+             .done = std::vector<uint8_t>(partition->size()),
+             .values = std::vector<T>(partition->size() * width_)};
+    std::erase_if(entries_, [](const auto& known) {
+      return known.second.partition.expired();
+    });
+    return entry;
   }
 
   const int width_;
-  std::vector<Entry> entries_;
-  int64_t uses_ = 0;
+  // By address; a new partition may have that of one that is gone.
+  std::unordered_map<const EntityPartition*, Entry> entries_;
 };
 
 class SceneTexts {

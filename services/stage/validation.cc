@@ -34,7 +34,7 @@ absl::Status ForBatches(const Dataset& dataset, CtrBatcher& batcher,
     const int64_t rows = batcher.rows();
     if (rows == 0 || (more && rows < kRowsOfABatch)) continue;
     LARR_ASSIGN_OR_RETURN(const CtrBatch batch, batcher.Take());
-    use(batch);
+    LARR_RETURN_IF_ERROR(use(batch));
   }
   return absl::OkStatus();
 }
@@ -69,6 +69,7 @@ absl::StatusOr<double> ValidationLoss(const Dataset& dataset, CtrModel& model,
       [&](const CtrBatch& batch) {
         sum += SumOfLosses(model, batch);
         rows += batch.rows();
+        return absl::OkStatus();
       }));
   const double loss = sum / static_cast<double>(rows);
   if (std::isfinite(loss)) return loss;
@@ -84,7 +85,7 @@ absl::StatusOr<Validation> Validate(const Dataset& dataset, CtrModel& model,
   ModelScores scores;
   LARR_RETURN_IF_ERROR(ForBatches(
       dataset, batcher, [&](const Impression& row) { labels.Add(row); },
-      [&](const CtrBatch& batch) { scores.Add(model.Predict(batch)); }));
+      [&](const CtrBatch& batch) { return scores.Add(model.Predict(batch)); }));
   return Validation{MetricsJson(ComputeTaskMetrics(labels, scores, {})),
                     DistributionOf(scores)};
 }

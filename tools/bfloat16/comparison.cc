@@ -70,11 +70,12 @@ struct Scores {
   ModelScores plain;
   SplitWay float32, bfloat16;
 
-  void Add(const CtrBatch& batch) {
+  absl::Status Add(const CtrBatch& batch) {
     CtrModel& model = *float32.loaded->model;
-    plain.Add(model.Predict(batch));
+    LARR_RETURN_IF_ERROR(plain.Add(model.Predict(batch)));
     for (const BatchRequest& request : RequestsOf(batch, model.layout()))
       for (SplitWay* way : {&float32, &bfloat16}) ScoreRequest(request, *way);
+    return absl::OkStatus();
   }
 };
 
@@ -89,7 +90,7 @@ absl::Status ScoreRows(ImpressionStream& stream, CtrBatcher& batcher,
     }
     if (batcher.rows() == 0 || (more && batcher.rows() < kBatchRows)) continue;
     LARR_ASSIGN_OR_RETURN(const CtrBatch batch, batcher.Take());
-    scores.Add(batch);
+    LARR_RETURN_IF_ERROR(scores.Add(batch));
     progress(stream.position(), stream.total_rows());
   }
   return absl::OkStatus();

@@ -5,11 +5,13 @@
 #include "common/dataset/dataset_texts.h"
 
 #include <catch2/catch.hpp>
+#include <map>
 #include <set>
 
 #include "common/features/text_renderer.h"
 #include "tests/testing/small_dataset.h"
 #include "tests/testing/temp_dir.h"
+#include "tests/testing/tiny_dataset.h"
 
 namespace larr {
 namespace {
@@ -43,6 +45,49 @@ TEST_CASE("Texts come with their ids, and entities after their texts",
   CHECK(static_cast<int>(ids.size()) == data.ExpectedTexts());
   CHECK(entities == data.users + data.pois);
   CHECK(descriptions == data.pois);
+}
+
+TEST_CASE("Who impressions bring is as of the last day that it came on",
+          "[dataset]") {
+  const testing::TempDir dir;
+  auto spec = testing::TinySpec();
+  spec.clear_keywords();
+  spec.clear_scene_features();
+  spec.clear_poi_embedding_features();
+  spec.mutable_pois()->set_from_impressions(true);
+  spec.mutable_pois()->clear_path();
+  spec.mutable_pois()->set_key("poi");
+  spec.mutable_tabular_features(2)->mutable_vocabulary()->set_column("sky");
+  spec.mutable_tabular_features(5)->mutable_hash()->set_columns(1, "pois.sky");
+  testing::WriteTinyTables(dir.path());
+  // The last day has three rows: of p0, p1 and p2.
+  testing::WriteParquet(
+      testing::TinyFile(dir.path(), "impressions", testing::TinyDays()[5]),
+      testing::TinyImpressionColumns(), testing::TinyImpressions(5, 3));
+  const auto dataset = OpenDataset(spec, dir.path());
+  INFO(dataset.status().ToString());
+  REQUIRE(dataset.ok());
+  const auto dates = [&](const std::string& as_of) {
+    std::map<std::string, std::string> dates;
+    const auto status = ReadDatasetTexts(
+        *dataset, *EntityDays(*dataset, as_of),
+        [](const std::string&, const std::string&) { return absl::OkStatus(); },
+        [&](const EntityTexts& entity) {
+          if (entity.side == config::v1::POI)
+            CHECK(dates.emplace(entity.key, entity.date).second);
+          return absl::OkStatus();
+        });
+    INFO(status.ToString());
+    REQUIRE(status.ok());
+    return dates;
+  };
+  using Dates = std::map<std::string, std::string>;
+  CHECK(dates("") == Dates{{"p0", "2024-01-06"},
+                           {"p1", "2024-01-06"},
+                           {"p2", "2024-01-06"},
+                           {"p3", "2024-01-05"},
+                           {"p4", "2024-01-05"}});
+  CHECK(dates("2024-01-05").at("p0") == "2024-01-05");
 }
 
 TEST_CASE("A callback's error ends the reading", "[dataset]") {

@@ -166,22 +166,60 @@ TEST_CASE("Parts by a column or a hash share no row", "[dataset]") {
         Ids(ReadAll(dataset, {.part = Part::kTrain})));
 }
 
-TEST_CASE("A stream stops at a label that is not 0 or 1", "[dataset]") {
+TEST_CASE("A stream stops at a label that is wrong", "[dataset]") {
   const testing::TempDir dir;
   testing::WriteTinyTables(dir.path());
+  auto columns = testing::TinyImpressionColumns();
+  columns.push_back({"truth", ColumnType::kNumber});
   auto rows = testing::TinyImpressions(2, 12);
-  rows[7][6] = int64_t{9};
-  testing::WriteParquet(
-      testing::TinyFile(dir.path(), "impressions", "2024-01-03"),
-      testing::TinyImpressionColumns(), rows);
-  const Dataset dataset = Open(dir.path());
+  for (auto& row : rows) row.emplace_back(0.25);
+  std::string message;
+  SECTION("not 0 or 1") {
+    rows[7][6] = int64_t{9};
+    message = "column `click`, row 8: the label is neither";
+  }
+  SECTION("an order without a click") {
+    rows[2][7] = int64_t{1};
+    message = "column `order`, row 3: an order without a click";
+  }
+  SECTION("a hidden probability that is null") {
+    rows[4][8] = ParquetWriter::Cell();
+    message = "column `truth`, row 5: the probability is null";
+  }
+  for (const std::string& day : testing::TinyDays())
+    testing::WriteParquet(testing::TinyFile(dir.path(), "impressions", day),
+                          columns, rows);
+  auto spec = testing::TinySpec();
+  spec.mutable_impressions()->set_true_click_probability_column("truth");
+  const Dataset dataset = Open(dir.path(), spec);
   auto stream = ImpressionStream::Open(dataset, {.part = Part::kTrain});
   REQUIRE(stream.ok());
   Impression row;
   absl::StatusOr<bool> more = true;
   while (more.ok() && *more) more = stream->Next(row);
-  CHECK_THAT(more.status().ToString(),
-             Catch::Contains("column `click`, row 8"));
+  CHECK_THAT(more.status().ToString(), Catch::Contains(message));
+}
+
+TEST_CASE("An empty key is nobody's", "[dataset]") {
+  const testing::TempDir dir;
+  testing::WriteTinyTables(dir.path());
+  auto rows = testing::TinyImpressions(2, 12);
+  rows[0][2] = std::string();
+  testing::WriteParquet(
+      testing::TinyFile(dir.path(), "impressions", "2024-01-03"),
+      testing::TinyImpressionColumns(), rows);
+  auto spec = testing::TinySpec();
+  auto& feature = *spec.add_tabular_features();
+  feature.set_name("of-the-row");
+  feature.set_side(config::v1::CROSS);
+  feature.mutable_vocabulary()->set_column("impressions.poi");
+  const Dataset dataset = Open(dir.path(), spec);
+  const int column = dataset.schemas().impressions.Find("poi");
+  REQUIRE(column >= 0);
+  const auto read = ReadAll(dataset, {.part = Part::kTrain});
+  CHECK(read[0].poi_index == -1);
+  CHECK(IsNull(read[0].values[column]));
+  CHECK(read[1].values[column] == Value("p1"));
 }
 
 }  // namespace

@@ -71,6 +71,10 @@ TEST_CASE("CheckRows finds repeated and null keys", "[dataset]") {
              Contains("column `id`, row 3: the key `1` is there twice"));
   CHECK_THAT(with_keys({{ParquetWriter::Cell()}}),
              Contains("column `id`, row 1: the key is null"));
+  testing::WriteParquet(path, {{"id", ColumnType::kString}},
+                        {{std::string("7")}, {std::string()}});
+  CHECK_THAT(Check(dir.path(), spec).status().ToString(),
+             Contains("column `id`, row 2: the key is null or empty"));
 }
 
 TEST_CASE("CheckRows refuses an empty part", "[dataset]") {

@@ -216,6 +216,9 @@ TEST_CASE_METHOD(CoordinatorTest, "Creating is idempotent and checked",
   CHECK(absl::IsInvalidArgument(coordinator_->GetRun("a").status()));
   CHECK(absl::IsNotFound(coordinator_->CancelRun("trainingRuns/b").status()));
   CHECK(absl::IsNotFound(coordinator_->ResumeRun("trainingRuns/b").status()));
+  // Of a run that this database does not know.
+  std::filesystem::create_directories(dir_.path() / "runs/lost");
+  CHECK(absl::IsAlreadyExists(coordinator_->CreateRun("lost", spec_).status()));
   const auto unnamed = coordinator_->CreateRun("", spec_);
   REQUIRE(unnamed.ok());
   CHECK(IsValidId(unnamed->name().substr(13)));

@@ -171,5 +171,62 @@ TEST_CASE_METHOD(RegistryTest, "Alias files follow the database",
   CHECK(bundle->model_version() == "models/city/versions/2");
 }
 
+TEST_CASE_METHOD(RegistryTest,
+                 "Scoring follows a database that was restored from a backup",
+                 "[registry]") {
+  Publish("a", 0);
+  const auto file = registry_.AliasFile("models/city", "champion");
+  const auto write = [&](const std::string& version, int64_t token) {
+    ServingBundle bundle;
+    bundle.set_model_version("models/city/versions/" + version);
+    bundle.set_model_path("/m/" + version);
+    bundle.set_fencing_token(token);
+    std::filesystem::create_directories(file.parent_path());
+    REQUIRE(WriteFileAtomically(file, ToTextProto(bundle)).ok());
+  };
+  write("9", 57);  // Moves that the backup does not have.
+  REQUIRE(registry_.SyncAliasFiles().ok());
+  auto bundle = LoadTextProto<ServingBundle>(file);
+  CHECK(bundle->model_version() == "models/city/versions/1");
+  CHECK(bundle->fencing_token() == 58);
+  // A new process has nothing to add.
+  Registry restarted(*store_, dir_.path());
+  REQUIRE(restarted.SyncAliasFiles().ok());
+  CHECK(LoadTextProto<ServingBundle>(file)->fencing_token() == 58);
+  Publish("b", 1);
+  REQUIRE(registry_.SyncAliasFiles().ok());
+  bundle = LoadTextProto<ServingBundle>(file);
+  CHECK(bundle->model_version() == "models/city/versions/2");
+  CHECK(bundle->fencing_token() == 59);
+}
+
+TEST_CASE_METHOD(RegistryTest, "An alias file that fails holds up no other",
+                 "[registry]") {
+  Publish("a", 0);
+  REQUIRE(Promote("models/city/versions/1").ok());
+  PromoteModelVersionRequest request;
+  request.set_name("models/city/versions/1");
+  request.set_alias("canary");
+  request.set_actor("ada");
+  REQUIRE(registry_.Promote(request, kNow).ok());
+  // Nothing can be written where a folder is.
+  const auto canary = registry_.AliasFile("models/city", "canary");
+  std::filesystem::create_directories(canary / "in the way");
+  CHECK_FALSE(registry_.SyncAliasFiles().ok());
+  CHECK(LoadTextProto<ServingBundle>(
+            registry_.AliasFile("models/city", "champion"))
+            .ok());
+  std::filesystem::remove_all(canary);
+  CHECK(registry_.SyncAliasFiles().ok());
+  CHECK(LoadTextProto<ServingBundle>(canary).ok());
+}
+
+TEST_CASE_METHOD(RegistryTest, "A refusal is of its moment, too",
+                 "[registry]") {
+  Publish("a", 0);
+  Publish("b", /*seen_token=*/0, /*accepted=*/false);
+  CHECK(absl::IsAborted(status_));
+}
+
 }  // namespace
 }  // namespace larr

@@ -27,8 +27,10 @@ RowLabels Labels() {
 
 ModelScores Scores() {
   ModelScores scores;
-  scores.Add(torch::tensor({{0.9F, 0.3F}, {0.1F, 0.2F}, {0.4F, 0.1F}}));
-  scores.Add(torch::tensor({{0.5F, 0.1F}, {0.2F, 0.0F}, {0.3F, 0.0F}}));
+  for (const auto& batch :
+       {torch::tensor({{0.9F, 0.3F}, {0.1F, 0.2F}, {0.4F, 0.1F}}),
+        torch::tensor({{0.5F, 0.1F}, {0.2F, 0.0F}, {0.3F, 0.0F}})})
+    REQUIRE(scores.Add(batch).ok());
   return scores;
 }
 
@@ -94,13 +96,20 @@ TEST_CASE("a slice judges its own rows; what does not exist is null") {
 
 TEST_CASE("a model without orders has no CTCVR") {
   ModelScores scores;
-  scores.Add(torch::full({6, 1}, 0.5F));
+  REQUIRE(scores.Add(torch::full({6, 1}, 0.5F)).ok());
   const auto metrics = ComputeTaskMetrics(Labels(), scores, {});
   const auto json = MetricsJson(metrics);
   REQUIRE(json["ctr_auc"] == 0.5);
   REQUIRE(json["ctr_auc_interval"].is_null());
   REQUIRE_FALSE(json.contains("ctcvr_auc"));
   REQUIRE_FALSE(ReplicatesJson(metrics).contains("ctcvr_auc"));
+}
+
+TEST_CASE("a score that is no number is an error") {
+  ModelScores scores;
+  for (const float wrong : {std::nanf(""), HUGE_VALF})
+    REQUIRE(absl::IsDataLoss(
+        scores.Add(torch::tensor({{0.5F, 0.1F}, {0.2F, wrong}}))));
 }
 
 }  // namespace

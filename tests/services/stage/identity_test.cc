@@ -162,6 +162,14 @@ TEST_CASE_METHOD(StageIdentityTest, "What changes which artifacts", "[stage]") {
              file, fs::last_write_time(file) + std::chrono::seconds(1));
        },
        "CORPUS EMBED ALIGN EVALUATE "},
+      {"a day of the test",
+       [&] {
+         const auto file =
+             testing::TinyFile(path(), "impressions", testing::TinyDays()[5]);
+         fs::last_write_time(
+             file, fs::last_write_time(file) + std::chrono::seconds(1));
+       },
+       "CORPUS EMBED EVALUATE "},
       {"the dataset",
        [&] {
          DatasetSpec dataset = testing::TinySpec();
@@ -187,6 +195,23 @@ TEST_CASE_METHOD(StageIdentityTest, "What changes which artifacts", "[stage]") {
     INFO(c.what);
     CHECK(ChangedBy(c.change) == c.changed);
   }
+}
+
+TEST_CASE_METHOD(StageIdentityTest,
+                 "A day that a split has no use for changes no recommender",
+                 "[stage]") {
+  DatasetSpec dataset = testing::TinySpec();
+  dataset.mutable_split()->mutable_dates()->set_end("2024-01-07");
+  Write(dataset);
+  CHECK(ChangedBy([&] {
+          for (const char* table : {"users", "pois", "impressions"}) {
+            const auto from =
+                testing::TinyFile(path(), table, testing::TinyDays()[5]);
+            const auto to = testing::TinyFile(path(), table, "2024-01-07");
+            fs::create_directories(to.parent_path());
+            fs::copy_file(from, to);
+          }
+        }) == "CORPUS EMBED ");
 }
 
 TEST_CASE_METHOD(StageIdentityTest,

@@ -139,6 +139,13 @@ TEST_CASE_METHOD(KnownArtifactTest, "What is not whole is made anew",
   SECTION("a file of it was cut off") {
     fs::resize_file(Output("a") / "data", 3);
   }
+  SECTION("its folder has another artifact now") {
+    fs::remove_all(Output("a"));
+    auto writer = ArtifactWriter::Create(Output("a"));
+    REQUIRE(writer.ok());
+    std::ofstream(writer->path() / "data") << "made by hand";
+    REQUIRE(writer->Finish({}).ok());
+  }
   SECTION("the entry leads nowhere") {
     std::ofstream(Known(/*lock=*/false)) << "../../nowhere\n\n";
   }

@@ -43,6 +43,23 @@ TEST_CASE("Pretraining killed by kill -9 ends with the same bits") {
   CHECK(manifest->parents().contains("corpus"));
 }
 
+TEST_CASE("Checkpoints of another base model are not gone on from") {
+  const TempDir dir;
+  testing::WriteTinyCorpus(dir.path());
+  auto config = TinyStage(dir.path(), "stage");
+  config.set_stage(StageConfig::PRETRAIN);
+  const auto base = dir.path() / "base";
+  std::filesystem::copy(config.spec().base_model(), base);
+  config.mutable_spec()->set_base_model(base);
+  REQUIRE(KillAfter(config, 6));
+  std::filesystem::last_write_time(
+      base / "model.safetensors",
+      std::filesystem::last_write_time(base / "model.safetensors") +
+          std::chrono::seconds(1));
+  CHECK_THAT(std::string(RunStage(config).message()),
+             Catch::Contains("remove it to start anew"));
+}
+
 TEST_CASE("Token budgets and a general corpus resume at the exact text") {
   const TempDir dir;
   testing::WriteTinyCorpus(dir.path());

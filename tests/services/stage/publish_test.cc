@@ -11,6 +11,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
+#include "tests/testing/snapshot_fixture.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr::stage {
@@ -27,8 +28,7 @@ class FinishedRun {
                        double calibration = 1.02)
       : root_(root) {
     std::filesystem::create_directories(root);
-    const std::string snapshot =
-        Write("embed", "data", "vectors", {}, "fingerprint-1");
+    const std::string snapshot = WriteSnapshot("fingerprint-1");
     const std::string model = Write("align-larr", "model.textproto",
                                     "name: \"larr\"\n", {}, "fingerprint-1");
     Write("evaluate", "metrics.json",
@@ -48,6 +48,19 @@ class FinishedRun {
   }
 
   StageConfig& config() { return config_; }
+
+  // Replaces the snapshot, which stores the POIs' column `stars`; returns its
+  // digest.
+  std::string WriteSnapshot(const std::string& fingerprint) {
+    std::filesystem::remove_all(root_ / "embed");
+    auto info = testing::InfoOf(fingerprint, /*dim=*/4);
+    info.mutable_entity_columns()->add_pois("stars");
+    const auto builder = SnapshotBuilder::Open(root_ / "work", info, nullptr);
+    REQUIRE(builder.ok());
+    const auto manifest = (*builder)->Publish(root_ / "embed", {});
+    REQUIRE(manifest.ok());
+    return manifest->digest();
+  }
 
   // Replaces an artifact; returns its digest.
   std::string Write(const std::string& folder, const std::string& file,
@@ -98,7 +111,7 @@ TEST_CASE("A first model that is whole and calibrated passes", "[publish]") {
       std::filesystem::path(run.config().output()) / "publish.textproto");
   REQUIRE(decision.ok());
   CHECK(decision->accepted());
-  CHECK(decision->reasons_size() == 7);
+  CHECK(decision->reasons_size() == 8);
   CHECK(decision->validation_ctr_auc() == 0.75);
   CHECK(decision->champion_fencing_token() == 7);
   CHECK(decision->model_path() == (dir.path() / "align-larr").string());
@@ -142,8 +155,7 @@ TEST_CASE("A model of orders must be calibrated for them, too", "[publish]") {
   const std::string model =
       run.Write("align-larr", "model.textproto",
                 "name: \"larr\" has_order_task: true", {}, "fingerprint-1");
-  const std::string snapshot =
-      run.Write("embed", "data", "vectors", {}, "fingerprint-1");
+  const std::string snapshot = run.WriteSnapshot("fingerprint-1");
   const auto write_metrics = [&](const std::string& more) {
     run.Write("evaluate", "metrics.json",
               R"({"models": {"larr": {"validation": {"ctr_auc": 0.75,)"
@@ -172,10 +184,25 @@ TEST_CASE("A changed byte, another snapshot or missing metrics are refused",
           std::string::npos);
   }
   SECTION("the snapshot is another embedder's") {
-    run.Write("embed", "data", "vectors", {}, "fingerprint-2");
+    run.WriteSnapshot("fingerprint-2");
     CHECK(Refusals(run.config())
               .find("fingerprint-1, the snapshot has fingerprint-2") !=
           std::string::npos);
+  }
+  SECTION("the model reads a column that the snapshot does not store") {
+    for (const auto& [column, refused] :
+         {std::pair("stars", false), std::pair("price", true)}) {
+      run.Write("align-larr", "model.textproto",
+                fmt::format("name: \"larr\" dataset {{ tabular_features {{ "
+                            "name: \"x\" side: POI dense {{ column: \"{}\" "
+                            "}} }} }}",
+                            column),
+                {}, "fingerprint-1");
+      const bool named =
+          Refusals(run.config()).find("reads the column `price` of pois") !=
+          std::string::npos;
+      CHECK(named == refused);
+    }
   }
   SECTION("the metrics are another model's") {
     run.Write("align-larr", "model.textproto", "name: \"larr\" ", {},

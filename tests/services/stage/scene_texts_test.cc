@@ -43,29 +43,37 @@ TEST_CASE("a text is one row of the table however often it comes") {
   REQUIRE(texts.present(found[1]));
 }
 
-TEST_CASE("values of more partitions than are kept are made anew") {
+TEST_CASE("values are kept for as long as their partition is") {
   PerEntity<int> values(2);
   const CtrFixture fixture;
   EntitySnapshots users(fixture.dataset(), Table::kUsers);
   std::vector<std::shared_ptr<const EntityPartition>> partitions;
-  for (int copy = 0; copy < 2; ++copy)
+  for (int copy = 0; copy < 4; ++copy)
     for (const std::string& day : users.dates()) {
       EntitySnapshots again(fixture.dataset(), Table::kUsers);
       partitions.push_back(again.At(day).value());
     }
-  REQUIRE(partitions.size() == 12);
+  REQUIRE(partitions.size() == 24);
   bool fresh = false;
   for (size_t i = 0; i < partitions.size(); ++i) {
     auto row = values.At(partitions[i], 1, fresh);
     REQUIRE(fresh);
     row[1] = static_cast<int>(i);
   }
-  REQUIRE(values.At(partitions[11], 1, fresh)[1] == 11);
-  REQUIRE_FALSE(fresh);
+  for (size_t i = 0; i < partitions.size(); ++i) {
+    REQUIRE(values.At(partitions[i], 1, fresh)[1] == static_cast<int>(i));
+    REQUIRE_FALSE(fresh);
+  }
   values.At(partitions[11], 2, fresh);
   REQUIRE(fresh);
-  values.At(partitions[0], 1, fresh);
-  REQUIRE(fresh);
+  // Another one, perhaps at the address of one that is gone.
+  for (int i = 0; i < 20; ++i) {
+    partitions[3].reset();
+    EntitySnapshots again(fixture.dataset(), Table::kUsers);
+    partitions[3] = again.At(users.dates()[0]).value();
+    values.At(partitions[3], 1, fresh);
+    REQUIRE(fresh);
+  }
 }
 
 }  // namespace
