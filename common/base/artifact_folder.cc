@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <map>
+#include <utility>
 #include <vector>
 
 #include "common/base/code_version.h"
@@ -33,8 +34,8 @@ absl::StatusOr<std::vector<std::string>> ListFiles(const fs::path& folder) {
   std::vector<std::string> files;
   for (fs::recursive_directory_iterator it(folder, error), end;
        !error && it != end; it.increment(error)) {
-    if (it->is_regular_file())
-      files.push_back(fs::relative(it->path(), folder).string());
+    if (it->is_regular_file(error))
+      files.push_back(it->path().lexically_relative(folder).string());
   }
   if (error) return ToStatus("cannot list", folder, error);
   std::sort(files.begin(), files.end());
@@ -42,8 +43,12 @@ absl::StatusOr<std::vector<std::string>> ListFiles(const fs::path& folder) {
 }
 
 absl::Status SyncFoldersBelow(const fs::path& folder) {
-  for (const auto& entry : fs::recursive_directory_iterator(folder))
-    if (entry.is_directory()) LARR_RETURN_IF_ERROR(SyncFolder(entry.path()));
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(folder, error), end;
+       !error && it != end; it.increment(error)) {
+    if (it->is_directory(error)) LARR_RETURN_IF_ERROR(SyncFolder(it->path()));
+  }
+  if (error) return ToStatus("cannot list", folder, error);
   return SyncFolder(folder);
 }
 
@@ -74,18 +79,26 @@ std::string_view CodeVersion() { return kCodeVersion; }
 
 absl::StatusOr<ArtifactWriter> ArtifactWriter::Create(
     const fs::path& final_path) {
-  if (fs::exists(final_path))
+  std::error_code error;
+  if (fs::exists(final_path, error))
     return absl::AlreadyExistsError(fmt::format(
         "{} exists already; artifacts are never overwritten: choose another "
         "name or remove it",
         final_path.string()));
-  fs::path staging = final_path;
-  staging += kStagingSuffix;
-  std::error_code error;
+  fs::path staging = StagingOf(final_path);
   fs::remove_all(staging, error);
   if (!error) fs::create_directories(staging, error);
   if (error) return ToStatus("cannot create", staging, error);
   return ArtifactWriter(final_path, staging);
+}
+
+ArtifactWriter::ArtifactWriter(ArtifactWriter&& other) noexcept
+    : final_(std::move(other.final_)),
+      staging_(std::exchange(other.staging_, {})) {}
+
+ArtifactWriter::~ArtifactWriter() {
+  std::error_code ignored;  // Else the next writer of the name removes it.
+  if (!staging_.empty()) fs::remove_all(staging_, ignored);
 }
 
 absl::StatusOr<ArtifactManifest> ArtifactWriter::Finish(
@@ -95,7 +108,10 @@ absl::StatusOr<ArtifactManifest> ArtifactWriter::Finish(
   for (const std::string& name : names) {
     auto* file = manifest.add_files();
     file->set_path(name);
-    file->set_size_bytes(static_cast<int64_t>(fs::file_size(staging_ / name)));
+    std::error_code error;
+    file->set_size_bytes(
+        static_cast<int64_t>(fs::file_size(staging_ / name, error)));
+    if (error) return ToStatus("cannot read", staging_ / name, error);
     LARR_ASSIGN_OR_RETURN(*file->mutable_sha256(), Sha256File(staging_ / name));
     LARR_RETURN_IF_ERROR(SyncFile(staging_ / name));
   }
@@ -110,6 +126,11 @@ absl::StatusOr<ArtifactManifest> ArtifactWriter::Finish(
   LARR_RETURN_IF_ERROR(
       SyncFolder(final_.has_parent_path() ? final_.parent_path() : "."));
   return manifest;
+}
+
+fs::path StagingOf(const fs::path& final_path) {
+  fs::path staging = final_path;
+  return staging += kStagingSuffix;
 }
 
 bool IsUnfinished(const fs::path& path) {

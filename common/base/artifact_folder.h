@@ -35,6 +35,10 @@ class ArtifactWriter {
   // Makes an empty staging folder; what a killed writer left there is removed.
   static absl::StatusOr<ArtifactWriter> Create(
       const std::filesystem::path& final_path);
+  ArtifactWriter(ArtifactWriter&& other) noexcept;
+  ArtifactWriter& operator=(ArtifactWriter&&) = delete;
+  // Removes the staging folder where nothing was finished.
+  ~ArtifactWriter();
 
   // The staging folder. Files and subfolders are written here.
   const std::filesystem::path& path() const { return staging_; }
@@ -51,12 +55,14 @@ class ArtifactWriter {
       : final_(std::move(final_path)), staging_(std::move(staging)) {}
 
   std::filesystem::path final_;
-  std::filesystem::path staging_;
+  std::filesystem::path staging_;  // Empty: moved away.
 };
 
 // True for the name of a staging folder: it may look whole after a crash right
 // before its rename, and is gone with the next attempt.
 bool IsUnfinished(const std::filesystem::path& path);
+// The staging folder of an artifact.
+std::filesystem::path StagingOf(const std::filesystem::path& final_path);
 
 // Reads the manifest and checks that each file is there with its size. Cheap.
 absl::StatusOr<config::v1::ArtifactManifest> ReadArtifact(

@@ -24,6 +24,8 @@ class FileWatch {
   // True on the first call, and if the file is another one than on the last
   // call that gave true. Costs one stat.
   absl::StatusOr<bool> Changed();
+  // Makes the next call give true: for who could not read what it found.
+  void Forget() { seen_.reset(); }
 
  private:
   // What tells one version of the file from another.

@@ -5,6 +5,10 @@
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/text_format.h>
 
+#include <algorithm>
+
+#include "common/base/utf8.h"
+
 namespace larr {
 namespace {
 
@@ -28,6 +32,14 @@ class FirstError : public google::protobuf::io::ErrorCollector {
 
 std::string ParseTextFormat(std::string_view text, std::string_view name,
                             google::protobuf::Message& message) {
+  // A string field that is not UTF-8 could be written and never read again.
+  if (const size_t at = FindMalformedUtf8(text); at != std::string_view::npos) {
+    const std::string_view before = text.substr(0, at);
+    return fmt::format(
+        "{}:{}:{}: this byte is not UTF-8; save the file as UTF-8", name,
+        1 + std::count(before.begin(), before.end(), '\n'),
+        at - (before.rfind('\n') + 1) + 1);
+  }
   FirstError error(name);
   google::protobuf::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);

@@ -21,6 +21,9 @@ using config::v1::LearnedFeature;
 using config::v1::Side;
 using config::v1::TabularFeature;
 
+// A number further from the mean is not known.
+constexpr float kMostDeviations = 1e6F;
+
 int BlockIndex(Side side) {
   return static_cast<int>(
       std::find(kBlockOrder.begin(), kBlockOrder.end(), side) -
@@ -334,8 +337,10 @@ void TabularEncoder::EncodeSide(Side side, const FeatureRows& rows,
                       feature.mean) /
                      feature.deviation)
                : 0.0f;
-    // What no float can hold is no number either.
-    dense[next_dense++] = std::isfinite(standard) ? standard : 0.0f;
+    // What is written where a number is not known, such as the largest float,
+    // is none, and layers behind it would overflow.
+    dense[next_dense++] =
+        std::abs(standard) <= kMostDeviations ? standard : 0.0f;
   }
 }
 

@@ -10,7 +10,8 @@
 //         Categorical features fill `ids`, dense ones `dense`.
 // Ids:    0 is the trained default: null, unknown, or the entity is missing.
 //         An id is a row of that feature's own table.
-// Dense:  standardised; a missing value is 0, the training mean.
+// Dense:  standardised; a missing value is 0, the training mean, and so is one
+//         that is more than a million deviations from it.
 // Threads: const methods may be called from any thread.
 #pragma once
 

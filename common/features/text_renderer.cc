@@ -246,17 +246,23 @@ std::vector<int> TextRenderer::SceneFeaturesOf(Side side) const {
 
 void TextRenderer::DropTokens(std::string& text, std::string* kinds) const {
   if (text.find('<') == std::string::npos) return;
-  // Until nothing is found: what is left after a cut may form a token anew.
-  for (bool found = true; found;) {
-    found = false;
+  // A token ends at its only `>`. What is left after a cut may form a token
+  // anew, with what follows: so the end of what is kept is looked at.
+  size_t kept = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    text[kept] = text[i];
+    if (kinds != nullptr) (*kinds)[kept] = (*kinds)[i];
+    ++kept;
+    if (text[kept - 1] != '>') continue;
+    const std::string_view so_far(text.data(), kept);
     for (const std::string& token : tokens_) {
-      for (size_t at; (at = text.find(token)) != std::string::npos;) {
-        text.erase(at, token.size());
-        if (kinds != nullptr) kinds->erase(at, token.size());
-        found = true;
-      }
+      if (!so_far.ends_with(token)) continue;
+      kept -= token.size();
+      break;
     }
   }
+  text.resize(kept);
+  if (kinds != nullptr) kinds->resize(kept);
 }
 
 std::string TextRenderer::Assemble(const Keyword& keyword,

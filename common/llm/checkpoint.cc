@@ -42,16 +42,22 @@ bool BringsCode(const fs::path& folder) {
 
 absl::Status CopyCompanions(const fs::path& from, const fs::path& to) {
   const bool code = BringsCode(from);
-  std::error_code gone;  // A folder that is not there any more has none.
-  for (const auto& entry : fs::directory_iterator(from, gone)) {
+  std::error_code error;
+  for (fs::directory_iterator it(from, error), end; !error && it != end;
+       it.increment(error)) {
+    const fs::directory_entry& entry = *it;
     const fs::path name = entry.path().filename();
-    if (!entry.is_regular_file()) continue;
+    if (!entry.is_regular_file(error) || error) continue;
     if (!kCopied.contains(name) && !(code && name.extension() == ".py"))
       continue;
     LARR_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(entry.path()));
     LARR_RETURN_IF_ERROR(WriteFileAtomically(to / name, bytes));
   }
-  return absl::OkStatus();
+  // A folder that is not there any more has none.
+  if (!error || error == std::errc::no_such_file_or_directory)
+    return absl::OkStatus();
+  return absl::UnavailableError(
+      fmt::format("cannot list {}: {}", from.string(), error.message()));
 }
 
 }  // namespace

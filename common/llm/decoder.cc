@@ -180,7 +180,7 @@ Tensor Decoder::Embed(const Tensor& ids) const {
   const bool learns = frozen_.count() == 0 && torch::GradMode::is_enabled();
   if (learns && embedding_.known.requires_grad()) {
     const Tensor table = torch::cat({embedding_.known, embedding_.special});
-    return torch::embedding(table, ids).to(torch::kFloat32);
+    return ops::Lookup(table, ids);
   }
   const Tensor x = torch::embedding(weights_.embedding.detach(), ids);
   if (!learns || !embedding_.special.requires_grad())
@@ -188,8 +188,8 @@ Tensor Decoder::Embed(const Tensor& ids) const {
   const int64_t first = embedding_.known.size(0);
   const Tensor rows = ids.ge(first).nonzero().squeeze(1);
   const Tensor special = ids.index_select(0, rows) - first;
-  return x.index_copy(0, rows, torch::embedding(embedding_.special, special))
-      .to(torch::kFloat32);
+  return x.to(torch::kFloat32)
+      .index_copy(0, rows, ops::Lookup(embedding_.special, special));
 }
 
 Tensor Decoder::Norm(const Tensor& x, const Tensor& weight) const {

@@ -40,8 +40,11 @@ Tensor OwnLogits(const Part& part) {
 }
 
 // d loss / d logits = weight * (softmax - one-hot), in place of the logits.
-void ToSlopes(const Part& part, double weight) {
+// `own_logits`: the targets'. Theirs is rounded once, not as the difference of
+// two rounded numbers.
+void ToSlopes(const Part& part, const Tensor& own_logits, double weight) {
   const int64_t known = part.known.size(1);
+  const Tensor own_slopes = (own_logits - part.norm).expm1_().mul_(weight);
   const auto turn = [&](const Tensor& logits, int64_t first) {
     if (logits.size(1) == 0) return;
     ops::SoftmaxInPlace(logits, part.norm, weight);
@@ -49,8 +52,7 @@ void ToSlopes(const Part& part, double weight) {
     const Tensor rows =
         torch::nonzero((own >= 0) & (own < logits.size(1))).squeeze(1);
     logits.index_put_({rows, own.index_select(0, rows)},
-                      torch::scalar_tensor(-weight, logits.options()),
-                      /*accumulate=*/true);
+                      own_slopes.index_select(0, rows).to(logits.dtype()));
   };
   turn(part.known, 0);
   turn(part.special, known);
@@ -83,9 +85,10 @@ struct HeadLoss : torch::autograd::Function<HeadLoss> {
       part.norm = ops::LogSumExp(part.known);
       if (special.size(0) > 0)
         part.norm = torch::logaddexp(part.norm, ops::LogSumExp(part.special));
-      total += (part.norm - OwnLogits(part)).sum().item<double>();
+      const Tensor own_logits = OwnLogits(part);
+      total += (part.norm - own_logits).sum().item<double>();
       if (!backward) continue;
-      ToSlopes(part, weight);
+      ToSlopes(part, own_logits, weight);
       Tensor slope = part.known.mm(known);
       if (special.size(0) > 0) slope.add_(part.special.mm(special));
       d_hidden.push_back(std::move(slope));

@@ -54,6 +54,26 @@ Tensor Transposed(const Tensor& x) {
   return to;
 }
 
+struct TableLookup : torch::autograd::Function<TableLookup> {
+  static Tensor forward(AutogradContext* context, const Tensor& table,
+                        const Tensor& ids) {
+    context->save_for_backward({ids});
+    context->saved_data["rows"] = table.size(0);
+    context->saved_data["dtype"] = table.scalar_type();
+    return torch::embedding(table, ids).to(torch::kFloat32);
+  }
+
+  static tensor_list backward(AutogradContext* context, tensor_list upstream) {
+    const Tensor ids = context->get_saved_variables()[0];
+    const int64_t rows = context->saved_data["rows"].toInt();
+    const Tensor& gradient = upstream[0];
+    return {torch::zeros({rows, gradient.size(1)}, gradient.options())
+                .index_add_(0, ids, gradient)
+                .to(context->saved_data["dtype"].toScalarType()),
+            Tensor()};
+  }
+};
+
 struct LinearLayer : torch::autograd::Function<LinearLayer> {
   static Tensor forward(AutogradContext* context, const Tensor& x,
                         const Tensor& weight) {
@@ -239,6 +259,10 @@ struct Attend : torch::autograd::Function<Attend> {
 };
 
 }  // namespace
+
+Tensor Lookup(const Tensor& table, const Tensor& ids) {
+  return TableLookup::apply(table, ids);
+}
 
 Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (!NeedsGradient(weight) || !x.is_cpu()) return at::linear(x, weight, bias);

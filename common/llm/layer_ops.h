@@ -19,6 +19,11 @@
 
 namespace larr::ops {
 
+// Rows `ids` (int64 [T]) of a table [V, h], in float32 [T, h]; on any device.
+// Their gradients are summed in float32 and rounded once: a token that comes
+// thousands of times would outgrow what a bfloat16 sum can still add to.
+torch::Tensor Lookup(const torch::Tensor& table, const torch::Tensor& ids);
+
 // x += delta where delta is defined, then RmsNorm(x). x float32 [T, h], delta
 // [T, h] and the result of `dtype`, weight float32 [h]. No gradients.
 torch::Tensor AddRmsNorm(torch::Tensor& x, const torch::Tensor& delta,

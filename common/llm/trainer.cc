@@ -23,10 +23,8 @@ std::string Text(const absl::Status& status) {
 }  // namespace
 
 absl::Status LlmTrainer::Take(const SafetensorsFile& file) {
-  const auto found = file.metadata().find("state");
-  const Json state = found == file.metadata().end()
-                         ? Json()
-                         : Json::parse(found->second, nullptr, false);
+  LARR_ASSIGN_OR_RETURN(const auto text, TrainingCheckpoints::StateOf(file));
+  const Json state = Json::parse(text, nullptr, false);
   for (const char* key : {"step", "curve", "best", "notes"}) {
     if (!state.is_object() || !state.contains(key))
       return absl::DataLossError(file.path().string() + ": has no state");
@@ -41,7 +39,7 @@ absl::Status LlmTrainer::Take(const SafetensorsFile& file) {
 }
 
 absl::Status LlmTrainer::Restore() {
-  const auto steps = checkpoints_.Steps();
+  LARR_ASSIGN_OR_RETURN(const auto steps, checkpoints_.Steps());
   for (const int64_t step : steps) {
     const auto file = checkpoints_.Read(step, options_.identity);
     const absl::Status status = file.ok() ? Take(*file) : file.status();

@@ -22,6 +22,7 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "step-";
 constexpr char kTemporary[] = ".tmp";
+constexpr char kState[] = "training_state";  // Beside what learns.
 
 // -1 for a name that is not a checkpoint's.
 int64_t StepOf(const fs::path& path) {
@@ -34,12 +35,16 @@ int64_t StepOf(const fs::path& path) {
   return std::stoll(digits);
 }
 
-std::vector<fs::path> Entries(const fs::path& folder) {
+// None of a folder that is not there.
+absl::StatusOr<std::vector<fs::path>> Entries(const fs::path& folder) {
   std::vector<fs::path> entries;
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error))
-    entries.push_back(entry.path());
-  return entries;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error))
+    entries.push_back(it->path());
+  if (!error || error == std::errc::no_such_file_or_directory) return entries;
+  return absl::UnavailableError(
+      fmt::format("cannot list {}: {}", folder.string(), error.message()));
 }
 
 absl::Status Remove(const fs::path& path) {
@@ -52,12 +57,11 @@ absl::Status Remove(const fs::path& path) {
 
 // Of all that a file holds.
 std::string Checksum(const std::map<std::string, torch::Tensor>& tensors,
-                     const std::string& identity, const std::string& state) {
+                     const std::string& identity) {
   const std::unique_ptr<XXH3_state_t, decltype(&XXH3_freeState)> hash(
       XXH3_createState(), &XXH3_freeState);
   XXH3_64bits_reset(hash.get());
-  for (const std::string& text : {identity, state})
-    XXH3_64bits_update(hash.get(), text.data(), text.size());
+  XXH3_64bits_update(hash.get(), identity.data(), identity.size());
   for (const auto& [name, tensor] : tensors) {
     const auto plain = tensor.detach().cpu().contiguous();
     XXH3_64bits_update(hash.get(), name.data(), name.size());
@@ -77,8 +81,7 @@ absl::Status Verify(const SafetensorsFile& file) {
     for (const auto& name : file.names()) {
       LARR_ASSIGN_OR_RETURN(tensors[name], file.View(name));
     }
-    if (Metadata(file, "xxh3") ==
-        Checksum(tensors, Metadata(file, "identity"), Metadata(file, "state")))
+    if (Metadata(file, "xxh3") == Checksum(tensors, Metadata(file, "identity")))
       return absl::OkStatus();
     return absl::DataLossError(fmt::format(
         "{}: the checksum is not that of its bytes", file.path().string()));
@@ -99,14 +102,26 @@ absl::Status TrainingCheckpoints::Together(const absl::Status& mine) const {
   LARR_ASSIGN_OR_RETURN(const bool all, rank_.all(mine.ok()));
   if (all || !mine.ok()) return mine;
   return absl::UnavailableError(fmt::format(
-      "{}: another process could not write its part of a checkpoint; its log "
-      "says why",
+      "{}: another process could not read or write its part of a checkpoint; "
+      "its log says why",
       folder_.string()));
 }
 
-std::vector<int64_t> TrainingCheckpoints::Steps() const {
+absl::StatusOr<std::vector<int64_t>> TrainingCheckpoints::Steps() const {
+  auto steps = OwnSteps();
+  LARR_RETURN_IF_ERROR(Together(steps.status()));
+  LARR_ASSIGN_OR_RETURN(const int64_t count, rank_.first(std::ssize(*steps)));
+  steps->resize(count);
+  for (int64_t& step : *steps) {
+    LARR_ASSIGN_OR_RETURN(step, rank_.first(step));
+  }
+  return steps;
+}
+
+absl::StatusOr<std::vector<int64_t>> TrainingCheckpoints::OwnSteps() const {
   std::vector<int64_t> steps;
-  for (const auto& entry : Entries(folder_)) {
+  LARR_ASSIGN_OR_RETURN(const auto entries, Entries(folder_));
+  for (const auto& entry : entries) {
     const int64_t step = StepOf(entry);
     if (step >= 0) steps.push_back(step);
   }
@@ -117,7 +132,9 @@ std::vector<int64_t> TrainingCheckpoints::Steps() const {
 absl::StatusOr<SafetensorsFile> TrainingCheckpoints::Read(
     int64_t step, const std::string& identity) const {
   const fs::path folder = PathOf(step), path = folder / FileName();
-  if (!fs::exists(path) && !Entries(folder).empty()) {
+  LARR_ASSIGN_OR_RETURN(const auto entries, Entries(folder));
+  if (!entries.empty() &&
+      std::find(entries.begin(), entries.end(), path) == entries.end()) {
     return absl::FailedPreconditionError(fmt::format(
         "{}: is of another number of processes than {}; start as many as it "
         "has files, or remove it to start anew",
@@ -134,6 +151,13 @@ absl::StatusOr<SafetensorsFile> TrainingCheckpoints::Read(
   return file;
 }
 
+absl::StatusOr<std::string> TrainingCheckpoints::StateOf(
+    const SafetensorsFile& file) {
+  LARR_ASSIGN_OR_RETURN(const auto bytes, file.View(kState));
+  return std::string(static_cast<const char*>(bytes.const_data_ptr()),
+                     bytes.nbytes());
+}
+
 absl::Status TrainingCheckpoints::Write(
     int64_t step, const std::string& identity,
     const std::map<std::string, torch::Tensor>& tensors,
@@ -146,12 +170,16 @@ absl::Status TrainingCheckpoints::Write(
     return MakeFolder(aside);
   };
   LARR_RETURN_IF_ERROR(Together(make()));
+  // As a tensor: a header has its bounds, and the state grows with the steps.
+  std::map<std::string, torch::Tensor> all = tensors;
+  std::string bytes = state;
+  all[kState] =
+      torch::from_blob(bytes.data(), {std::ssize(bytes)}, torch::kUInt8);
   const auto write = [&] {
     return GuardTorch("writing a checkpoint", [&] {
-      return WriteSafetensors(aside / FileName(), tensors,
-                              {{"identity", identity},
-                               {"state", state},
-                               {"xxh3", Checksum(tensors, identity, state)}});
+      return WriteSafetensors(
+          aside / FileName(), all,
+          {{"identity", identity}, {"xxh3", Checksum(all, identity)}});
     });
   };
   LARR_RETURN_IF_ERROR(Together(write()));
@@ -172,12 +200,14 @@ absl::Status TrainingCheckpoints::Keep(int64_t step, int count,
                                        int64_t best) const {
   if (rank_.rank != 0) return absl::OkStatus();
   int kept = 0;
-  for (const int64_t other : Steps()) {
+  LARR_ASSIGN_OR_RETURN(const auto steps, OwnSteps());
+  for (const int64_t other : steps) {
     const bool among_newest = other <= step && kept++ < count;
     if (!among_newest && other != best)
       LARR_RETURN_IF_ERROR(Remove(PathOf(other)));
   }
-  for (const auto& entry : Entries(folder_)) {
+  LARR_ASSIGN_OR_RETURN(const auto entries, Entries(folder_));
+  for (const auto& entry : entries) {
     if (entry.extension() == kTemporary) LARR_RETURN_IF_ERROR(Remove(entry));
   }
   return absl::OkStatus();

@@ -39,6 +39,9 @@ struct TrainingRank {
   std::function<absl::StatusOr<bool>(bool mine)> all = [](bool mine) {
     return mine;
   };
+  // Waits likewise; what the first of them said.
+  std::function<absl::StatusOr<int64_t>(int64_t mine)> first =
+      [](int64_t mine) { return mine; };
 };
 
 class TrainingCheckpoints {
@@ -48,12 +51,17 @@ class TrainingCheckpoints {
 
   const std::filesystem::path& folder() const { return folder_; }
 
-  // The steps that there are checkpoints of, the newest first.
-  std::vector<int64_t> Steps() const;
+  // The steps that there are checkpoints of, the newest first; those that rank 0
+  // sees. All processes call it together.
+  // Errors: kUnavailable  the folder is there and cannot be listed
+  absl::StatusOr<std::vector<int64_t>> Steps() const;
 
   // This process's file of a checkpoint, every byte of it checked.
   absl::StatusOr<SafetensorsFile> Read(int64_t step,
                                        const std::string& identity) const;
+
+  // The `state` that was written with the tensors.
+  static absl::StatusOr<std::string> StateOf(const SafetensorsFile& file);
 
   // Writes a checkpoint, or replaces it. All processes call it together.
   absl::Status Write(int64_t step, const std::string& identity,
@@ -65,6 +73,7 @@ class TrainingCheckpoints {
   absl::Status Keep(int64_t step, int count, int64_t best) const;
 
  private:
+  absl::StatusOr<std::vector<int64_t>> OwnSteps() const;
   std::filesystem::path PathOf(int64_t step) const;
   std::string FileName() const;
   // `mine`, or that another process failed.

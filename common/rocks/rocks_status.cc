@@ -38,6 +38,12 @@ absl::StatusCode CodeOf(const rocksdb::Status& status) {
   }
 }
 
+class NullLogger : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 }  // namespace
 
 absl::Status FromRocks(const rocksdb::Status& status, std::string_view what) {
@@ -50,6 +56,10 @@ rocksdb::WriteOptions SyncedWrite() {
   rocksdb::WriteOptions options;
   options.sync = true;
   return options;
+}
+
+std::shared_ptr<rocksdb::Logger> NoInfoLog() {
+  return std::make_shared<NullLogger>();
 }
 
 }  // namespace larr

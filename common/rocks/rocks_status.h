@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The border between RocksDB and the rest of the code: its one translation of
-// errors, and the options that make a write an acknowledgement.
+// errors, the options that make a write an acknowledgement, and its silence.
 //
 // Threads:  all functions may be called from any thread.
 #pragma once
 
+#include <rocksdb/env.h>
 #include <rocksdb/options.h>
 #include <rocksdb/status.h>
 
+#include <memory>
 #include <string_view>
 
 #include "absl/status/status.h"
@@ -29,5 +31,9 @@ absl::Status FromRocks(const rocksdb::Status& status, std::string_view what);
 
 // Returns only after the write is on disk (WAL fsynced).
 rocksdb::WriteOptions SyncedWrite();
+
+// For `Options::info_log` of every database: no file `LOG`. On a full disk a
+// line that cannot be written there ends the process by an assertion.
+std::shared_ptr<rocksdb::Logger> NoInfoLog();
 
 }  // namespace larr

@@ -25,8 +25,9 @@ namespace fs = std::filesystem;
 using config::v1::ArtifactManifest;
 using rocksdb::Slice;
 
-// With more files of vectors than this, a new snapshot rewrites them as one
-// sorted run instead of linking them: every lookup asks each file's filter.
+// With more files of vectors than this, and one for each full file's size of
+// them, a new snapshot rewrites them as one sorted run instead of linking them:
+// every lookup asks each file's filter.
 constexpr size_t kMaxLinkedFiles = 8;
 
 // Below the work folder.
@@ -261,6 +262,9 @@ absl::Status SnapshotBuilder::Put(int family, const std::string& key,
 absl::Status SnapshotBuilder::AddEntity(config::v1::Side side,
                                         std::string_view id,
                                         const storage::v1::EntityRow& row) {
+  if (id.empty())
+    return absl::InvalidArgumentError(
+        "an entity's id is empty: it would stand in for every unknown one");
   return Put(kEntity, EntityKey(side, id), row.SerializeAsString());
 }
 
@@ -327,7 +331,14 @@ absl::StatusOr<std::vector<std::string>> SnapshotBuilder::WriteTexts(
     const fs::path& folder) const {
   std::vector<fs::path> linked;
   if (base_ != nullptr) linked = TextFiles(*base_->db_, base_->folder());
-  const bool merge = linked.size() > kMaxLinkedFiles;
+  uint64_t bytes = 0;
+  for (const fs::path& file : linked) {
+    std::error_code error;  // Who links the file says what is wrong.
+    const uint64_t size = fs::file_size(file, error);
+    if (!error) bytes += size;
+  }
+  const bool merge =
+      linked.size() > kMaxLinkedFiles + bytes / SstSequence::kFileBytes;
   SstSequence sequence(kText, folder);
   const auto added = Scan(*pending_, kText);
   const auto old = base_ == nullptr ? nullptr : Scan(*base_->db_, kText);

@@ -67,6 +67,7 @@ class SnapshotBuilder {
   int64_t tokens() const { return tokens_; }
 
   // Stores the row of a user or POI as of the snapshot's day.
+  // Errors:  kInvalidArgument  the id is empty
   absl::Status AddEntity(config::v1::Side side, std::string_view id,
                          const storage::v1::EntityRow& row);
   // Stores a POI's comprehensive text.

@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 #include <rocksdb/cache.h>
-#include <rocksdb/env.h>
 #include <rocksdb/filter_policy.h>
 #include <rocksdb/table.h>
 
@@ -17,12 +16,6 @@ namespace {
 constexpr std::array<const char*, kFamilyCount> kNames = {
     "default", "text", "entity", "description"};
 constexpr size_t kCacheBytes = size_t{256} << 20;
-
-class NullLogger : public rocksdb::Logger {
- public:
-  using rocksdb::Logger::Logv;
-  void Logv(const char*, va_list) override {}
-};
 
 char SideByte(config::v1::Side side) {
   return side == config::v1::USER ? 'U' : 'P';
@@ -41,7 +34,7 @@ rocksdb::Options OptionsOf(Family family) {
   // The low bits of bf16 vectors do not compress.
   options.compression =
       family == kText ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
-  options.info_log = std::make_shared<NullLogger>();
+  options.info_log = NoInfoLog();
   return options;
 }
 

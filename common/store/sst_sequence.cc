@@ -7,11 +7,6 @@
 #include "common/rocks/rocks_status.h"
 
 namespace larr {
-namespace {
-
-constexpr uint64_t kFileBytes = uint64_t{1} << 30;
-
-}  // namespace
 
 absl::Status SstSequence::Put(std::string_view key, std::string_view value) {
   if (writer_ != nullptr && writer_->FileSize() >= kFileBytes) {

@@ -8,6 +8,7 @@
 
 #include <rocksdb/sst_file_writer.h>
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -22,6 +23,9 @@ namespace larr {
 
 class SstSequence {
  public:
+  // A file that reached this size is followed by the next.
+  static constexpr uint64_t kFileBytes = uint64_t{1} << 30;
+
   // Files are named `<folder>/<family>-<number>.sst`; the folder exists.
   SstSequence(Family family, std::filesystem::path folder)
       : options_(OptionsOf(family)),

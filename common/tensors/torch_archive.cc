@@ -90,7 +90,8 @@ std::optional<int64_t> Reach(int64_t offset, const std::vector<int64_t>& size,
         __builtin_add_overflow(last, step, &last))
       return std::nullopt;
   }
-  return last + 1;
+  if (__builtin_add_overflow(last, 1, &last)) return std::nullopt;
+  return last;
 }
 
 class Reader {
@@ -131,7 +132,7 @@ class Reader {
     const size_t header = zip_.getRecordHeaderOffset(name);
     const size_t begin = zip_.getRecordOffset(name);
     if (begin > file_->size() || size > file_->size() - begin ||
-        header + 10 > file_->size())
+        file_->size() < 10 || header > file_->size() - 10)
       return Damaged(name + " ends behind the end of the file");
     uint16_t method = 0;
     memcpy(&method, file_->bytes() + header + 8, sizeof(method));

@@ -17,7 +17,8 @@ int main(int argc, char** argv) {
       std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 
   CLI::App app("Writes the simulated food-delivery city as a dataset.");
-  app.add_option("--out", out, "Folder to write; it must not exist")
+  app.add_option("--out", out,
+                 "Folder to write; one that holds the same city is kept")
       ->required();
   app.add_option("--size", size, "tiny, demo, experiment or scale")
       ->capture_default_str()

@@ -78,7 +78,7 @@ absl::StatusOr<std::unique_ptr<RunStore>> RunStore::Open(
   rocksdb::Options options;
   options.create_if_missing = true;
   options.max_background_jobs = 2;
-  options.keep_log_file_num = 4;
+  options.info_log = NoInfoLog();
   options.write_buffer_size = 8 << 20;
   rocksdb::DB* db = nullptr;
   std::error_code ignored;

@@ -8,6 +8,8 @@
 #include <tuple>
 #include <utility>
 
+#include "common/base/utf8.h"
+
 namespace larr {
 namespace {
 
@@ -48,9 +50,11 @@ void FinishStage(StageRun& stage, StageRun::State state, absl::Time now) {
   *stage.mutable_end_time() = ToTimestamp(now);
 }
 
-void Fail(TrainingRun& run, StageRun& stage, const std::string& message,
+void Fail(TrainingRun& run, StageRun& stage, std::string_view said,
           absl::Time now) {
   FinishStage(stage, StageRun::FAILED, now);
+  // A record that is not UTF-8 could be stored and never read again.
+  const std::string message = ReplaceMalformedUtf8(said);
   stage.set_error_message(message);
   run.set_error_message(
       fmt::format("stage {} failed: {}; remove the cause, then resume the run",

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -21,6 +22,7 @@ using embedding::v1::RefreshJob;
 
 constexpr int kDefaultPage = 50, kMaxPage = 1000;
 constexpr int kMaxTextsToEmbed = 256, kMaxTextsToRead = 1000;
+constexpr size_t kTextsAtOnce = 16;  // A second of the model's work, about.
 constexpr int kDefaultTopK = 10, kMaxTopK = 1000;
 // How often a quiet stream looks whether its client is still there.
 constexpr absl::Duration kWatchInterval = absl::Seconds(1);
@@ -32,6 +34,12 @@ absl::StatusOr<int> Bounded(const char* field, int value, int fallback,
   if (value > 0 && value <= largest) return value;
   return absl::InvalidArgumentError(fmt::format(
       "{} is {}; it must be between 1 and {}", field, value, largest));
+}
+
+// Nothing is computed for a caller who is gone.
+absl::Status CheckWaiting(const grpc::ServerContext* context) {
+  return context->IsCancelled() ? absl::CancelledError("the client went away")
+                                : absl::OkStatus();
 }
 
 absl::Status CheckTexts(int count, int largest) {
@@ -184,17 +192,24 @@ grpc::Status EmbeddingService::WatchRefreshJob(
 }
 
 grpc::Status EmbeddingService::EmbedTexts(
-    grpc::ServerContext*, const embedding::v1::EmbedTextsRequest* request,
+    grpc::ServerContext* context,
+    const embedding::v1::EmbedTextsRequest* request,
     embedding::v1::EmbedTextsResponse* response) {
   return Measured("EmbedTexts", [&]() -> absl::Status {
     LARR_RETURN_IF_ERROR(CheckTexts(request->texts_size(), kMaxTextsToEmbed));
     const std::vector<std::string> texts(request->texts().begin(),
                                          request->texts().end());
-    LARR_ASSIGN_OR_RETURN(const auto encoded, encoder_.Encode(texts));
     const int dim = encoder_.dim();
-    for (size_t i = 0; i < texts.size(); ++i) {
-      const float* vector = encoded.vectors.data() + i * dim;
-      response->add_embeddings()->mutable_values()->Add(vector, vector + dim);
+    // Between slices other calls and the refresh have the encoder.
+    for (size_t begin = 0; begin < texts.size(); begin += kTextsAtOnce) {
+      LARR_RETURN_IF_ERROR(CheckWaiting(context));
+      const auto slice = std::span(texts).subspan(
+          begin, std::min(kTextsAtOnce, texts.size() - begin));
+      LARR_ASSIGN_OR_RETURN(const auto encoded, encoder_.Encode(slice));
+      for (size_t i = 0; i < slice.size(); ++i) {
+        const float* vector = encoded.vectors.data() + i * dim;
+        response->add_embeddings()->mutable_values()->Add(vector, vector + dim);
+      }
     }
     response->set_embedder_fingerprint(encoder_.fingerprint());
     return absl::OkStatus();
@@ -227,7 +242,8 @@ grpc::Status EmbeddingService::BatchGetEmbeddings(
 }
 
 grpc::Status EmbeddingService::SearchPois(
-    grpc::ServerContext*, const embedding::v1::SearchPoisRequest* request,
+    grpc::ServerContext* context,
+    const embedding::v1::SearchPoisRequest* request,
     embedding::v1::SearchPoisResponse* response) {
   return Measured("SearchPois", [&]() -> absl::Status {
     if (request->scene_text().empty()) {
@@ -237,6 +253,7 @@ grpc::Status EmbeddingService::SearchPois(
     LARR_ASSIGN_OR_RETURN(const int top_k, Bounded("top_k", request->top_k(),
                                                    kDefaultTopK, kMaxTopK));
     LARR_ASSIGN_OR_RETURN(const auto served, Served());
+    LARR_RETURN_IF_ERROR(CheckWaiting(context));
     LARR_ASSIGN_OR_RETURN(const auto encoded,
                           encoder_.Encode({&request->scene_text(), 1}));
     for (auto& hit : served->pois.Search(encoded.vectors, top_k)) {

@@ -7,12 +7,14 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <exception>
 #include <limits>
 #include <utility>
 
 #include "common/base/artifact_folder.h"
 #include "common/base/date.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "common/config/text_proto.h"
 
 namespace larr {
@@ -64,6 +66,18 @@ fs::path OutputOf(const EmbeddingConfig& config, const RefreshJob& job) {
          fmt::format("{}-{}", TimeId(job.create_time()), id);
 }
 
+// Whether a snapshot of this embedder is there. One of another, which a server
+// with another checkpoint left, is removed.
+bool IsPublished(const fs::path& output, const std::string& fingerprint) {
+  const auto manifest = ReadArtifact(output);
+  if (absl::IsNotFound(manifest.status())) return false;
+  if (manifest.ok() && manifest->embedder_fingerprint() == fingerprint)
+    return true;
+  std::error_code ignored;
+  fs::remove_all(output, ignored);
+  return false;
+}
+
 void SetCounts(const RefreshCounts& counts, RefreshJob& job) {
   job.set_texts_total(counts.texts_total);
   job.set_texts_to_encode(counts.texts_to_encode);
@@ -86,6 +100,7 @@ absl::StatusOr<std::unique_ptr<JobRunner>> JobRunner::Start(
   }
   std::unique_ptr<JobRunner> runner(
       new JobRunner(config, encoder, std::move(observer), std::move(store)));
+  runner->RemoveLeftovers();
   LARR_RETURN_IF_ERROR(runner->LoadServed());
   runner->TellLastSuccess();
   runner->thread_ = std::thread([self = runner.get()] { self->RunJobs(); });
@@ -109,6 +124,18 @@ void JobRunner::Stop() {
   std::call_once(joined_, [this] {
     if (thread_.joinable()) thread_.join();
   });
+}
+
+void JobRunner::RemoveLeftovers() const {
+  const absl::MutexLock lock(&mutex_);
+  const auto jobs = store_.List(std::numeric_limits<int>::max(), "");
+  for (const RefreshJob& job : *jobs) {
+    if (!IsFinished(job.state())) continue;
+    std::error_code ignored;
+    const fs::path output = OutputOf(config_, job);
+    fs::remove_all(StagingOf(output), ignored);
+    if (job.state() == RefreshJob::CANCELLED) fs::remove_all(output, ignored);
+  }
 }
 
 absl::Status JobRunner::LoadServed() {
@@ -250,13 +277,24 @@ void JobRunner::Run(const RefreshJob& job) {
   spdlog::info("refreshing job={} as_of_date={} output={}", job.name(),
                job.as_of_date(), output.string());
   // A crash may have come between publishing and noting it.
-  const absl::Status status =
-      fs::exists(output) ? absl::OkStatus() : RefreshFor(job, output);
+  const absl::Status status = IsPublished(output, encoder_.fingerprint())
+                                  ? absl::OkStatus()
+                                  : RefreshGuarded(job, output);
   {
     const absl::MutexLock lock(&mutex_);
     if (stopping_ && !status.ok()) return;
   }
   Finish(job.name(), status, output);
+}
+
+// What a library throws ends the job, and not the server with it.
+absl::Status JobRunner::RefreshGuarded(const RefreshJob& job,
+                                       const fs::path& output) {
+  try {
+    return RefreshFor(job, output);
+  } catch (const std::exception& error) {
+    return absl::InternalError(error.what());
+  }
 }
 
 absl::Status JobRunner::RefreshFor(const RefreshJob& job,
@@ -289,8 +327,8 @@ absl::Status JobRunner::OnProgress(const std::string& name,
   job.set_state(RefreshJob::RUNNING);
   SetCounts(counts, job);
   LARR_RETURN_IF_ERROR(store_.Put(job));
-  // What an earlier process encoded is not this one's work.
-  if (!first && texts > 0 && observer_.encoded)
+  // What an earlier process encoded is found, without a token of this one.
+  if (!first && tokens > 0 && observer_.encoded)
     observer_.encoded(texts, tokens);
   return absl::OkStatus();
 }
@@ -316,7 +354,9 @@ void JobRunner::Finish(const std::string& name, const absl::Status& status,
                  job.snapshot_path());
   } else {
     job.set_state(RefreshJob::FAILED);
-    job.set_error_message(std::string(served.status().message()));
+    // A record that is not UTF-8 could be stored and never read again.
+    job.set_error_message(
+        ReplaceMalformedUtf8(std::string(served.status().message())));
     spdlog::error("refresh failed job={} error={}", name,
                   served.status().ToString());
   }

@@ -88,10 +88,14 @@ class JobRunner {
  private:
   JobRunner(const config::v1::EmbeddingConfig& config, TextEncoder& encoder,
             Observer observer, JobStore store);
+  // What failed and cancelled jobs left in `snapshot_dir`.
+  void RemoveLeftovers() const;
   absl::Status LoadServed();
   void TellLastSuccess() const;
   void RunJobs();
   void Run(const embedding::v1::RefreshJob& job);
+  absl::Status RefreshGuarded(const embedding::v1::RefreshJob& job,
+                              const std::filesystem::path& output);
   absl::Status RefreshFor(const embedding::v1::RefreshJob& job,
                           const std::filesystem::path& output);
   absl::Status OnProgress(const std::string& name, const RefreshCounts& counts);

@@ -27,6 +27,7 @@ absl::StatusOr<JobStore> JobStore::Open(const std::filesystem::path& folder) {
   }
   rocksdb::Options options;
   options.create_if_missing = true;
+  options.info_log = NoInfoLog();
   rocksdb::DB* db = nullptr;
   LARR_RETURN_IF_ERROR(
       FromRocks(rocksdb::DB::Open(options, folder.string(), &db),

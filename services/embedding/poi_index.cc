@@ -11,6 +11,9 @@
 namespace larr {
 namespace {
 
+// Read from the snapshot at once: each pins a block of it.
+constexpr size_t kPoisAtOnce = 4096;
+
 float Dot(std::span<const float> a, std::span<const float> b) {
   return std::inner_product(a.begin(), a.end(), b.begin(), 0.0f);
 }
@@ -34,19 +37,22 @@ absl::StatusOr<PoiIndex> PoiIndex::Load(const Snapshot& snapshot) {
         return absl::OkStatus();
       }));
   const size_t dim = snapshot.dim();
-  const std::vector<std::string_view> ids(text_ids.begin(), text_ids.end());
-  std::vector<float> vectors(ids.size() * dim);
-  std::vector<uint8_t> present(ids.size());
-  LARR_RETURN_IF_ERROR(snapshot.ReadVectors(ids, vectors, present).status());
-
   PoiIndex index;
   index.dim_ = dim;
-  for (size_t i = 0; i < pois.size(); ++i) {
-    if (!present[i]) continue;
-    const std::span<const float> vector(vectors.data() + i * dim, dim);
-    const float scale = InverseLength(vector);
-    for (const float value : vector) index.units_.push_back(value * scale);
-    index.pois_.push_back(std::move(pois[i]));
+  for (size_t begin = 0; begin < pois.size(); begin += kPoisAtOnce) {
+    const size_t count = std::min(kPoisAtOnce, pois.size() - begin);
+    const std::vector<std::string_view> ids(text_ids.begin() + begin,
+                                            text_ids.begin() + begin + count);
+    std::vector<float> vectors(count * dim);
+    std::vector<uint8_t> present(count);
+    LARR_RETURN_IF_ERROR(snapshot.ReadVectors(ids, vectors, present).status());
+    for (size_t i = 0; i < count; ++i) {
+      if (!present[i]) continue;
+      const std::span<const float> vector(vectors.data() + i * dim, dim);
+      const float scale = InverseLength(vector);
+      for (const float value : vector) index.units_.push_back(value * scale);
+      index.pois_.push_back(std::move(pois[begin + i]));
+    }
   }
   return index;
 }

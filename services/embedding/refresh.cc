@@ -37,7 +37,10 @@ struct Text {
 // Collects distinct texts, and of these the ones that are not stored.
 class TextCollector {
  public:
-  explicit TextCollector(const SnapshotBuilder& builder) : builder_(builder) {}
+  TextCollector(const SnapshotBuilder& builder, const RefreshProgress& progress)
+      : builder_(builder), progress_(progress) {
+    counts_.tokens_encoded = builder.tokens();
+  }
 
   absl::Status Need(std::string id, std::string text) {
     std::pair<uint64_t, uint64_t> hash;
@@ -75,10 +78,11 @@ class TextCollector {
       }
     }
     waiting_.clear();
-    return absl::OkStatus();
+    return progress_(counts_);
   }
 
   const SnapshotBuilder& builder_;
+  const RefreshProgress& progress_;
   absl::flat_hash_set<std::pair<uint64_t, uint64_t>> seen_;
   std::vector<Text> waiting_, new_;
   RefreshCounts counts_;
@@ -177,11 +181,11 @@ absl::StatusOr<RefreshCounts> Refresh(const RefreshOptions& options,
       const auto builder,
       SnapshotBuilder::Open(options.work, info, options.base));
 
-  TextCollector collector(*builder);
+  TextCollector collector(*builder, progress);
+  LARR_RETURN_IF_ERROR(progress(collector.counts()));
   LARR_RETURN_IF_ERROR(Collect(dataset, days, *builder, collector));
   LARR_ASSIGN_OR_RETURN(auto texts, collector.Finish());
   RefreshCounts counts = collector.counts();
-  counts.tokens_encoded = builder->tokens();
   DropUnknown(encoder, texts, counts);
   spdlog::info("planned texts_total={} texts_to_encode={} encoded_before={}",
                counts.texts_total, counts.texts_to_encode,

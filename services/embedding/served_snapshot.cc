@@ -19,15 +19,16 @@ absl::StatusOr<std::shared_ptr<const ServedSnapshot>> ServedSnapshot::Load(
 std::optional<fs::path> NewestSnapshot(const fs::path& folder,
                                        std::string_view fingerprint) {
   std::optional<fs::path> newest;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored)) {
-    if (newest && entry.path() < *newest) continue;
-    if (IsUnfinished(entry.path())) continue;
-    if (!fs::exists(entry.path() / kManifestName)) continue;
-    const auto manifest = ReadArtifact(entry.path());
+  std::error_code error;
+  for (fs::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
+    const fs::path& path = it->path();
+    if (newest && path < *newest) continue;
+    if (IsUnfinished(path)) continue;
+    const auto manifest = ReadArtifact(path);
     if (!manifest.ok() || manifest->kind() != kSnapshotKind) continue;
     if (manifest->embedder_fingerprint() != fingerprint) continue;
-    newest = entry.path();
+    newest = path;
   }
   return newest;
 }

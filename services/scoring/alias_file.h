@@ -5,7 +5,7 @@
 //
 // Threads:    one at a time.
 // Errors:     kNotFound         the file does not exist (yet)
-//             kInvalidArgument  it is not a ServingBundle
+//             kInvalidArgument  it is not a ServingBundle, or has no token
 #pragma once
 
 #include <cstdint>
@@ -27,6 +27,7 @@ class AliasFile {
 
   // The file's content if it changed since the last call that returned it and
   // its fencing token is higher than every one returned before; else nothing.
+  // One that could not be read is tried again by the next call.
   // Costs one stat where the file is the same.
   absl::StatusOr<std::optional<config::v1::ServingBundle>> Poll();
 

@@ -60,6 +60,11 @@ void BundleManager::SetFailure(const absl::Status& status) {
   failure_ = std::string(status.message());
 }
 
+void BundleManager::ForgetFailure(const absl::Status& status) {
+  const std::lock_guard lock(mutex_);
+  if (failure_ == std::string(status.message())) failure_.clear();
+}
+
 absl::StatusOr<scoring::v1::ServingState> BundleManager::Switch(
     const std::string& model_path, const std::string& snapshot_path) {
   std::future<absl::StatusOr<scoring::v1::ServingState>> done;
@@ -115,10 +120,13 @@ absl::StatusOr<scoring::v1::ServingState> BundleManager::SwitchNow(
   if (source.snapshot_path.empty()) {
     source.snapshot_path = present->state().snapshot_path();
   }
-  auto state = LoadAndSwap(source);
-  if (!state.ok()) {
-    Refuse(source, state.status());
-  } else if (pending_.has_value() && !job.model_path.empty()) {
+  auto loaded = Load(source);
+  if (!loaded.ok()) {
+    Refuse(source, loaded.status());
+    return loaded.status();
+  }
+  const scoring::v1::ServingState state = Swap(*std::move(loaded));
+  if (pending_.has_value() && !job.model_path.empty()) {
     spdlog::warn("alias_superseded model={} by={}", pending_->source.model_path,
                  job.model_path);
     pending_.reset();
@@ -130,8 +138,18 @@ void BundleManager::PollAlias() {
   if (!alias_.has_value()) return;
   auto alias = alias_->Poll();
   if (!alias.ok()) {
-    if (current() == nullptr) SetFailure(alias.status());
+    SetFailure(alias.status());
+    if (alias.status() != alias_error_ && current() != nullptr) {
+      metrics_.CountRefusedBundle();
+      spdlog::warn("alias_not_read error={}", alias.status().ToString());
+    }
+    alias_error_ = alias.status();
     return;
+  }
+  // What is wrong with it stays so until there is another.
+  if (alias->has_value() || !absl::IsInvalidArgument(alias_error_)) {
+    ForgetFailure(alias_error_);
+    alias_error_ = absl::OkStatus();
   }
   if (alias->has_value()) {
     pending_ = Pending{
@@ -144,8 +162,17 @@ void BundleManager::PollAlias() {
 void BundleManager::TryPending() {
   using Clock = std::chrono::steady_clock;
   if (!pending_.has_value() || Clock::now() < pending_->next_try) return;
-  const absl::Status status = LoadAndSwap(pending_->source).status();
+  auto loaded = Load(pending_->source);
+  const absl::Status& status = loaded.status();
   if (status.ok()) {
+    // Loading takes its time: a rollback meanwhile, or a switch by hand, wins.
+    const int64_t token = pending_->source.fencing_token;
+    PollAlias();
+    if (pending_->source.fencing_token != token || HasModelToSwitch()) {
+      spdlog::info("alias_superseded fencing_token={}", token);
+      return;
+    }
+    Swap(*std::move(loaded));
     pending_.reset();
     return;
   }
@@ -156,7 +183,13 @@ void BundleManager::TryPending() {
   pending_->wait = std::min(2 * pending_->wait, kLongestWait);
 }
 
-absl::StatusOr<scoring::v1::ServingState> BundleManager::LoadAndSwap(
+bool BundleManager::HasModelToSwitch() const {
+  const std::lock_guard lock(mutex_);
+  return std::any_of(jobs_.begin(), jobs_.end(),
+                     [](const Job& job) { return !job.model_path.empty(); });
+}
+
+absl::StatusOr<std::unique_ptr<Bundle>> BundleManager::Load(
     const BundleSource& source) {
   const std::shared_ptr<const Bundle> present = current();
   auto loaded = Bundle::Load(source, options_, present.get());
@@ -164,13 +197,14 @@ absl::StatusOr<scoring::v1::ServingState> BundleManager::LoadAndSwap(
     const absl::Status warmed = (*loaded)->WarmLike(*present);
     if (!warmed.ok()) loaded = warmed;
   }
-  if (!loaded.ok()) {
-    SetFailure(loaded.status());
-    return loaded.status();
-  }
-  (*loaded)->SetSwitchTime();
-  const scoring::v1::ServingState state = (*loaded)->state();
-  auto old = current_.exchange(*std::move(loaded));
+  if (!loaded.ok()) SetFailure(loaded.status());
+  return loaded;
+}
+
+scoring::v1::ServingState BundleManager::Swap(std::unique_ptr<Bundle> bundle) {
+  bundle->SetSwitchTime();
+  const scoring::v1::ServingState state = bundle->state();
+  auto old = current_.exchange(std::move(bundle));
   if (old != nullptr) retired_.push_back(std::move(old));
   SetFailure(absl::OkStatus());
   metrics_.CountSwitch(state);

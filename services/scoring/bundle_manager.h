@@ -81,11 +81,14 @@ class BundleManager {
   void PollAlias();
   void TryPending();
   absl::StatusOr<scoring::v1::ServingState> SwitchNow(const Job& job);
-  absl::StatusOr<scoring::v1::ServingState> LoadAndSwap(
-      const BundleSource& source);
+  absl::StatusOr<std::unique_ptr<Bundle>> Load(const BundleSource& source);
+  scoring::v1::ServingState Swap(std::unique_ptr<Bundle> bundle);
+  // Whether a call waits that switches to another model.
+  bool HasModelToSwitch() const;
   void Refuse(const BundleSource& source, const absl::Status& status);
   void FreeRetired();
   void SetFailure(const absl::Status& status);
+  void ForgetFailure(const absl::Status& status);  // If it is the newest.
 
   // Constant after construction.
   BundleMetrics& metrics_;
@@ -99,6 +102,7 @@ class BundleManager {
   std::optional<AliasFile> alias_;
   std::optional<Pending> pending_;
   std::vector<std::shared_ptr<const Bundle>> retired_;
+  absl::Status alias_error_;  // The last one that was told.
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;

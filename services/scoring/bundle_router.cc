@@ -240,6 +240,8 @@ void BundleRouter::PollFile() {
     spare_.clear();
     return;
   }
+  // What is wrong stays so until it changes; what could not be read may not.
+  if (!absl::IsInvalidArgument(arms.status())) file_->Forget();
   {
     const std::lock_guard lock(mutex_);
     if (refusal_ == std::string(arms.status().message())) return;

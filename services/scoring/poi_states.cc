@@ -44,6 +44,10 @@ absl::StatusOr<PoiStates::Found> PoiStates::Get(
     std::span<const std::string_view> ids) {
   Found found;
   Pois& pois = found.pois;
+  if (!encoder_.has_pois()) {  // Nobody is known, and all are alike.
+    pois.assign(ids.size(), unknown_);
+    return found;
+  }
   std::vector<size_t> places;
   std::vector<std::string_view> missed;
   for (const std::string_view id : ids) {

@@ -78,6 +78,9 @@ class RequestEncoder {
 
   const TabularEncoder& tabular() const { return tabular_; }
 
+  // False where the dataset has no table of POIs: nobody is known.
+  bool has_pois() const { return has_pois_; }
+
   // Reads and encodes POIs. texts[i]: those that go before the stored ones of
   // ids[i]; none at all for no id.
   absl::StatusOr<EncodedPois> EncodePois(

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/request_scorer.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <numeric>
 #include <string_view>
@@ -61,6 +64,22 @@ absl::StatusOr<PoiStates::Found> Prepare(PoiStates& states,
   found.pois.insert(found.pois.end(), own.begin(), own.end());
   found.prepared += static_cast<int>(own.size());
   return found;
+}
+
+// No answer is better than an order that NaN made.
+absl::Status CheckFinite(const scoring::v1::ScoreRequest& request,
+                         const ScorerOutput& output) {
+  for (size_t i = 0; i < output.ctr.size(); ++i) {
+    const bool finite =
+        std::isfinite(output.ctr[i]) &&
+        (output.ctcvr.empty() || std::isfinite(output.ctcvr[i]));
+    if (finite) continue;
+    const auto& candidate = request.candidates(static_cast<int>(i));
+    return absl::InternalError(fmt::format(
+        "the model's score of candidate {} (`{}`) is not a finite number", i,
+        candidate.poi_id()));
+  }
+  return absl::OkStatus();
 }
 
 // The candidates to answer with, in the order of the answer.
@@ -130,6 +149,7 @@ absl::StatusOr<RequestCounts> ScoreRequest(
                         bundle.encoder().Encode(request, pois));
   LARR_ASSIGN_OR_RETURN(ScorerOutput output,
                         bundle.scorer().Score(encoded.columns, states));
+  LARR_RETURN_IF_ERROR(CheckFinite(request, output));
   FillScores(bundle, request, output, response);
   FillOrigin(bundle, encoded.missing, response);
   if (request.has_explain_candidate()) {

@@ -179,6 +179,11 @@ absl::Status ScoringService::ScoreNow(
       routed.bundle->checker().Check(request, options_.max_candidates));
   LARR_ASSIGN_OR_RETURN(const RequestCounts counts,
                         ScoreRequest(*routed.bundle, request, response));
+  // Late: nobody gets these scores.
+  if (context.IsCancelled())
+    return context.deadline() <= std::chrono::system_clock::now()
+               ? absl::DeadlineExceededError("the deadline passed meanwhile")
+               : absl::CancelledError("the caller left");
   response.set_arm(routed.arm);
   metrics_.CountScored(request.candidates_size(), counts.missing);
   metrics_.CountPois(counts.pois, counts.prepared_pois);

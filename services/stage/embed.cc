@@ -20,12 +20,11 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Tokens a second of this process.
+// Tokens a second of this process, since it began to encode.
 class Throughput {
  public:
   double Of(int64_t tokens) {
-    if (!started_) {
-      started_ = true;
+    if (first_ < 0 || tokens == first_) {
       first_ = tokens;
       start_ = Clock::now();
       return 0;
@@ -36,8 +35,7 @@ class Throughput {
   }
 
  private:
-  bool started_ = false;
-  int64_t first_ = 0;
+  int64_t first_ = -1;
   Clock::time_point start_;
 };
 

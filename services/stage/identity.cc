@@ -27,8 +27,8 @@ using config::v1::TrainingSpec;
 
 int RevisionOf(StageConfig::Stage stage) {
   static const std::map<StageConfig::Stage, int> kRevisions = {
-      {StageConfig::CORPUS, 1},   {StageConfig::PRETRAIN, 1},
-      {StageConfig::CONTRAST, 3}, {StageConfig::EMBED, 1},
+      {StageConfig::CORPUS, 1},   {StageConfig::PRETRAIN, 2},
+      {StageConfig::CONTRAST, 4}, {StageConfig::EMBED, 1},
       {StageConfig::ALIGN, 2},    {StageConfig::EVALUATE, 2},
   };
   return kRevisions.at(stage);

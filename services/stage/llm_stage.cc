@@ -53,14 +53,22 @@ std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset) {
 
 absl::Status CheckLayers(const config::v1::PretrainConfig& pretrain,
                          const LlmConfig& model) {
-  return AtMost("pretrain.frozen_layers", pretrain.frozen_layers(),
-                model.layers, "the model's layers");
+  LARR_RETURN_IF_ERROR(AtMost("pretrain.frozen_layers",
+                              pretrain.frozen_layers(), model.layers,
+                              "the model's layers"));
+  if (pretrain.steps() == 0) return absl::OkStatus();
+  return AtMost("pretrain.max_tokens", pretrain.max_tokens(),
+                model.max_positions, "the model's positions");
 }
 
 absl::Status CheckLayers(const config::v1::ContrastConfig& contrast,
                          const LlmConfig& model) {
   LARR_RETURN_IF_ERROR(AtMost("contrast.layers", contrast.layers(),
                               model.layers, "the model's layers"));
+  if (contrast.steps() > 0) {
+    LARR_RETURN_IF_ERROR(AtMost("contrast.max_tokens", contrast.max_tokens(),
+                                model.max_positions, "the model's positions"));
+  }
   if (contrast.layers() == 0) {
     return AtMost("contrast.frozen_layers", contrast.frozen_layers(),
                   model.layers, "the model's layers");

@@ -172,16 +172,19 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
                            Material& material, int64_t first_special,
                            Checkpoint& checkpoint) {
   LARR_ASSIGN_OR_RETURN(const auto digests, InputDigests(context, {"corpus"}));
-  LARR_ASSIGN_OR_RETURN(const auto identity, IdentityOf(context));
+  LARR_ASSIGN_OR_RETURN(auto identity, IdentityOf(context));
+  // Checkpoints know the settings alone; the files of the base model and of the
+  // general corpus belong to what they learned, too. Machines that share a run
+  // need not agree in the files' stamps, but in the weights.
+  if (context.ranks->alone()) {
+    LARR_RETURN_IF_ERROR(context.ClaimWork(identity.all()));
+  } else {
+    identity.settings += WeightsHash(checkpoint);
+  }
   Decoder decoder(checkpoint.config, checkpoint.weights, first_special,
                   config.frozen_layers());
   LARR_RETURN_IF_ERROR(
       SetUpDecoder(context, DecoderSettingsOf(config), decoder));
-  // Checkpoints know the settings alone; the files of the base model and of the
-  // general corpus belong to what they learned, too. Machines that share a run
-  // need not agree in the files' stamps.
-  if (context.ranks->alone())
-    LARR_RETURN_IF_ERROR(context.ClaimWork(identity.all()));
   LlmTrainerOptions options =
       MakeTrainerOptions(context, config.steps(), config.checkpoint_steps(),
                          config.kept_checkpoints(), identity.settings);

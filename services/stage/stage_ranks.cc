@@ -20,6 +20,8 @@ Tensor BytesOf(std::vector<uint8_t>& bytes) {
   return torch::from_blob(bytes.data(), {std::ssize(bytes)}, torch::kUInt8);
 }
 
+}  // namespace
+
 std::string WeightsHash(const Checkpoint& checkpoint) {
   std::string hashes;
   for (const auto& [name, view] :
@@ -30,6 +32,8 @@ std::string WeightsHash(const Checkpoint& checkpoint) {
   }
   return hashes;
 }
+
+namespace {
 
 absl::Status CheckSame(ProcessGroup& ranks, const char* what,
                        const std::string& mine) {
@@ -72,6 +76,11 @@ TrainingRank TrainingRankOf(ProcessGroup& ranks) {
           [&ranks](bool mine) -> absl::StatusOr<bool> {
             LARR_ASSIGN_OR_RETURN(const double others, ranks.Sum(mine ? 0 : 1));
             return others == 0;
+          },
+          [&ranks](int64_t mine) -> absl::StatusOr<int64_t> {
+            const Tensor value = torch::full({1}, mine, torch::kInt64);
+            LARR_RETURN_IF_ERROR(ranks.Broadcast(value));
+            return value.item<int64_t>();
           }};
 }
 

@@ -37,6 +37,9 @@ absl::StatusOr<nlohmann::json> FromFirstRank(
     ProcessGroup& ranks,
     const std::function<absl::StatusOr<nlohmann::json>()>& compute);
 
+// Equal for equal weights, wherever their files are.
+std::string WeightsHash(const Checkpoint& checkpoint);
+
 // Refuses ranks that start from other settings, inputs or weights than rank 0.
 // `identity` is of settings and inputs.
 // Errors: kFailedPrecondition  on every rank

@@ -158,7 +158,7 @@ TEST_CASE_METHOD(CoordinatorProgramTest, "A run goes through and is published",
   INFO(run.DebugString());
   CHECK(run.state() == TrainingRun::SUCCEEDED);
   CHECK(run.model_version() == "models/city/versions/1");
-  CHECK(run.publish_reasons_size() == 7);
+  CHECK(run.publish_reasons_size() == 8);
   CHECK(updates_ > 8);
   for (const StageRun& stage : run.stages()) {
     CHECK(stage.state() == StageRun::SUCCEEDED);

@@ -22,11 +22,13 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
+#include "common/store/snapshot_builder.h"
 #include "larr/config/v1/training.pb.h"
 #include "services/stage/publish.h"
 #include "services/stage/stage.h"
@@ -56,10 +58,19 @@ bool Has(const std::string& behaviour, const std::string& word) {
   return behaviour.find(" " + word + " ") != std::string::npos;
 }
 
+// An empty one, which the gate opens.
+absl::Status WriteSnapshot(const StageConfig& config,
+                           ArtifactManifest manifest) {
+  storage::v1::SnapshotInfo info;
+  info.set_embedder_fingerprint(manifest.embedder_fingerprint());
+  info.set_dim(1);
+  const auto builder = SnapshotBuilder::Open(config.work(), info, nullptr);
+  if (!builder.ok()) return builder.status();
+  return (*builder)->Publish(config.output(), std::move(manifest)).status();
+}
+
 // What the later stages and the gate read of an artifact.
 absl::Status WriteArtifact(const StageConfig& config) {
-  auto writer = ArtifactWriter::Create(config.output());
-  if (!writer.ok()) return writer.status();
   ArtifactManifest manifest;
   manifest.set_kind("fake");
   manifest.set_embedder_fingerprint("fake-fingerprint");
@@ -68,6 +79,10 @@ absl::Status WriteArtifact(const StageConfig& config) {
     if (!parent.ok()) return parent.status();
     (*manifest.mutable_parents())[role] = parent->digest();
   }
+  if (config.stage() == StageConfig::EMBED)
+    return WriteSnapshot(config, std::move(manifest));
+  auto writer = ArtifactWriter::Create(config.output());
+  if (!writer.ok()) return writer.status();
   const std::string last =
       config.spec().align(config.spec().align_size() - 1).name();
   std::ofstream(writer->path() / "stage") << config.stage();

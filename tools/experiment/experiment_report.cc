@@ -84,6 +84,10 @@ Table SampleTable(const Findings& findings) {
       row.push_back(Metric4(arm, metric.key, arm.sample_only ? "" : kSample));
     table.rows.push_back(std::move(row));
   }
+  std::vector<std::string> bayes = {"Bayes bound"};
+  for (const Metric& metric : kMetrics)
+    bayes.push_back(AucText(BayesOf(findings, metric.key, kSample)));
+  table.rows.push_back(std::move(bayes));
   return table;
 }
 
@@ -163,9 +167,11 @@ std::string StatisticsText() {
   return fmt::format(
       "An interval holds 95 % of 4,000 repeats of a two-level bootstrap: the "
       "test's users are drawn anew, the same for both arms, and so are the "
-      "seeds, both arms with the same seed; it tells what other users and "
-      "other seeds would have said, not what another city would. `above` is "
-      "held if the whole interval is above 0 (or what the claim names), not "
+      "seeds, both arms with the same seed, stretched for how few they are "
+      "(Student's t); it tells what other users and other seeds would have "
+      "said, not what another city would. With one seed nothing is decided. "
+      "`above` is held if the whole interval is above 0 (or what the claim "
+      "names), not "
       "held if it is below, else undecided; `as good as` is held if the whole "
       "interval is within ±{}, not held if it is outside.",
       kEqualWithin);

@@ -100,12 +100,19 @@ Section AbSection(const Json& ab) {
 }
 
 Section PairedSection(const Json& ab) {
-  return {"The treatment's users against themselves",
-          {"The same users with the same requests and the same luck, with LARR "
-           "in the A/B test and with PLE in the A/A test: what only a "
-           "simulator can have."},
-          {MetricTable(ab.at("against_aa").at("treatment").at("metrics"),
-                       "with PLE", "with LARR")}};
+  const Json& control = ab.at("against_aa").at("control").at("metrics");
+  return {
+      "The treatment's users against themselves",
+      {"The same users with the same requests and the same luck, with LARR "
+       "in the A/B test and with PLE in the A/A test: what only a "
+       "simulator can have.",
+       fmt::format("The control's users have PLE in both: their CTR changes "
+                   "by {}, their GMV by {}, which spills over through the "
+                   "counts that both arms share.",
+                   Effect(control.at("ctr")).WithInterval(),
+                   Effect(control.at("gmv_per_request")).WithInterval())},
+      {MetricTable(ab.at("against_aa").at("treatment").at("metrics"),
+                   "with PLE", "with LARR")}};
 }
 
 Section DaySection(const Json& ab) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <map>
+#include <set>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
@@ -81,15 +82,27 @@ Table ExperimentsOfAll(const Evidence& evidence, bool links) {
   return table;
 }
 
+// Equal for one comparison under two names: experiments share arms.
+std::string KeyOf(const Findings& findings, const JudgedClaim& judged) {
+  const config::v1::Claim& claim = *judged.claim;
+  std::string key =
+      fmt::format("{} {} {}\n", claim.slice(), claim.equal(), claim.by());
+  for (const std::string& arm : {claim.first(), claim.second()})
+    for (const Shard& shard : findings.Find(arm)->shards) key += shard.text;
+  return key;
+}
+
 }  // namespace
 
 std::string Headline(const std::vector<Findings>& all) {
   std::map<Verdict, int> counts;
   std::string first;
   int claims = 0;
+  std::set<std::string> counted;
   for (const Findings& findings : all) {
     for (const JudgedClaim& judged : findings.claims) {
-      if (judged.difference.seeds == 0) continue;
+      if (judged.difference.seeds < 2) continue;
+      if (!counted.insert(KeyOf(findings, judged)).second) continue;
       ++claims;
       ++counts[judged.verdict];
       if (first.empty()) first = Sentence(findings, judged);
@@ -97,8 +110,8 @@ std::string Headline(const std::vector<Findings>& all) {
   }
   if (claims == 0) return "No claim has results yet.";
   return fmt::format(
-      "{} Of {} claims with results, {} are held, {} not held and {} "
-      "undecided.",
+      "{} Of {} different claims that were tried with several seeds, {} are "
+      "held, {} not held and {} undecided.",
       first, claims, counts[Verdict::kHeld], counts[Verdict::kNotHeld],
       counts[Verdict::kUndecided]);
 }

@@ -35,7 +35,8 @@ Table CalibrationTable(const Findings& findings) {
       {}};
   for (const ArmFindings& arm : findings.arms) {
     if (arm.results.empty()) continue;
-    std::vector<std::string> row = {arm.title()};
+    std::vector<std::string> row = {arm.title() +
+                                    (arm.sample_only ? " (sample)" : "")};
     for (const char* key :
          {"calibration", "logloss", "ctcvr_calibration", "ctcvr_logloss"})
       row.push_back(AucText(Summarize(SamplesOf(arm, key)).mean));
@@ -88,7 +89,7 @@ Table ShardTable(const Findings& findings) {
 Table StageTable(const Findings& findings) {
   struct Sum {
     double seconds = 0, throughput = 0;
-    int count = 0;
+    int count = 0, measured = 0;
     std::string unit;
   };
   std::vector<std::pair<std::string, Sum>> sums;
@@ -104,9 +105,12 @@ Table StageTable(const Findings& findings) {
         });
         if (at == sums.end()) at = sums.insert(sums.end(), {id, Sum()});
         at->second.seconds += stage.value("seconds", 0.0);
-        at->second.throughput += stage.value("throughput", 0.0);
-        at->second.unit = stage.value("unit", "");
         ++at->second.count;
+        const double throughput = stage.value("throughput", 0.0);
+        if (throughput == 0) continue;  // it had nothing to do
+        at->second.throughput += throughput;
+        at->second.unit = stage.value("unit", "");
+        ++at->second.measured;
       }
     }
   }
@@ -118,7 +122,7 @@ Table StageTable(const Findings& findings) {
         {id, std::to_string(sum.count), TimeText(sum.seconds / sum.count),
          sum.unit.empty()
              ? "-"
-             : fmt::format("{} {}", NumberText(sum.throughput / sum.count),
+             : fmt::format("{} {}", NumberText(sum.throughput / sum.measured),
                            sum.unit)});
   return table;
 }
@@ -143,7 +147,8 @@ Section SliceSection(const Findings& findings) {
   plot.rows = slices;
   for (const std::string& slice : slices) table.headers.push_back(slice);
   for (const ArmFindings& arm : findings.arms) {
-    if (arm.results.empty()) continue;
+    // Of a sample's slices few rows are left.
+    if (arm.results.empty() || arm.sample_only) continue;
     std::vector<std::string> row = {arm.title()};
     Series series{arm.title(), {}};
     for (size_t i = 0; i < slices.size(); ++i) {

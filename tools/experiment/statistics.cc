@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <random>
 
@@ -12,6 +13,7 @@ namespace larr::experiment {
 namespace {
 
 constexpr int kRepeats = 4000;
+constexpr double kNormalQuantile = 1.96;  // 97.5 %
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Two samples of one seed.
@@ -33,12 +35,29 @@ double At(const Sample& sample, size_t draw, size_t draws) {
   return draws == 0 ? sample.value : sample.draws[draw];
 }
 
+// The 97.5 % quantile of Student's t, to 0.003.
+double StudentQuantile(size_t degrees) {
+  constexpr double kFirst[] = {12.706, 4.303, 3.182, 2.776, 2.571,
+                               2.447,  2.365, 2.306, 2.262};
+  if (degrees <= std::size(kFirst)) return kFirst[degrees - 1];
+  // Fisher's expansion about the normal one.
+  const double z = kNormalQuantile, n = static_cast<double>(degrees);
+  const double z3 = z * z * z;
+  return z + (z3 + z) / (4 * n) +
+         (5 * z3 * z * z + 16 * z3 + 3 * z) / (96 * n * n);
+}
+
+// What the deviations of `seeds` drawn anew are to be multiplied by.
+double Stretch(size_t seeds) {
+  if (seeds < 2) return 0;
+  const auto n = static_cast<double>(seeds);
+  return std::sqrt(n / (n - 1)) * StudentQuantile(seeds - 1) / kNormalQuantile;
+}
+
 // Sorted mean differences of all repeats.
 std::vector<double> Repeats(const std::vector<Pair>& pairs, size_t draws) {
   const size_t n = pairs.size();
-  const double stretch =
-      n > 1 ? std::sqrt(static_cast<double>(n) / static_cast<double>(n - 1))
-            : 0;
+  const double stretch = Stretch(n);
   std::mt19937_64 random(1);
   std::vector<double> means, differences(n);
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
@@ -96,12 +115,14 @@ Difference Compare(const Samples& first, const Samples& second) {
 }
 
 Verdict JudgeAbove(const Difference& difference, double by) {
+  if (difference.seeds < 2) return Verdict::kUndecided;
   if (difference.low > by) return Verdict::kHeld;
   if (difference.high < by) return Verdict::kNotHeld;
   return Verdict::kUndecided;
 }
 
 Verdict JudgeEqual(const Difference& difference) {
+  if (difference.seeds < 2) return Verdict::kUndecided;
   if (difference.low > -kEqualWithin && difference.high < kEqualWithin)
     return Verdict::kHeld;
   if (difference.low > kEqualWithin || difference.high < -kEqualWithin)

@@ -65,6 +65,7 @@ absl::StatusOr<std::vector<Experiment>> Load(
   return experiments;
 }
 
+// Of recommenders: how long a language model takes is not known from here.
 std::string LeftText(const std::vector<Shard>& left, const Results& results) {
   if (left.empty()) return "-";
   const double seconds =
@@ -95,7 +96,7 @@ absl::Status List(const Session& session,
   }
   fmt::print("{}", session.json ? json.dump() + "\n"
                                 : Table({"EXPERIMENT", "PAPER", "ARMS", "DONE",
-                                         "TIME LEFT", "TITLE"},
+                                         "RECOMMENDERS LEFT", "TITLE"},
                                         rows));
   return absl::OkStatus();
 }

@@ -40,7 +40,13 @@ TEST_CASE("An artifact is not there until it is whole", "[base]") {
     CHECK(IsUnfinished(writer->path()));
     CHECK_FALSE(IsUnfinished(path));
     CHECK(absl::IsNotFound(ReadArtifact(path).status()));
-  }  // killed here: the staging folder stays
+    const ArtifactWriter moved = *std::move(writer);
+    CHECK(fs::exists(StagingOf(path)));
+  }
+  CHECK_FALSE(fs::exists(StagingOf(path)));
+  // A writer that is killed leaves it.
+  fs::create_directories(StagingOf(path));
+  std::ofstream(StagingOf(path) / "left-over.bin") << "x";
   const auto manifest = MakeArtifact(path);
   CHECK(manifest.files_size() == 2);
   CHECK(manifest.parents().at("corpus") == "0123");

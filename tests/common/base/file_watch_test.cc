@@ -23,6 +23,8 @@ TEST_CASE("A file is seen once for each time that it is replaced", "[base]") {
   CHECK_FALSE(watch.Changed().ok());
   std::filesystem::rename(dir.path() / "aside", watch.path());
   CHECK_FALSE(watch.Changed().value());
+  watch.Forget();
+  CHECK(watch.Changed().value());
 }
 
 }  // namespace

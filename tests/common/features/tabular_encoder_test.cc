@@ -132,19 +132,25 @@ TEST_CASE("Rows become ids and numbers", "[features]") {
     CHECK_THAT(status.ToString(),
                Catch::Contains("impressions.distance: `near`"));
   }
-  SECTION("what is above the largest number is as one that is missing") {
+  SECTION("a number far from all others is as one that is missing") {
     const auto encode = [&](double ctr) {
       const Row user = {Value("Rome"), Value(), Value(ctr)};
       encoder->EncodeSide(Side::USER, {.user = &user}, std::span(ids).first(1),
                           std::span(dense).first(1));
       return dense[0];
     };
+    CHECK(encode(0.5 + 0.25 * 9e5) == Approx(9e5));
+    CHECK(encode(0.5 - 0.25 * 9e5) == Approx(-9e5));
+    for (const double much :
+         {0.25 * 1.1e6, double{std::numeric_limits<float>::max()}, 1e300}) {
+      CHECK(encode(much) == 0);
+      CHECK(encode(-much) == 0);
+    }
+    // What a float cannot hold is refused. A logarithm is never too large, nor is
+    // what only buckets read.
     const double largest = encoder->LargestNumber(Table::kUsers, 2);
-    CHECK(encode(largest) > 1e37F);
-    CHECK(encode(-largest) < -1e37F);
-    CHECK(encode(1.001 * largest) == 0);
-    CHECK(encode(-1.001 * largest) == 0);
-    // A logarithm is never too large, nor is what only buckets read.
+    CHECK(largest > 1e37);
+    CHECK(largest < 1e39);
     const double any = std::numeric_limits<double>::max();
     CHECK(encoder->LargestNumber(Table::kImpressions, 0) == any);
     CHECK(encoder->LargestNumber(Table::kUsers, 1) == any);

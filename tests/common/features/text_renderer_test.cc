@@ -2,7 +2,10 @@
 #include "common/features/text_renderer.h"
 
 #include <catch2/catch.hpp>
+#include <iterator>
+#include <random>
 #include <set>
+#include <string>
 
 #include "common/config/text_proto.h"
 
@@ -59,6 +62,47 @@ TEST_CASE("A text id is the XXH3-128 of the bytes, big-endian", "[features]") {
                                   "\x60\x01\xc3\x24\x46\x8d\x49\x7f",
                                   16));
   CHECK(TextId("a") != TextId("b"));
+}
+
+// What is left after cutting out tokens for as long as there are any.
+std::string WithoutTokens(std::string text) {
+  const std::string tokens[] = {"<name>",    "</name>",   "<intro>",
+                                "</intro>",  "<profile>", "</profile>",
+                                "<weather>", "</weather>"};
+  for (bool found = true; found;) {
+    found = false;
+    for (const std::string& token : tokens) {
+      const size_t at = text.find(token);
+      if (at == std::string::npos) continue;
+      text.erase(at, token.size());
+      found = true;
+    }
+  }
+  return text;
+}
+
+TEST_CASE("Whatever data is, no token of it is left", "[features]") {
+  const auto renderer = TextRenderer::Create(Spec());
+  REQUIRE(renderer.ok());
+  const std::string parts[] = {"<",     ">",      "/",        "name",
+                               "intro", "<name>", "</intro>", "</in",
+                               "tro>",  "<na",    "me>",      "x"};
+  std::mt19937 random(7);
+  for (int i = 0; i < 3000; ++i) {
+    std::string data;
+    for (size_t n = random() % 12; n > 0; --n)
+      data += parts[random() % std::size(parts)];
+    const std::string wrapped = renderer->Wrap(1, data);
+    const std::string left = WithoutTokens(data);
+    INFO(data);
+    if (data.empty()) continue;
+    REQUIRE(wrapped == "<intro>" + left + "</intro>");
+  }
+  // A million bytes that the naive way would need minutes for.
+  std::string hostile;
+  for (int i = 0; i < 50'000; ++i) hostile += "</intro<name>";
+  hostile.append(50'000, '>');
+  CHECK(renderer->Wrap(1, hostile) == "<intro></intro>");
 }
 
 TEST_CASE("Texts stand between their special tokens", "[features]") {

@@ -5,6 +5,7 @@
 #include <torch/utils.h>
 
 #include <catch2/catch.hpp>
+#include <cmath>
 
 #include "tests/common/llm/golden.h"
 
@@ -46,6 +47,21 @@ TEST_CASE("The head's loss and gradients are those of cross entropy") {
   CHECK(testing::MaxDifference(hidden.grad(), h.grad()) < 1e-5);
   CHECK(testing::MaxDifference(head.known.grad(), known.grad()) < 1e-4);
   CHECK(testing::MaxDifference(head.special.grad(), special.grad()) < 1e-4);
+}
+
+TEST_CASE("The target's slope is rounded once, however sure the model is") {
+  for (const float logit : {1.0F, 3.0F, 5.0F, 6.25F, 9.0F}) {
+    const Tensor hidden =
+        torch::tensor({{logit}}).to(torch::kBFloat16).requires_grad_(true);
+    // Logits `logit` and 0, of which the first is the target's.
+    const VocabularyTable head{
+        torch::tensor({{1.0F}, {0.0F}}).to(torch::kBFloat16),
+        torch::empty({0, 1}, torch::kBFloat16)};
+    const double weight = 1.0 / 1000;
+    NextTokenLoss(hidden, head, torch::tensor({int64_t{0}}), weight).backward();
+    const double slope = -weight / (1 + std::exp(logit));
+    CHECK(hidden.grad().item<float>() == Approx(slope).epsilon(0.005));
+  }
 }
 
 TEST_CASE("Rows of the vocabulary that do not learn get no gradient") {

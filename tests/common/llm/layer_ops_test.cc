@@ -15,6 +15,24 @@ using torch::Tensor;
 
 Tensor Leaf(const Tensor& x) { return x.detach().clone().requires_grad_(true); }
 
+TEST_CASE("A row's gradient is the sum of all that came of it") {
+  for (const auto dtype : {torch::kFloat32, torch::kBFloat16}) {
+    const Tensor table = torch::randn({5, 3}).to(dtype).requires_grad_(true);
+    // bfloat16 has no number between 256 and 258.
+    Tensor ids = torch::full({4097}, 1, torch::kInt64);
+    ids[7] = 3;
+    const Tensor rows = ops::Lookup(table, ids);
+    CHECK(rows.scalar_type() == torch::kFloat32);
+    CHECK(torch::equal(rows[7], table.detach()[3].to(torch::kFloat32)));
+    rows.sum().backward();
+    CHECK(table.grad().scalar_type() == dtype);
+    CHECK(torch::equal(table.grad().to(torch::kFloat32),
+                       torch::tensor({0.F, 4096.F, 0.F, 1.F, 0.F})
+                           .unsqueeze(1)
+                           .expand({5, 3})));
+  }
+}
+
 TEST_CASE("RmsNorm and its gradients agree with plain operations") {
   torch::manual_seed(1);
   // More rows than one thread takes, a width that is no multiple of a vector.

@@ -157,7 +157,7 @@ TEST_CASE("The best checkpoint is kept and marked beyond the newest") {
   CHECK(trainer.curve()[14]["recall"] == 0.5);
   CHECK_FALSE(trainer.curve()[13].contains("held_out_loss"));
   // Step 10 is no multiple of 3: it was written because it was the best.
-  CHECK(TrainingCheckpoints(dir.path() / "c", {}).Steps() ==
+  CHECK(*TrainingCheckpoints(dir.path() / "c", {}).Steps() ==
         std::vector<int64_t>{20, 18, 10});
   LlmTrainer again(options(20), optimizer);
   REQUIRE(again.Restore().ok());

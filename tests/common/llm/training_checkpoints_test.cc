@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 #include <condition_variable>
 #include <filesystem>
+#include <fstream>
 #include <map>
 #include <mutex>
 #include <string>
@@ -27,13 +28,13 @@ std::map<std::string, Tensor> Tensors(double value) {
 TEST_CASE("A checkpoint is read as it was written") {
   const testing::TempDir dir;
   const TrainingCheckpoints checkpoints(dir.path() / "c", {});
-  CHECK(checkpoints.Steps().empty());
+  CHECK(Value(checkpoints.Steps()).empty());
   REQUIRE(checkpoints.Write(100, "id", Tensors(2), "{}").ok());
   CHECK(std::filesystem::exists(dir.path() / "c" / "step-00000100" /
                                 "rank-0-of-1.safetensors"));
   const auto file = Value(checkpoints.Read(100, "id"));
   CHECK(torch::equal(Value(file.View("b")), torch::full({2, 3}, -2.0)));
-  CHECK(file.metadata().at("state") == "{}");
+  CHECK(Value(TrainingCheckpoints::StateOf(file)) == "{}");
   // Written again, it is replaced.
   REQUIRE(checkpoints.Write(100, "id", Tensors(3), "{}").ok());
   CHECK(torch::equal(Value(Value(checkpoints.Read(100, "id")).View("a")),
@@ -50,13 +51,30 @@ TEST_CASE("A checkpoint that was not finished does not count") {
   std::filesystem::copy(dir.path() / "step-00000005",
                         dir.path() / "step-00000006.tmp");
   std::filesystem::create_directory(dir.path() / "step-notes");
-  CHECK(checkpoints.Steps() == std::vector<int64_t>{5});
+  CHECK(Value(checkpoints.Steps()) == std::vector<int64_t>{5});
   REQUIRE(checkpoints.Write(6, "id", Tensors(2), "{}").ok());
-  CHECK(checkpoints.Steps() == std::vector<int64_t>{6, 5});
+  CHECK(Value(checkpoints.Steps()) == std::vector<int64_t>{6, 5});
   std::filesystem::create_directory(dir.path() / "step-00000007.tmp");
   REQUIRE(checkpoints.Keep(6, 2, -1).ok());
   CHECK_FALSE(std::filesystem::exists(dir.path() / "step-00000007.tmp"));
   CHECK(std::filesystem::exists(dir.path() / "step-notes"));
+}
+
+TEST_CASE("A folder that cannot be listed is not an empty one") {
+  const testing::TempDir dir;
+  std::ofstream(dir.path() / "c") << "no folder";
+  const TrainingCheckpoints checkpoints(dir.path() / "c", {});
+  CHECK(absl::IsUnavailable(checkpoints.Steps().status()));
+  CHECK(absl::IsUnavailable(checkpoints.Keep(1, 2, -1)));
+}
+
+TEST_CASE("The state of a checkpoint may be larger than a header") {
+  const testing::TempDir dir;
+  const TrainingCheckpoints checkpoints(dir.path(), {});
+  const std::string state(120 << 20, 's');
+  REQUIRE(checkpoints.Write(1, "id", Tensors(1), state).ok());
+  const auto file = Value(checkpoints.Read(1, "id"));
+  CHECK((Value(TrainingCheckpoints::StateOf(file)) == state));
 }
 
 TEST_CASE("The newest are kept, and the best") {
@@ -66,9 +84,9 @@ TEST_CASE("The newest are kept, and the best") {
     REQUIRE(checkpoints.Write(step, "id", Tensors(1), "{}").ok());
   // 50 was damaged when 40 was taken up.
   REQUIRE(checkpoints.Keep(40, 2, 10).ok());
-  CHECK(checkpoints.Steps() == std::vector<int64_t>{40, 30, 10});
+  CHECK(Value(checkpoints.Steps()) == std::vector<int64_t>{40, 30, 10});
   REQUIRE(checkpoints.Keep(40, 1, 40).ok());
-  CHECK(checkpoints.Steps() == std::vector<int64_t>{40});
+  CHECK(Value(checkpoints.Steps()) == std::vector<int64_t>{40});
 }
 
 // Two ranks as two threads.
@@ -124,7 +142,8 @@ TEST_CASE("Several processes write one checkpoint together, or none") {
   const auto failed = write(8, {{"bad", Tensor()}});
   CHECK(absl::IsUnavailable(failed.first));
   CHECK_FALSE(failed.second.ok());
-  CHECK(first.Steps() == std::vector<int64_t>{7});
+  CHECK(Value(TrainingCheckpoints(dir.path() / "c", {}).Steps()) ==
+        std::vector<int64_t>{7});
   // One process cannot go on with what two have written.
   const TrainingCheckpoints alone(dir.path() / "c", {});
   CHECK_THAT(alone.Read(7, "id").status().ToString(),

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <limits>
 #include <tuple>
 
 #include "tests/testing/temp_dir.h"
@@ -36,9 +37,15 @@ std::string Text(const std::string& text) {
   return "\x8c"s + static_cast<char>(text.size()) + text;
 }
 // {"w": a float32 tensor of a storage of 6 elements}, as torch.save writes it.
-std::string OneTensor(int offset, int rows, int stride,
+std::string OneTensor(int64_t offset, int rows, int stride,
                       const std::string& storage = "FloatStorage") {
-  const auto number = [](int value) { return "K"s + static_cast<char>(value); };
+  // BININT1, or LONG1 of 8 bytes.
+  const auto number = [](int64_t value) {
+    if (value < 256) return "K"s + static_cast<char>(value);
+    std::string text = "\x8a\x08";
+    for (int i = 0; i < 8; ++i) text += static_cast<char>(value >> (8 * i));
+    return text;
+  };
   return "\x80\x02}"s + Text("w") + "ctorch._utils\n_rebuild_tensor_v2\n((" +
          Text("storage") + "ctorch\n" + storage + "\n" + Text("0") +
          Text("cpu") + number(6) + "tQ" + number(offset) + number(rows) +
@@ -81,8 +88,10 @@ TEST_CASE("A tensor is a view of its storage") {
 }
 
 TEST_CASE("A tensor that reaches behind its storage is refused by name") {
-  const std::tuple<int, int, int> wrong[] = {
-      {1, 3, 3}, {7, 1, 1}, {0, 7, 1}, {6, 1, 0}};
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const std::tuple<int64_t, int, int> wrong[] = {
+      {1, 3, 3},     {7, 1, 1},           {0, 7, 1},        {6, 1, 0},
+      {kMost, 1, 1}, {kMost - 15, 16, 1}, {kMost - 1, 3, 1}};
   for (const auto& [offset, rows, stride] : wrong) {
     const auto status = ReadMade(OneTensor(offset, rows, stride)).status();
     CHECK(absl::IsDataLoss(status));

@@ -146,6 +146,18 @@ TEST_CASE("A failed run resumes at its first unfinished stage",
   CHECK(scheduler.Resume(failed, kNow).changed.empty());
 }
 
+TEST_CASE("What a stage said is stored as UTF-8", "[coordinator]") {
+  Scheduler scheduler({});
+  scheduler.Add(MakeRun("a"), kNow);
+  StageExit exit = Exit({"a", "corpus"}, StageOutcome::kFailed);
+  exit.message = "no column 'gr\xf6\xdf'";
+  const Decisions d = scheduler.OnStageExit(exit, kNow);
+  TrainingRun read;
+  REQUIRE(read.ParseFromString(d.changed[0].SerializeAsString()));
+  CHECK(read.stages(0).error_message() ==
+        "no column 'gr\xef\xbf\xbd\xef\xbf\xbd'");
+}
+
 TEST_CASE("Cancel waits for the process to be gone", "[coordinator]") {
   Scheduler scheduler({});
   scheduler.Add(MakeRun("a"), kNow);

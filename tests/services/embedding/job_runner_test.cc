@@ -2,6 +2,7 @@
 #include "services/embedding/job_runner.h"
 
 #include <catch2/catch.hpp>
+#include <new>
 
 #include "common/base/artifact_folder.h"
 #include "tests/testing/fake_encoder.h"
@@ -40,6 +41,16 @@ RefreshJob Wait(JobRunner& runner, const std::string& name) {
   }
   REQUIRE(job.ok());
   return *job;
+}
+
+// The name of the folder that a job publishes.
+std::string OutputNameOf(const RefreshJob& job) {
+  return absl::FormatTime(
+             "%Y%m%d-%H%M%E6S-",
+             absl::FromUnixNanos(job.create_time().seconds() * 1'000'000'000 +
+                                 job.create_time().nanos()),
+             absl::UTCTimeZone()) +
+         job.name().substr(std::string("refreshJobs/").size());
 }
 
 // Creates job `a` and waits until some of its texts are encoded.
@@ -233,6 +244,54 @@ TEST_CASE("A job that was published but not noted is not done again",
   CHECK(again.texts_encoded() == bench.data.ExpectedTexts());
   CHECK(VerifyArtifact(again.snapshot_path()).ok());
   for (const auto& [text, times] : encoder.times()) CHECK(times == 1);
+}
+
+TEST_CASE("What another embedder published unnoted is done again",
+          "[embedding]") {
+  const Bench bench;
+  FakeEncoder encoder, other("other");
+  RefreshJob job;
+  {
+    const auto runner = bench.Start(encoder);
+    job = Wait(*runner, runner->Create("a", "")->name());
+  }
+  {
+    auto store = JobStore::Open(bench.dir.path() / "state" / "jobs");
+    REQUIRE(store.ok());
+    job.set_state(RefreshJob::RUNNING);
+    REQUIRE(store->Put(job).ok());
+  }
+  const auto runner = bench.Start(other);
+  CHECK(Wait(*runner, job.name()).state() == RefreshJob::SUCCEEDED);
+  CHECK(runner->served()->snapshot->fingerprint() == "other");
+  CHECK(other.times().size() == encoder.times().size());
+}
+
+TEST_CASE(
+    "A job that throws fails, and leaves nothing in the snapshots' folder",
+    "[embedding]") {
+  const Bench bench;
+  const fs::path snapshots = bench.dir.path() / "snapshots";
+  FakeEncoder encoder;
+  encoder.before_encode = [] { throw std::bad_alloc(); };
+  {
+    const auto runner = bench.Start(encoder);
+    const auto job = Wait(*runner, runner->Create("a", "")->name());
+    CHECK(job.state() == RefreshJob::FAILED);
+    CHECK_THAT(job.error_message(), Catch::Contains("bad_alloc"));
+    // Published late by a server that was killed, or not to the end.
+    fs::create_directories(StagingOf(snapshots / fs::path(OutputNameOf(job))) /
+                           "incoming");
+    fs::create_directories(snapshots / "lost+found");
+  }
+  encoder.before_encode = nullptr;
+  const auto runner = bench.Start(encoder);
+  int folders = 0;
+  for (const auto& entry : fs::directory_iterator(snapshots))
+    folders += entry.path().filename() != "lost+found";
+  CHECK(folders == 0);
+  CHECK(Wait(*runner, runner->Create("b", "")->name()).state() ==
+        RefreshJob::SUCCEEDED);
 }
 
 TEST_CASE("A base snapshot is read first, and only one of the same embedder",

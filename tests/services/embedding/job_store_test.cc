@@ -40,6 +40,7 @@ TEST_CASE("JobStore keeps jobs over a restart, in their order", "[embedding]") {
   }
   auto store = JobStore::Open(dir.path() / "jobs");
   REQUIRE(store.ok());
+  CHECK_FALSE(std::filesystem::exists(dir.path() / "jobs/LOG"));
   CHECK(NamesOf(*store->List(10, "")) == Names{"a", "c", "b"});
   REQUIRE(store->Next() != nullptr);
   CHECK(store->Next()->name() == "refreshJobs/b");

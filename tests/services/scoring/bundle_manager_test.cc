@@ -145,6 +145,34 @@ TEST_CASE("The manager follows the alias, never back in time", "[scoring]") {
   REQUIRE(Eventually([&] { return Token(manager) == 8; }));
 }
 
+TEST_CASE("An alias that cannot be used is told, and gone on from",
+          "[scoring]") {
+  Fixture f;
+  f.Point(f.model, f.snapshot, 5);
+  BundleManager manager(f.alias(), f.metrics);
+  REQUIRE(Eventually([&] { return Token(manager) == 5; }));
+  std::string reason;
+  SECTION("without a token") {
+    f.Point(f.other, f.snapshot, 0);
+    reason = "`fencing_token` is 0";
+  }
+  SECTION("not read: a folder is in its place") {
+    std::filesystem::remove(f.alias());
+    std::filesystem::create_directory(f.alias());
+    reason = f.alias();
+  }
+  REQUIRE(Eventually(
+      [&] { return manager.refusal().find(reason) != std::string::npos; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(500));
+  CHECK(manager.refusal().find(reason) != std::string::npos);
+  CHECK(f.Refusals() == 1);
+  CHECK(Token(manager) == 5);
+  std::filesystem::remove(f.alias());
+  f.Point(f.other, f.snapshot, 6);
+  REQUIRE(Eventually([&] { return Token(manager) == 6; }));
+  CHECK(manager.refusal().empty());
+}
+
 TEST_CASE("A bundle of the alias is tried again until it is there",
           "[scoring]") {
   Fixture f;

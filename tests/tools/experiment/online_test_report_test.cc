@@ -52,7 +52,8 @@ Json Market() {
         {"latency_ms", {{"control", {{"p50", 1.0}, {"p99", 2.0}}}}},
         {"by_day", {day}},
         {"against_aa",
-         {{"treatment",
+         {{"control", {{"metrics", Metrics(-0.001)}}},
+          {"treatment",
            {{"metrics", Metrics(0.019)},
             {"by_day", {{{"ctr", Metrics(0.018)["ctr"]}}}}}}}}}}};
 }
