@@ -4,28 +4,28 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/base/mix_bits.h"
+
 namespace larr::city {
 namespace {
 
 constexpr double kLn2 = 0.6931471805599453;
 
-uint64_t Mix(uint64_t z) {
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
-  return z ^ (z >> 31);
-}
+// What SplitMix64 adds to its state; MixBits() adds it, too.
+constexpr uint64_t kStep = 0x9e3779b97f4a7c15;
 
 }  // namespace
 
 Random::Random(std::initializer_list<uint64_t> key) : state_(0) {
   for (const uint64_t part : key) {
-    state_ = Mix(state_ + 0x9e3779b97f4a7c15 + part);
+    state_ = MixBits(state_ + part);
   }
 }
 
 uint64_t Random::Next() {
-  state_ += 0x9e3779b97f4a7c15;
-  return Mix(state_);
+  const uint64_t state = state_;
+  state_ += kStep;
+  return MixBits(state);
 }
 
 double Random::Uniform() {

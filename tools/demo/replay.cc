@@ -7,12 +7,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <numeric>
 #include <thread>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/ctr/auc.h"
 #include "common/dataset/dataset_spec.h"
 #include "common/dataset/impression_stream.h"
 #include "common/dataset/parquet_reader.h"
@@ -21,6 +21,7 @@
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tools/demo/logged_request.h"
 #include "tools/demo/part_progress.h"
+#include "tools/demo/quantile.h"
 #include "tools/demo/training.h"
 #include "tools/demo/training_runs.h"
 
@@ -61,7 +62,7 @@ absl::StatusOr<std::vector<OfflineScore>> ReadScores(
 // What came back, beside what was expected.
 struct Comparison {
   std::vector<double> served, offline;  // CTR
-  std::vector<bool> clicks;
+  std::vector<uint8_t> clicks;
   double max_abs_diff = 0;
   std::vector<double> milliseconds;  // By request.
   int64_t defaults = 0;  // Users, POIs and texts that a default stood in for.
@@ -112,32 +113,7 @@ absl::Status Compare(const LoggedRequest& logged, const ScoreResponse& response,
   return absl::OkStatus();
 }
 
-double Quantile(std::vector<double> values, double q) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(q *
-                                    static_cast<double>(values.size() - 1))];
-}
-
 }  // namespace
-
-double Auc(std::span<const double> scores, const std::vector<bool>& labels) {
-  std::vector<size_t> order(scores.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::sort(order.begin(), order.end(),
-            [&](size_t a, size_t b) { return scores[a] < scores[b]; });
-  double pairs = 0, negatives = 0, positives = 0;
-  for (size_t i = 0; i < order.size();) {
-    double tied_positives = 0, tied_negatives = 0;
-    const double score = scores[order[i]];
-    for (; i < order.size() && scores[order[i]] == score; ++i) {
-      ++(labels[order[i]] ? tied_positives : tied_negatives);
-    }
-    pairs += tied_positives * (negatives + 0.5 * tied_negatives);
-    positives += tied_positives;
-    negatives += tied_negatives;
-  }
-  return pairs / (positives * negatives);
-}
 
 absl::StatusOr<std::vector<LoggedRequest>> LoadLastDay(const Demo& demo,
                                                        const TrainingRun& run) {
@@ -169,7 +145,7 @@ absl::StatusOr<std::vector<LoggedRequest>> LoadLastDay(const Demo& demo,
     }
     LoggedRequest& request = requests.back();
     AddImpression(dataset.schemas(), row, request.request);
-    request.clicks.push_back(row.click != 0);
+    request.clicks.push_back(row.click != 0 ? 1 : 0);
     request.ctr.push_back(scores[next].ctr);
     request.ctcvr.push_back(scores[next].ctcvr);
     ++next;

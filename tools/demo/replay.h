@@ -4,7 +4,7 @@
 // the scoring server, and whether its answers are the offline scores.
 #pragma once
 
-#include <span>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,7 +20,7 @@ namespace larr::demo {
 // A request of the log, and what the evaluation said about its candidates.
 struct LoggedRequest {
   scoring::v1::ScoreRequest request;
-  std::vector<bool> clicks;
+  std::vector<uint8_t> clicks;  // 0 or 1.
   std::vector<double> ctr;
   std::vector<double> ctcvr;
 };
@@ -39,8 +39,5 @@ absl::StatusOr<Server> StartScoring(const Demo& demo,
 // Sends the last day's requests one after another.
 absl::StatusOr<Json> ReplayLastDay(const Demo& demo,
                                    const coordinator::v1::TrainingRun& run);
-
-// Area under the ROC curve, ties counting half. NaN if a class is missing.
-double Auc(std::span<const double> scores, const std::vector<bool>& labels);
 
 }  // namespace larr::demo

@@ -20,6 +20,7 @@
 #include "services/scoring/arm_table.h"
 #include "tools/demo/child_process.h"
 #include "tools/demo/part_progress.h"
+#include "tools/demo/quantile.h"
 #include "tools/market/backend.h"
 #include "tools/market/day_log.h"
 #include "tools/market/embeddings.h"
@@ -46,12 +47,6 @@ struct ArmFacts {
   scoring::v1::MissingCounts missing;
 };
 
-double Quantile(std::vector<double> values, double q) {
-  std::sort(values.begin(), values.end());
-  return values[static_cast<size_t>(q *
-                                    static_cast<double>(values.size() - 1))];
-}
-
 Json ToJson(const std::map<std::string, ArmFacts>& arms) {
   Json json = Json::object();
   for (const auto& [name, facts] : arms) {
@@ -60,8 +55,8 @@ Json ToJson(const std::map<std::string, ArmFacts>& arms) {
                     {"pois", facts.missing.pois()},
                     {"texts", facts.missing.texts()}}},
                   {"latency_ms",
-                   {{"p50", Quantile(facts.milliseconds, 0.5)},
-                    {"p99", Quantile(facts.milliseconds, 0.99)}}}};
+                   {{"p50", demo::Quantile(facts.milliseconds, 0.5)},
+                    {"p99", demo::Quantile(facts.milliseconds, 0.99)}}}};
   }
   return json;
 }

@@ -38,7 +38,8 @@ std::string Artifact(const std::filesystem::path& folder,
   REQUIRE(writer.ok());
   config::v1::ArtifactManifest manifest;
   manifest.set_kind(kind);
-  REQUIRE(writer->Finish(std::move(manifest)).ok());
+  const auto finished = writer->Finish(std::move(manifest));
+  REQUIRE(finished.ok());
   return folder / kind;
 }
 
