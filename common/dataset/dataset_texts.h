@@ -7,8 +7,8 @@
 //   texts     scene features of users and POIs on every day that training or
 //             the test reads, every context text, and each POI's comprehensive
 //             text (paper eq. 18)
-//   entities  users and POIs as of one day, for serving; where impressions bring
-//             them, each as of the last day that it came on
+//   entities  users and POIs as of one day, for serving; where impressions
+//             bring them, each as of the last day that it came on
 //
 // Errors: kInvalidArgument  the dataset is wrong, or has no such day
 //         and those of the callbacks, which end the reading

@@ -8,8 +8,8 @@
 //            time.
 // Errors:    kNotFound, kPermissionDenied  the file cannot be opened
 //            kDataLoss                     it is not Parquet, or broken
-//            kInvalidArgument              no such column, or of another type, or
-//                                          an integer beyond int64
+//            kInvalidArgument              no such column, or of another type,
+//                                          or an integer beyond int64
 //            Messages name the file.
 #pragma once
 
@@ -52,7 +52,8 @@ class ColumnView {
   // REQUIRES: type() == kString and not null.
   std::string_view String(int64_t row) const;
   // REQUIRES: type() == kInteger or kNumber, and not null. Of a float32 the
-  // number that its shortest decimal is, as people write it: 4.7, not 4.69999981.
+  // number that its shortest decimal is, as people write it: 4.7, not
+  // 4.69999981.
   double Number(int64_t row) const;
   int64_t Integer(int64_t row) const;
   // REQUIRES: type() == kStringList. A null list is empty, a null element "".

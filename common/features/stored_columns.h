@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Which columns of users and POIs a snapshot stores, and whether a model finds
-// its own among them: both sides of one contract. A column that a snapshot lacks
-// would be null for everybody, and no count would tell.
+// its own among them: both sides of one contract. A column that a snapshot
+// lacks would be null for everybody, and no count would tell.
 //
 // Threads: pure functions.
 #pragma once

@@ -2,7 +2,8 @@
 //
 // What a decoder layer, the head's loss and the optimizer do between
 // multiplications, on tensors: the kernels of kernels.h over LibTorch's
-// threads, with gradients where an input needs them. CPU, float32 or bfloat16, contiguous.
+// threads, with gradients where an input needs them. CPU, float32 or bfloat16,
+// contiguous.
 //
 // Threads: functions of their arguments. Results do not depend on the number
 //          of threads.

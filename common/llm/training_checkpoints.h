@@ -51,8 +51,8 @@ class TrainingCheckpoints {
 
   const std::filesystem::path& folder() const { return folder_; }
 
-  // The steps that there are checkpoints of, the newest first; those that rank 0
-  // sees. All processes call it together.
+  // The steps that there are checkpoints of, the newest first; those that rank
+  // 0 sees. All processes call it together.
   // Errors: kUnavailable  the folder is there and cannot be listed
   absl::StatusOr<std::vector<int64_t>> Steps() const;
 

@@ -66,13 +66,16 @@ fs::path OutputOf(const EmbeddingConfig& config, const RefreshJob& job) {
          fmt::format("{}-{}", TimeId(job.create_time()), id);
 }
 
-// Whether a snapshot of this embedder is there. One of another, which a server
-// with another checkpoint left, is removed.
+// Whether a snapshot of this embedder is there, or what cannot be read now. One
+// of another, which a server with another checkpoint left, is removed, and so
+// is a damaged one.
 bool IsPublished(const fs::path& output, const std::string& fingerprint) {
   const auto manifest = ReadArtifact(output);
   if (absl::IsNotFound(manifest.status())) return false;
-  if (manifest.ok() && manifest->embedder_fingerprint() == fingerprint)
-    return true;
+  const bool useless = manifest.ok()
+                           ? manifest->embedder_fingerprint() != fingerprint
+                           : absl::IsDataLoss(manifest.status());
+  if (!useless) return true;
   std::error_code ignored;
   fs::remove_all(output, ignored);
   return false;

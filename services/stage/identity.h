@@ -24,9 +24,8 @@ namespace larr::stage {
 // Text, equal for equal things.
 struct StageIdentity {
   // The stage's name and revision, its own settings with their defaults, the
-  // seed, digests of the artifacts that it reads, the dataset's spec. Not how it
-  // is computed:
-  // threads, folders, the other stages' settings.
+  // seed, digests of the artifacts that it reads, the dataset's spec. Not how
+  // it is computed: threads, folders, the other stages' settings.
   std::string settings;
   // Stamps of the files that it reads besides (common/base/file_stamp.h): what
   // machines that share a run's folders need not agree in.

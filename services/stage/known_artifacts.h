@@ -10,9 +10,9 @@
 //               however the process ends
 //
 // Lines lead to equal artifacts of several runs: each stays known for as long
-// as one of the runs is there. A folder that holds another artifact meanwhile is
-// passed over. All of it may be removed at any time, at the
-// cost of making things again.
+// as one of the runs is there. A folder that holds another artifact meanwhile
+// is passed over. All of it may be removed at any time, at the cost of making
+// things again.
 //
 // Sharing never fails a stage: what is wrong with the folder, a key or another
 // run's artifact is a warning, and the stage does its own work.

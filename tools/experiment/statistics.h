@@ -38,16 +38,16 @@ struct Difference {
 // one draw of groups is chosen, the same for both arms, and as many seeds as
 // there are, with replacement, both arms with the same seed; the middle 95 % of
 // the mean differences remain. What n seeds deviate by is stretched twice: by
-// sqrt(n / (n - 1)), for n drawn from n vary too little, and by Student's t over
-// the normal quantile, for of so few the deviation is hardly known. So 95 % of
-// such intervals hold the truth with 3 seeds, too. With one seed the interval
+// sqrt(n / (n - 1)), for n drawn from n vary too little, and by Student's t
+// over the normal quantile, for of so few the deviation is hardly known. So 95 %
+// of such intervals hold the truth with 3 seeds, too. With one seed the interval
 // tells of groups alone, without draws of seeds alone.
 Difference Compare(const Samples& first, const Samples& second);
 
 enum class Verdict {
   kHeld,       // the whole interval agrees with the claim
   kNotHeld,    // the whole interval disagrees
-  kUndecided,  // neither, or no interval, or one seed: it says nothing of others
+  kUndecided,  // neither, or no interval, or one seed alone
 };
 
 // `first` is above `second` by more than `by`.

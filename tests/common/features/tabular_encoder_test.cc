@@ -146,8 +146,8 @@ TEST_CASE("Rows become ids and numbers", "[features]") {
       CHECK(encode(much) == 0);
       CHECK(encode(-much) == 0);
     }
-    // What a float cannot hold is refused. A logarithm is never too large, nor is
-    // what only buckets read.
+    // What a float cannot hold is refused. A logarithm is never too large, nor
+    // is what only buckets read.
     const double largest = encoder->LargestNumber(Table::kUsers, 2);
     CHECK(largest > 1e37);
     CHECK(largest < 1e39);
