@@ -185,4 +185,19 @@ inline config::v1::DatasetSpec TinySpec() {
   return *spec;
 }
 
+// The same without texts, and with items that impressions bring: of the column
+// `sky`.
+inline config::v1::DatasetSpec TinySpecOfImpressions() {
+  auto spec = TinySpec();
+  spec.clear_keywords();
+  spec.clear_scene_features();
+  spec.clear_poi_embedding_features();
+  spec.mutable_pois()->set_from_impressions(true);
+  spec.mutable_pois()->clear_path();
+  spec.mutable_pois()->set_key("poi");
+  spec.mutable_tabular_features(2)->mutable_vocabulary()->set_column("sky");
+  spec.mutable_tabular_features(5)->mutable_hash()->set_columns(1, "pois.sky");
+  return spec;
+}
+
 }  // namespace larr::testing

@@ -3,12 +3,12 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <filesystem>
 
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
 #include "common/dataset/dataset_spec.h"
+#include "tests/testing/make_newer.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
 
@@ -59,10 +59,7 @@ TEST_CASE_METHOD(DatasetIdentityTest, "A changed file makes it another",
   const char* table = GENERATE("users", "pois", "impressions");
   const fs::path file =
       testing::TinyFile(dir_.path(), table, testing::TinyDays()[2]);
-  SECTION("in time") {
-    fs::last_write_time(file,
-                        fs::last_write_time(file) + std::chrono::seconds(1));
-  }
+  SECTION("in time") { testing::MakeNewer(file); }
   SECTION("in bytes") {
     const auto time = fs::last_write_time(file);
     fs::resize_file(file, fs::file_size(file) - 1);

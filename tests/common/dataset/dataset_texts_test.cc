@@ -50,15 +50,7 @@ TEST_CASE("Texts come with their ids, and entities after their texts",
 TEST_CASE("Who impressions bring is as of the last day that it came on",
           "[dataset]") {
   const testing::TempDir dir;
-  auto spec = testing::TinySpec();
-  spec.clear_keywords();
-  spec.clear_scene_features();
-  spec.clear_poi_embedding_features();
-  spec.mutable_pois()->set_from_impressions(true);
-  spec.mutable_pois()->clear_path();
-  spec.mutable_pois()->set_key("poi");
-  spec.mutable_tabular_features(2)->mutable_vocabulary()->set_column("sky");
-  spec.mutable_tabular_features(5)->mutable_hash()->set_columns(1, "pois.sky");
+  const auto spec = testing::TinySpecOfImpressions();
   testing::WriteTinyTables(dir.path());
   // The last day has three rows: of p0, p1 and p2.
   testing::WriteParquet(

@@ -51,15 +51,7 @@ TEST_CASE("Undated tables are the same every day", "[dataset]") {
 TEST_CASE("Tables can be projected from the impressions", "[dataset]") {
   const testing::TempDir dir;
   testing::WriteTinyTables(dir.path());
-  auto spec = testing::TinySpec();
-  spec.clear_keywords();
-  spec.clear_scene_features();
-  spec.clear_poi_embedding_features();
-  spec.mutable_pois()->set_from_impressions(true);
-  spec.mutable_pois()->clear_path();
-  spec.mutable_pois()->set_key("poi");
-  spec.mutable_tabular_features(2)->mutable_vocabulary()->set_column("sky");
-  spec.mutable_tabular_features(5)->mutable_hash()->set_columns(1, "pois.sky");
+  auto spec = testing::TinySpecOfImpressions();
   const auto dataset = OpenDataset(spec, dir.path());
   INFO(dataset.status().ToString());
   REQUIRE(dataset.ok());

@@ -63,6 +63,23 @@ RefreshJob BeginJob(JobRunner& runner) {
   return *job;
 }
 
+// A job whose server was killed when its snapshot was there, and before that
+// was noted.
+RefreshJob PublishUnnoted(const Bench& bench, TextEncoder& encoder) {
+  RefreshJob job;
+  {
+    const auto runner = bench.Start(encoder);
+    job = Wait(*runner, runner->Create("a", "")->name());
+  }
+  auto store = JobStore::Open(bench.dir.path() / "state" / "jobs");
+  REQUIRE(store.ok());
+  job.set_state(RefreshJob::RUNNING);
+  job.clear_snapshot_path();
+  job.clear_end_time();
+  REQUIRE(store->Put(job).ok());
+  return job;
+}
+
 // A runner whose encoder stops before its second chunk until the gate is open.
 struct HeldRunner {
   HeldRunner(const Bench& bench, FakeEncoder& encoder) {
@@ -225,19 +242,7 @@ TEST_CASE("A job that was published but not noted is not done again",
           "[embedding]") {
   const Bench bench;
   FakeEncoder encoder;
-  RefreshJob job;
-  {
-    const auto runner = bench.Start(encoder);
-    job = Wait(*runner, runner->Create("a", "")->name());
-  }
-  {
-    auto store = JobStore::Open(bench.dir.path() / "state" / "jobs");
-    REQUIRE(store.ok());
-    job.set_state(RefreshJob::RUNNING);
-    job.clear_snapshot_path();
-    job.clear_end_time();
-    REQUIRE(store->Put(job).ok());
-  }
+  const RefreshJob job = PublishUnnoted(bench, encoder);
   const auto runner = bench.Start(encoder);
   const auto again = Wait(*runner, job.name());
   CHECK(again.state() == RefreshJob::SUCCEEDED);
@@ -250,17 +255,7 @@ TEST_CASE("What another embedder published unnoted is done again",
           "[embedding]") {
   const Bench bench;
   FakeEncoder encoder, other("other");
-  RefreshJob job;
-  {
-    const auto runner = bench.Start(encoder);
-    job = Wait(*runner, runner->Create("a", "")->name());
-  }
-  {
-    auto store = JobStore::Open(bench.dir.path() / "state" / "jobs");
-    REQUIRE(store.ok());
-    job.set_state(RefreshJob::RUNNING);
-    REQUIRE(store->Put(job).ok());
-  }
+  const RefreshJob job = PublishUnnoted(bench, encoder);
   const auto runner = bench.Start(other);
   CHECK(Wait(*runner, job.name()).state() == RefreshJob::SUCCEEDED);
   CHECK(runner->served()->snapshot->fingerprint() == "other");

@@ -2,7 +2,6 @@
 #include "services/stage/identity.h"
 
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -12,6 +11,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
+#include "tests/testing/make_newer.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
 
@@ -156,18 +156,14 @@ TEST_CASE_METHOD(StageIdentityTest, "What changes which artifacts", "[stage]") {
        "EVALUATE "},
       {"a data file",
        [&] {
-         const auto file =
-             testing::TinyFile(path(), "pois", testing::TinyDays()[0]);
-         fs::last_write_time(
-             file, fs::last_write_time(file) + std::chrono::seconds(1));
+         testing::MakeNewer(
+             testing::TinyFile(path(), "pois", testing::TinyDays()[0]));
        },
        "CORPUS EMBED ALIGN EVALUATE "},
       {"a day of the test",
        [&] {
-         const auto file =
-             testing::TinyFile(path(), "impressions", testing::TinyDays()[5]);
-         fs::last_write_time(
-             file, fs::last_write_time(file) + std::chrono::seconds(1));
+         testing::MakeNewer(
+             testing::TinyFile(path(), "impressions", testing::TinyDays()[5]));
        },
        "CORPUS EMBED EVALUATE "},
       {"the dataset",

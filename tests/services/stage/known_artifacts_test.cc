@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
-#include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -12,6 +11,7 @@
 #include "common/base/files.h"
 #include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
+#include "tests/testing/make_newer.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
 
@@ -121,10 +121,8 @@ TEST_CASE_METHOD(KnownArtifactTest, "What is known is not made again",
     CHECK(Run("c"));
   }
   SECTION("a data file changed") {
-    const auto file =
-        testing::TinyFile(path(), "impressions", testing::TinyDays()[3]);
-    fs::last_write_time(file,
-                        fs::last_write_time(file) + std::chrono::seconds(1));
+    testing::MakeNewer(
+        testing::TinyFile(path(), "impressions", testing::TinyDays()[3]));
     CHECK(Run("c"));
   }
 }
@@ -179,10 +177,8 @@ TEST_CASE_METHOD(KnownArtifactTest,
     const StageContext context = ContextOf("a");
     const auto known = KnownArtifact::Claim(context);
     CHECK_FALSE(known->Share());
-    const auto file =
-        testing::TinyFile(path(), "users", testing::TinyDays()[0]);
-    fs::last_write_time(file,
-                        fs::last_write_time(file) + std::chrono::seconds(1));
+    testing::MakeNewer(
+        testing::TinyFile(path(), "users", testing::TinyDays()[0]));
     known->Publish();
   }
   CHECK(Known(/*lock=*/false).empty());

@@ -8,6 +8,7 @@
 #include "common/llm/checkpoint.h"
 #include "tests/services/stage/llm_stage_process.h"
 #include "tests/services/stage/tiny_corpus.h"
+#include "tests/testing/make_newer.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr::stage {
@@ -52,10 +53,7 @@ TEST_CASE("Checkpoints of another base model are not gone on from") {
   std::filesystem::copy(config.spec().base_model(), base);
   config.mutable_spec()->set_base_model(base);
   REQUIRE(KillAfter(config, 6));
-  std::filesystem::last_write_time(
-      base / "model.safetensors",
-      std::filesystem::last_write_time(base / "model.safetensors") +
-          std::chrono::seconds(1));
+  testing::MakeNewer(base / "model.safetensors");
   CHECK_THAT(std::string(RunStage(config).message()),
              Catch::Contains("remove it to start anew"));
 }
