@@ -79,7 +79,10 @@ struct Evaluation {
   const config::v1::EvaluateConfig& config() const {
     return context.config.spec().evaluate();
   }
-  uint64_t seed() const { return context.config.spec().seed(); }
+  uint64_t seed() const {
+    return config().seed() != 0 ? config().seed()
+                                : context.config.spec().seed();
+  }
   int draws() const {
     const int draws = config().bootstrap_samples();
     return draws > 0 ? draws : 200;

@@ -139,8 +139,10 @@ absl::Status AddAlign(const StageContext& context, StageIdentity& identity) {
 // Which models, and in which order, the inputs say.
 absl::Status AddEvaluate(const StageContext& context, StageIdentity& identity) {
   const TrainingSpec& spec = context.config.spec();
-  identity.settings +=
-      fmt::format("seed {}\n{}", spec.seed(), ToTextProto(spec.evaluate()));
+  const auto& config = spec.evaluate();
+  identity.settings += fmt::format(
+      "seed {}\n{}", config.seed() != 0 ? config.seed() : spec.seed(),
+      ToTextProto(config));
   return AddDataset(context, identity);
 }
 

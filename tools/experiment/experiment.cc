@@ -196,6 +196,11 @@ Shard MakeShard(const Experiment& experiment, const ExperimentArm& arm,
   if (model.architecture().kind() != CtrArchitecture::P5) model.clear_p5();
   model.set_name(ModelName(model.architecture().kind()));
   model.set_seed(static_cast<uint64_t>(seed));
+  if (arm.encoder_per_seed() &&
+      settings.seed() != static_cast<uint64_t>(seed)) {
+    settings.mutable_evaluate()->set_seed(settings.seed());  // Equal draws.
+    settings.set_seed(static_cast<uint64_t>(seed));
+  }
   settings.set_evaluate_only(true);
   ClearUnread(settings);
   for (std::string* path : PathsOf(settings))

@@ -216,6 +216,9 @@ TEST_CASE_METHOD(StageIdentityTest,
   spec().mutable_align(1)->set_seed(9);
   CHECK(ChangedBy([&] { spec().set_seed(8); }) ==
         "CORPUS PRETRAIN CONTRAST EMBED EVALUATE ");
+  spec().mutable_evaluate()->set_seed(7);
+  CHECK(ChangedBy([&] { spec().set_seed(6); }) ==
+        "CORPUS PRETRAIN CONTRAST EMBED ");
 }
 
 TEST_CASE_METHOD(StageIdentityTest, "A P5 is made of the base model",

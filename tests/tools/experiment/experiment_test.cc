@@ -35,6 +35,19 @@ TEST_CASE("An arm is laid over the base", "[experiment]") {
   CHECK(b.settings.pretrain().max_tokens() == 16);
 }
 
+TEST_CASE("An arm may train an encoder for each seed", "[experiment]") {
+  const larr::testing::TempDir dir;
+  Experiment sample = testing::LoadSample(dir.path());
+  auto& arm = *sample.spec.mutable_arms(1);
+  const std::string base_seed = MakeShard(sample, arm, 7).text;
+  arm.set_encoder_per_seed(true);
+  const Shard shard = MakeShard(sample, arm, 3);
+  CHECK(shard.settings.seed() == 3);
+  CHECK(shard.settings.align(0).seed() == 3);
+  CHECK(shard.settings.evaluate().seed() == 7);  // The draws of other arms.
+  CHECK(MakeShard(sample, arm, 7).text == base_seed);
+}
+
 TEST_CASE("A list replaces the base's, messages are joined", "[experiment]") {
   config::v1::AlignConfig base, over;
   base.set_batch_size(7);
