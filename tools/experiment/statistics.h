@@ -39,9 +39,9 @@ struct Difference {
 // there are, with replacement, both arms with the same seed; the middle 95 % of
 // the mean differences remain. What n seeds deviate by is stretched twice: by
 // sqrt(n / (n - 1)), for n drawn from n vary too little, and by Student's t
-// over the normal quantile, for of so few the deviation is hardly known. So 95 %
-// of such intervals hold the truth with 3 seeds, too. With one seed the interval
-// tells of groups alone, without draws of seeds alone.
+// over the normal quantile, for of so few the deviation is hardly known. So
+// 95 % of such intervals hold the truth with 3 seeds, too. With one seed the
+// interval tells of groups alone, without draws of seeds alone.
 Difference Compare(const Samples& first, const Samples& second);
 
 enum class Verdict {

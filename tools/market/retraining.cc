@@ -17,9 +17,10 @@ namespace fs = std::filesystem;
 
 constexpr char kArtifacts[] = "artifacts";
 
-// Days differ by more than the gate allows of two models of one day; and a
-// POI's counts rise with what the market shows of it, so that a model which
-// learned from the days before predicts a quarter too much, in the same order.
+// Days differ by more than the gate allows of two models of one day; and the
+// lifetime rates and counts of users and POIs rise with what the market shows,
+// so that a model which learned from the days before predicts a quarter too
+// much.
 constexpr double kMaxAucLoss = 0.01;
 constexpr double kMaxCalibrationError = 0.5;
 
