@@ -12,6 +12,7 @@
 
 #include "common/base/code_version.h"
 #include "common/base/files.h"
+#include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -152,13 +153,14 @@ absl::StatusOr<ArtifactManifest> ReadArtifact(const fs::path& path) {
   return manifest;
 }
 
-absl::StatusOr<ArtifactManifest> VerifyArtifact(const fs::path& path) {
+absl::StatusOr<ArtifactManifest> VerifyArtifact(const fs::path& path,
+                                                const StopCheck& stop) {
   LARR_ASSIGN_OR_RETURN(const ArtifactManifest manifest, ReadArtifact(path));
   LARR_ASSIGN_OR_RETURN(const auto sizes, ListSizes(path));
   LARR_RETURN_IF_ERROR(CheckListing(manifest, sizes, path.string()));
   for (const auto& file : manifest.files()) {
     LARR_ASSIGN_OR_RETURN(const std::string sha256,
-                          Sha256File(path / file.path()));
+                          Sha256File(path / file.path(), stop));
     if (sha256 != file.sha256())
       return absl::DataLossError(fmt::format(
           "{} has SHA-256 {}, its manifest says {}; make the artifact again",

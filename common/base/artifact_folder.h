@@ -22,6 +22,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "common/base/artifact_manifest.h"
+#include "common/base/stop_check.h"
 #include "larr/config/v1/model.pb.h"
 
 namespace larr {
@@ -69,8 +70,9 @@ absl::StatusOr<config::v1::ArtifactManifest> ReadArtifact(
     const std::filesystem::path& path);
 
 // `ReadArtifact`, each file's hash, and that nothing else is in the folder.
-// Reads everything once.
+// Reads everything once, unless `stop` ends it.
+// Errors: kCancelled  `stop` said so
 absl::StatusOr<config::v1::ArtifactManifest> VerifyArtifact(
-    const std::filesystem::path& path);
+    const std::filesystem::path& path, const StopCheck& stop = {});
 
 }  // namespace larr

@@ -2,45 +2,21 @@
 #include "common/base/files.h"
 
 #include <fmt/format.h>
-#include <openssl/evp.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
-#include <memory>
 #include <random>
 #include <sstream>
 
 #include "common/base/file_descriptor.h"
+#include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
 namespace {
-
-class Sha256Stream {
- public:
-  Sha256Stream() : context_(EVP_MD_CTX_new(), &EVP_MD_CTX_free) {
-    EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr);
-  }
-  void Update(std::string_view bytes) {
-    EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size());
-  }
-  std::string Finish() {
-    std::array<unsigned char, EVP_MAX_MD_SIZE> digest;
-    unsigned int length = 0;
-    EVP_DigestFinal_ex(context_.get(), digest.data(), &length);
-    std::string hex;
-    for (unsigned int i = 0; i < length; ++i)
-      hex += fmt::format("{:02x}", digest[i]);
-    return hex;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context_;
-};
 
 absl::Status WriteAll(int fd, std::string_view bytes,
                       const std::filesystem::path& path) {
@@ -143,17 +119,7 @@ absl::Status SyncFolder(const std::filesystem::path& path) {
 }
 
 absl::StatusOr<std::string> Sha256File(const std::filesystem::path& path) {
-  const FileDescriptor file(path, O_RDONLY);
-  if (!file.valid()) return ErrnoStatus("cannot open", path);
-  Sha256Stream hash;
-  std::string buffer(1 << 20, '\0');
-  while (true) {
-    const ssize_t count = read(file.get(), buffer.data(), buffer.size());
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return ErrnoStatus("cannot read", path);
-    if (count == 0) return hash.Finish();
-    hash.Update(std::string_view(buffer).substr(0, static_cast<size_t>(count)));
-  }
+  return Sha256File(path, {});
 }
 
 std::string Sha256(std::string_view bytes) {

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/config/left_out_features.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <string>
 
 #include "absl/status/status.h"
+#include "common/base/invalid_argument.h"
 
 namespace larr {
 namespace {
@@ -32,10 +31,10 @@ absl::StatusOr<config::v1::DatasetSpec> WithoutLeftOutFeatures(
                [&](const auto& feature) { return is(feature.name()); });
     const int scene = Remove(*dataset.mutable_scene_features(), is);
     if (tabular + scene == 0)
-      return absl::InvalidArgumentError(fmt::format(
+      return Invalid(
           "`left_out_features` names \"{}\", which is none of the dataset's "
           "`tabular_features` and `scene_features`; name one of them, once",
-          name));
+          name);
     if (tabular == 0) continue;
     for (Names* names : {dataset.mutable_user_embedding_features(),
                          dataset.mutable_poi_embedding_features()})

@@ -15,8 +15,6 @@ using config::v1::StageConfig;
 using config::v1::TrainingSpec;
 using Roles = std::vector<std::string>;
 
-std::string AlignId(const std::string& name) { return "align/" + name; }
-
 bool ReadsTexts(const AlignConfig& align) {
   return align.architecture().kind() == CtrArchitecture::LARR;
 }
@@ -30,17 +28,15 @@ Roles EmbedInputs(const TrainingSpec& spec) {
 }
 
 Roles AlignInputs(const TrainingSpec& spec, const std::string& name) {
-  for (const AlignConfig& align : spec.align()) {
-    if (align.name() != name) continue;
-    if (ReadsTexts(align)) return {"embed"};
-  }
-  return {};
+  const AlignConfig* align = FindAlign(spec, name);
+  if (align == nullptr || !ReadsTexts(*align)) return {};
+  return {"embed"};
 }
 
 Roles EvaluateInputs(const TrainingSpec& spec) {
   Roles roles;
   for (const AlignConfig& align : spec.align())
-    roles.push_back(AlignId(align.name()));
+    roles.push_back(AlignRole(align.name()));
   // The gate wants metrics of the snapshot that it publishes.
   if (!spec.evaluate_only() ||
       std::any_of(spec.align().begin(), spec.align().end(), ReadsTexts))
@@ -50,7 +46,7 @@ Roles EvaluateInputs(const TrainingSpec& spec) {
 
 Roles PublishInputs(const TrainingSpec& spec) {
   if (spec.align().empty()) return {"embed", "evaluate"};
-  return {AlignId(spec.align().rbegin()->name()), "embed", "evaluate"};
+  return {AlignRole(spec.align().rbegin()->name()), "embed", "evaluate"};
 }
 
 // All that there can be.
@@ -62,7 +58,7 @@ std::vector<NeededStage> AllStages(const TrainingSpec& spec) {
               {"contrast", StageConfig::CONTRAST},
               {"embed", StageConfig::EMBED}};
   for (const AlignConfig& align : spec.align())
-    stages.push_back({AlignId(align.name()), StageConfig::ALIGN});
+    stages.push_back({AlignRole(align.name()), StageConfig::ALIGN});
   stages.push_back({"evaluate", StageConfig::EVALUATE});
   if (!spec.evaluate_only())
     stages.push_back({"publish", StageConfig::PUBLISH});
@@ -70,6 +66,16 @@ std::vector<NeededStage> AllStages(const TrainingSpec& spec) {
 }
 
 }  // namespace
+
+std::string AlignRole(const std::string& name) { return "align/" + name; }
+
+const AlignConfig* FindAlign(const TrainingSpec& spec,
+                             const std::string& name) {
+  const auto found = std::find_if(
+      spec.align().begin(), spec.align().end(),
+      [&](const AlignConfig& align) { return align.name() == name; });
+  return found == spec.align().end() ? nullptr : &*found;
+}
 
 Roles StageInputs(const TrainingSpec& spec, StageConfig::Stage stage,
                   const std::string& align_name) {

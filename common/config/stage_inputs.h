@@ -17,7 +17,20 @@
 
 namespace larr {
 
-// The roles of what a stage reads. `align_name` says which `ALIGN`.
+// The role of a model that a run trains.
+std::string AlignRole(const std::string& name);
+
+// What the gate compares a model with, if the alias names a version: that one's
+// evaluation and model.
+inline constexpr char kChampionRole[] = "champion";
+inline constexpr char kChampionModelRole[] = "champion_model";
+
+// The settings of a model by its name; null if the spec has none.
+const config::v1::AlignConfig* FindAlign(const config::v1::TrainingSpec& spec,
+                                         const std::string& name);
+
+// The roles of what a stage reads, but for a champion. `align_name` says which
+// `ALIGN`.
 std::vector<std::string> StageInputs(const config::v1::TrainingSpec& spec,
                                      config::v1::StageConfig::Stage stage,
                                      const std::string& align_name = "");

@@ -6,6 +6,7 @@
 #include "absl/status/status.h"
 #include "common/base/artifact_folder.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_inputs.h"
 
 namespace larr {
 
@@ -14,7 +15,7 @@ absl::StatusOr<config::v1::ArtifactManifest> ReadStageOutput(
   LARR_ASSIGN_OR_RETURN(auto manifest, ReadArtifact(config.output()));
   for (const auto& [role, path] : config.inputs()) {
     const auto parent = manifest.parents().find(role);
-    if (parent == manifest.parents().end() || role.starts_with("champion"))
+    if (parent == manifest.parents().end() || role.starts_with(kChampionRole))
       continue;
     const auto input = ReadArtifact(path);
     if (absl::IsNotFound(input.status()) || absl::IsDataLoss(input.status()))

@@ -19,10 +19,6 @@
 
 namespace larr {
 
-// The file of a work folder that names the folder of the artifact whose files
-// the stage took. Not there if it made its own.
-inline constexpr char kSharedFromFile[] = "shared_from";
-
 // The manifest of the artifact at `config.output()`. An input that is lost
 // or damaged is not compared: what was made from it is still whole.
 absl::StatusOr<config::v1::ArtifactManifest> ReadStageOutput(

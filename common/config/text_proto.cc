@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/config/text_proto.h"
 
-#include <fmt/format.h>
 #include <google/protobuf/text_format.h>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/base/text_format.h"
 
@@ -13,8 +13,8 @@ absl::Status ParseTextProto(std::string_view text, std::string_view name,
                             google::protobuf::Message& message) {
   const std::string error = ParseTextFormat(text, name, message);
   if (error.empty()) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "{} (expected a {})", error, message.GetDescriptor()->full_name()));
+  return Invalid("{} (expected a {})", error,
+                 message.GetDescriptor()->full_name());
 }
 
 absl::Status LoadTextProto(const std::filesystem::path& path,

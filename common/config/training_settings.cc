@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/base/date.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/left_out_features.h"
 #include "common/config/stage_inputs.h"
@@ -82,9 +83,8 @@ Rule Share(const char* field, double value) {
 absl::Status Check(const std::string& path, std::initializer_list<Rule> rules) {
   for (const Rule& rule : rules) {
     if (rule.kept) continue;
-    return absl::InvalidArgumentError(fmt::format("`{}{}` is {}; it must be {}",
-                                                  path, rule.field, rule.value,
-                                                  rule.legal));
+    return Invalid("`{}{}` is {}; it must be {}", path, rule.field, rule.value,
+                   rule.legal);
   }
   return absl::OkStatus();
 }
@@ -207,8 +207,7 @@ absl::Status CheckEncoder(const TrainingSpec& spec) {
 
 // The error with the name of the recommender whose it is.
 absl::Status WithName(const std::string& name, const absl::Status& error) {
-  return absl::InvalidArgumentError(fmt::format("`align` named `{}`: {}", name,
-                                                std::string(error.message())));
+  return Invalid("`align` named `{}`: {}", name, std::string(error.message()));
 }
 
 // A run that publishes offers its last model.
@@ -323,6 +322,12 @@ absl::StatusOr<AlignConfig> CompleteAlignConfig(AlignConfig config) {
   return WithName(name, complete.status());
 }
 
+absl::StatusOr<AlignConfig> CompleteAlignConfig(const StageConfig& stage) {
+  const AlignConfig* align = FindAlign(stage.spec(), stage.align_name());
+  if (align != nullptr) return CompleteAlignConfig(*align);
+  return Invalid("spec.align has no model named \"{}\"", stage.align_name());
+}
+
 absl::StatusOr<CtrArchitecture> CompleteArchitecture(
     CtrArchitecture architecture) {
   if (architecture.kind() == CtrArchitecture::KIND_UNSPECIFIED)
@@ -367,10 +372,10 @@ absl::StatusOr<CtrArchitecture> CompleteArchitecture(
     LARR_RETURN_IF_ERROR(
         Check("architecture.", {UpTo("deep_widths", kMaxWidth, width)}));
   if (architecture.expert_widths_size() != architecture.ple_levels())
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "`architecture.expert_widths` has {} entries for {} levels; give one "
         "for each level",
-        architecture.expert_widths_size(), architecture.ple_levels()));
+        architecture.expert_widths_size(), architecture.ple_levels());
   return architecture;
 }
 

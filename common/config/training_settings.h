@@ -35,9 +35,18 @@ absl::StatusOr<config::v1::EmbedConfig> CompleteEmbedConfig(
     config::v1::EmbedConfig config);
 absl::StatusOr<config::v1::AlignConfig> CompleteAlignConfig(
     config::v1::AlignConfig config);
+// Of the model that an `ALIGN` stage trains.
+absl::StatusOr<config::v1::AlignConfig> CompleteAlignConfig(
+    const config::v1::StageConfig& stage);
 // Of a recommender that a run trains, or that was trained.
 absl::StatusOr<config::v1::CtrArchitecture> CompleteArchitecture(
     config::v1::CtrArchitecture architecture);
+
+// The seed of what may have one of its own: an AlignConfig, an EvaluateConfig.
+template <typename Config>
+uint64_t SeedOf(const Config& config, const config::v1::TrainingSpec& spec) {
+  return config.seed() != 0 ? config.seed() : spec.seed();
+}
 
 // All settings of a run.
 absl::Status CheckTrainingSettings(const config::v1::TrainingSpec& spec);

@@ -14,8 +14,8 @@
 
 namespace larr {
 
-// e_s, e_t: float32 [B, E], on the CPU. pairs_B: int64, equal for rows of the same (user, POI).
-// kept: DrawNegatives of the batch; empty keeps all rows.
+// e_s, e_t: float32 [B, E], on the CPU. pairs_B: int64, equal for rows of the
+// same (user, POI). kept: DrawNegatives of the batch; empty keeps all rows.
 torch::Tensor InfoNce(const torch::Tensor& e_s, const torch::Tensor& e_t,
                       const torch::Tensor& pairs_B, double temperature,
                       std::span<const uint8_t> kept = {});

@@ -15,8 +15,8 @@ struct SimilarityRows {
   int64_t n = 0, begin = 0, end = 0;
 };
 
-// Takes out of S what is of the same pair, and S_ij where kept[(j - i) mod n] is
-// 0; a null `kept` keeps all. The diagonal stays. row_max[i] is set for the
+// Takes out of S what is of the same pair, and S_ij where kept[(j - i) mod n]
+// is 0; a null `kept` keeps all. The diagonal stays. row_max[i] is set for the
 // rows; column_max [n] is raised to what they hold.
 void MaskAndMax(const SimilarityRows& rows, const int64_t* pairs,
                 const uint8_t* kept, float* s, float* row_max,

@@ -2,10 +2,10 @@
 #include "common/ctr/layout.h"
 
 #include <absl/status/status.h>
-#include <fmt/format.h>
 
 #include <string_view>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/training_settings.h"
 #include "common/features/tabular_encoder.h"
@@ -25,10 +25,10 @@ absl::Status AddTargets(
   for (const std::string& name : names) {
     const int column = encoder.FindCategorical(name);
     if (column < 0)
-      return absl::InvalidArgumentError(fmt::format(
+      return Invalid(
           "dataset.{} names \"{}\", which is no categorical tabular feature; "
           "name one with `vocabulary`, `hash` or `buckets`",
-          field, name));
+          field, name);
     targets.push_back(column);
   }
   return absl::OkStatus();
@@ -39,23 +39,22 @@ absl::Status AddTexts(const CtrModelDescription& description,
   const DatasetSpec& spec = description.dataset();
   layout.text_dim = description.text_dim();
   if (layout.text_dim <= 0)
-    return absl::InvalidArgumentError(
-        fmt::format("text_dim is {}; it must be positive", layout.text_dim));
+    return Invalid("text_dim is {}; it must be positive", layout.text_dim);
   if (layout.text_dim % description.architecture().encoder_heads() != 0)
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "architecture.encoder_heads is {}, which does not divide the width {} "
         "of a text's vector",
-        description.architecture().encoder_heads(), layout.text_dim));
+        description.architecture().encoder_heads(), layout.text_dim);
   for (const std::string& name : spec.scene_features()) {
     config::v1::Side side = config::v1::SIDE_UNSPECIFIED;
     for (const auto& keyword : spec.keywords())
       if (keyword.name() == name) side = keyword.side();
     if (side != config::v1::USER && side != config::v1::POI &&
         side != config::v1::CONTEXT)
-      return absl::InvalidArgumentError(
-          fmt::format("dataset.scene_features names \"{}\", which is no "
-                      "keyword of side USER, POI or CONTEXT",
-                      name));
+      return Invalid(
+          "dataset.scene_features names \"{}\", which is no keyword of side "
+          "USER, POI or CONTEXT",
+          name);
     layout.slots.push_back(side);
   }
   LARR_RETURN_IF_ERROR(AddTargets(encoder, "user_embedding_features",
@@ -88,12 +87,12 @@ absl::StatusOr<CtrLayout> MakeCtrLayout(
   LARR_ASSIGN_OR_RETURN(const CtrArchitecture architecture,
                         CompleteArchitecture(description.architecture()));
   if (architecture.kind() == CtrArchitecture::P5)
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "model \"{}\" is of kind P5: a language model that answers a prompt "
         "for "
         "each candidate. The stage EVALUATE scores it; serving and its tools "
         "take the other kinds",
-        description.name()));
+        description.name());
   LARR_RETURN_IF_ERROR(
       CheckRecommenderInputs(architecture.kind(), description.dataset()));
   LARR_ASSIGN_OR_RETURN(

@@ -51,8 +51,8 @@ struct Metrics {
   Calibration calibration;
 };
 
-// All of the above. Without draws there are no replicates, and the intervals are
-// NaN. REQUIRES: groups that the draws have.
+// All of the above. Without draws there are no replicates, and the intervals
+// are NaN. REQUIRES: groups that the draws have.
 Metrics ComputeMetrics(const ScoredRows& rows, const GroupDraws& draws);
 
 }  // namespace larr

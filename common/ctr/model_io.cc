@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ctr/model_io.h"
 
-#include <fmt/format.h>
 #include <torch/utils.h>
 
 #include <utility>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
@@ -42,9 +42,8 @@ absl::Status CopyTensors(const SafetensorsFile& file,
                          const std::map<std::string, torch::Tensor>& targets) {
   for (const std::string& name : file.names())
     if (!targets.contains(name))
-      return absl::InvalidArgumentError(
-          fmt::format("{}: unknown tensor \"{}\"; the file is of another model",
-                      file.path().string(), name));
+      return Invalid("{}: unknown tensor \"{}\"; the file is of another model",
+                     file.path().string(), name);
   for (const auto& [name, target] : targets) {
     LARR_ASSIGN_OR_RETURN(
         const torch::Tensor source,

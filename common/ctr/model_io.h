@@ -19,13 +19,11 @@
 #include <string>
 
 #include "common/ctr/ctr_model.h"
+#include "common/ctr/model_files.h"
 #include "common/tensors/safetensors.h"
 #include "larr/config/v1/model.pb.h"
 
 namespace larr {
-
-inline constexpr char kCtrWeightsFile[] = "model.safetensors";
-inline constexpr char kCtrDescriptionFile[] = "model.textproto";
 
 // A fresh model whose weights follow from `seed`.
 absl::StatusOr<std::unique_ptr<CtrModel>> NewCtrModel(

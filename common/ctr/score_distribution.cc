@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/ctr/score_distribution.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <string>
 #include <system_error>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 
@@ -23,21 +22,19 @@ absl::Status Check(const ScoreDistribution::Histogram& histogram) {
   const auto& edges = histogram.edges();
   const auto& rows = histogram.rows();
   if (rows.size() != edges.size() + 1 || rows.size() > int{kMostScoreBins}) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "it has {} edges and {} rows; there must be one more rows than edges, "
         "{} at most",
-        edges.size(), rows.size(), kMostScoreBins));
+        edges.size(), rows.size(), kMostScoreBins);
   }
   for (int i = 0; i < edges.size(); ++i) {
     if (std::isfinite(edges[i]) && (i == 0 || edges[i - 1] < edges[i]))
       continue;
-    return absl::InvalidArgumentError(
-        fmt::format("edges[{}] is {}; edges must ascend", i, edges[i]));
+    return Invalid("edges[{}] is {}; edges must ascend", i, edges[i]);
   }
   for (int i = 0; i < rows.size(); ++i) {
     if (rows[i] >= 0) continue;
-    return absl::InvalidArgumentError(
-        fmt::format("rows[{}] is {}; it must not be negative", i, rows[i]));
+    return Invalid("rows[{}] is {}; it must not be negative", i, rows[i]);
   }
   if (std::all_of(rows.begin(), rows.end(), [](int64_t n) { return n == 0; })) {
     return absl::InvalidArgumentError("all of its rows are 0");
@@ -50,9 +47,8 @@ absl::Status ReadHistogram(const char* output,
                            std::optional<ScoreBins>& bins) {
   auto created = ScoreBins::Create(histogram);
   if (!created.ok()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: {}: {}", kScoresFile, output,
-                    std::string(created.status().message())));
+    return Invalid("{}: {}: {}", kScoresFile, output,
+                   std::string(created.status().message()));
   }
   bins = *std::move(created);
   return absl::OkStatus();

@@ -6,7 +6,7 @@
 //   PSI = sum over bins of (a - e) * ln(a / e)
 //
 // where e is a bin's share of the validation rows and a its share of the scores
-// to judge. Shares count as 1e-4 at least, so that an empty bin is not infinite.
+// to judge. Shares count as 1e-4 at least: an empty bin is not infinite.
 // By convention: below 0.1 alike, beyond 0.25 another population. Of N scores
 // of one population it is about (bins - 1) / N. Free of LibTorch.
 //
@@ -25,8 +25,8 @@
 
 namespace larr {
 
-inline constexpr char kScoresFile[] =
-    "scores.textproto";  // of a model's folder
+// A ScoreDistribution, in a model's folder.
+inline constexpr char kScoresFile[] = "scores.textproto";
 inline constexpr size_t kMostScoreBins = 32;
 
 // Up to `bins` bins; fewer where many scores are equal.

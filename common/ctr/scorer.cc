@@ -2,12 +2,12 @@
 #include "common/ctr/scorer.h"
 
 #include <ATen/Parallel.h>
-#include <fmt/format.h>
 
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/ctr/leave_one_out.h"
 #include "common/ctr/model_io.h"
@@ -20,8 +20,8 @@ namespace {
 absl::Status CheckSize(std::string_view side, std::string_view what,
                        size_t size, int64_t expected) {
   if (static_cast<int64_t>(size) == expected) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "{}_{} has {} entries; the model takes {}", side, what, size, expected));
+  return Invalid("{}_{} has {} entries; the model takes {}", side, what, size,
+                 expected);
 }
 
 // Whether a block's columns fit `rows` rows.
@@ -38,9 +38,8 @@ absl::Status CheckBlock(std::string_view side, const CtrLayout& layout,
       const int64_t id = ids[r * block.id_count + i];
       const int64_t table = layout.table_rows[block.first_id + i];
       if (id >= 0 && id < table) continue;
-      return absl::InvalidArgumentError(
-          fmt::format("{}_ids[{}] is {}; its table has {} rows", side,
-                      r * block.id_count + i, id, table));
+      return Invalid("{}_ids[{}] is {}; its table has {} rows", side,
+                     r * block.id_count + i, id, table);
     }
   }
   return absl::OkStatus();

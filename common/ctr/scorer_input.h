@@ -3,8 +3,8 @@
 // What a scorer reads and gives. Input is encoded by `TabularEncoder`: block
 // sizes as in `CtrLayout`, row-major where two-dimensional. Vectors are
 // `text_dim` floats by scene feature of the side, in the order of
-// `spec.scene_features`; null where there is none: the feature's trained default
-// stands in. Models without texts have no vectors.
+// `spec.scene_features`; null where there is none: the feature's trained
+// default stands in. Models without texts have no vectors.
 //
 // Ownership: vectors are borrowed.
 // Threads:   values.

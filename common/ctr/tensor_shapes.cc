@@ -7,6 +7,8 @@
 #include <numeric>
 #include <set>
 
+#include "common/base/invalid_argument.h"
+
 namespace larr {
 namespace {
 
@@ -132,10 +134,10 @@ absl::Status CheckCtrTensors(const SafetensorsHeader& header,
                              const CtrArchitecture& architecture,
                              const CtrLayout& layout) {
   const auto wrong = [&](const std::string& tensor, const std::string& what) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: tensor \"{}\" {}; the file and the description are of "
-                    "different models",
-                    file, tensor, what));
+    return Invalid(
+        "{}: tensor \"{}\" {}; the file and the description are of "
+        "different models",
+        file, tensor, what);
   };
   const Shapes shapes = CtrTensorShapes(architecture, layout);
   std::set<std::string_view> known;

@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "common/base/date.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -27,10 +28,10 @@ absl::Status AddFolder(const fs::path& folder, const std::string& date,
       if (name.starts_with(kPartition)) {
         inner = name.substr(kPartition.size());
         if (!IsDate(inner) || !date.empty()) {
-          return absl::InvalidArgumentError(fmt::format(
+          return Invalid(
               "{}: not a daily partition; name it date=YYYY-MM-DD, directly "
               "below the table's folder",
-              entry.path().string()));
+              entry.path().string());
         }
       }
       LARR_RETURN_IF_ERROR(AddFolder(entry.path(), inner, files));
@@ -71,10 +72,10 @@ absl::StatusOr<std::vector<DataFile>> ListDataFiles(const fs::path& path) {
               return std::tie(a.date, a.path) < std::tie(b.date, b.path);
             });
   if (files.front().date.empty() != files.back().date.empty()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: this file is outside of the date=YYYY-MM-DD folders "
-                    "beside it; move it into one",
-                    files.front().path.string()));
+    return Invalid(
+        "{}: this file is outside of the date=YYYY-MM-DD folders beside it; "
+        "move it into one",
+        files.front().path.string());
   }
   return files;
 }

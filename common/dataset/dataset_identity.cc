@@ -1,26 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/dataset/dataset_identity.h"
 
+#include <utility>
+
 #include "common/base/file_stamp.h"
 #include "common/base/status_macros.h"
-#include "common/config/text_proto.h"
 #include "common/dataset/data_files.h"
 
 namespace larr {
 
 absl::StatusOr<DatasetIdentity> IdentifyDataset(
-    const std::filesystem::path& spec_file, std::string_view until) {
-  DatasetIdentity identity;
-  auto& spec = identity.spec;
-  LARR_ASSIGN_OR_RETURN(spec,
-                        LoadTextProto<config::v1::DatasetSpec>(spec_file));
-  const auto folder = std::filesystem::absolute(spec_file).parent_path();
+    config::v1::DatasetSpec spec, const std::filesystem::path& folder,
+    std::string_view until) {
+  std::string stamps;
   const auto add = [&](std::string& path) -> absl::Status {
     path = (folder / path).lexically_normal().string();
     LARR_ASSIGN_OR_RETURN(const auto files, ListDataFiles(path));
     for (const DataFile& file : files) {
-      if (until.empty() || file.date < until)
-        identity.files += FileStamp(file.path);
+      if (until.empty() || file.date < until) stamps += FileStamp(file.path);
     }
     return absl::OkStatus();
   };
@@ -29,7 +26,7 @@ absl::StatusOr<DatasetIdentity> IdentifyDataset(
     LARR_RETURN_IF_ERROR(add(*spec.mutable_users()->mutable_path()));
   if (spec.has_pois() && !spec.pois().from_impressions())
     LARR_RETURN_IF_ERROR(add(*spec.mutable_pois()->mutable_path()));
-  return identity;
+  return DatasetIdentity{std::move(spec), std::move(stamps)};
 }
 
 }  // namespace larr

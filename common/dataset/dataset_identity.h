@@ -5,7 +5,7 @@
 // file and set its time back.
 //
 // Threads: safe.
-// Errors:  those of the spec's file and of `ListDataFiles`
+// Errors:  those of `ListDataFiles`
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -23,9 +23,11 @@ struct DatasetIdentity {
   std::string files;  // FileStamp of each file of each table, in their order.
 };
 
-// `until`: the first day (`YYYY-MM-DD`) whose partitions are left out, because
-// who asks does not read them; empty: none.
+// Of a spec whose paths are absolute or relative to `folder`. `until`: the
+// first day (`YYYY-MM-DD`) whose partitions are left out, because who asks does
+// not read them; empty: none.
 absl::StatusOr<DatasetIdentity> IdentifyDataset(
-    const std::filesystem::path& spec_file, std::string_view until = "");
+    config::v1::DatasetSpec spec, const std::filesystem::path& folder,
+    std::string_view until = "");
 
 }  // namespace larr

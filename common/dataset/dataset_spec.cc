@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/base/invalid_argument.h"
+#include "common/base/lower_case_name.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/dataset/parquet_reader.h"
@@ -40,11 +41,7 @@ bool HasTable(const DatasetSpec& spec, Table table) {
 }
 
 absl::Status CheckName(const std::string& name) {
-  const bool good =
-      !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-      });
-  if (good) return absl::OkStatus();
+  if (IsLowerCaseName(name)) return absl::OkStatus();
   return Invalid("name: `{}` is not made of lower-case letters, digits and `-`",
                  name);
 }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/dataset/dataset_texts.h"
 
-#include <fmt/format.h>
-
 #include <optional>
 #include <set>
 #include <unordered_set>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/entity_snapshots.h"
 
@@ -26,10 +25,10 @@ absl::StatusOr<std::optional<std::string>> AsOf(const Dataset& dataset,
   if (!days.present()) return std::nullopt;
   if (as_of_date.empty()) return days.dates().back();
   if (const std::string* date = days.DateAt(as_of_date)) return *date;
-  return absl::InvalidArgumentError(fmt::format(
+  return Invalid(
       "as_of_date is {}, but the first partition of `{}` is {}; choose a later "
       "day",
-      as_of_date, TableName(TableOf(side)), days.dates().front()));
+      as_of_date, TableName(TableOf(side)), days.dates().front());
 }
 
 // The partitions whose texts are read by training or the test, ascending.

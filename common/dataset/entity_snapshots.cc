@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "common/dataset/cell_place.h"
 #include "common/dataset/malformed_text.h"
 #include "common/dataset/parquet_reader.h"
 
@@ -91,11 +92,11 @@ absl::Status EntitySnapshots::LoadFile(const DataFile& file,
       const int64_t known = into.Find(text);
       const bool nobody = IsNull(key) || text.empty();
       if (!entity.from_impressions() && (nobody || known >= 0)) {
-        return absl::InvalidArgumentError(fmt::format(
-            "{}: column `{}`, row {}: the key `{}` is {}; keep one row for "
-            "each key",
-            file.path.string(), entity.key(), file_row, text,
-            known >= 0 ? "there twice in one partition" : "null or empty"));
+        return WrongCell(
+            {file, entity.key(), file_row},
+            fmt::format(
+                "the key `{}` is {}; keep one row for each key", text,
+                known >= 0 ? "there twice in one partition" : "null or empty"));
       }
       if (nobody) continue;
       for (int c = 0; c < schema_.size(); ++c) {

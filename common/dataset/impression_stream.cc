@@ -2,10 +2,8 @@
 #include "common/dataset/impression_stream.h"
 
 #include <absl/status/status.h>
-#include <fmt/format.h>
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -83,10 +81,7 @@ void ImpressionStream::NameColumns() {
   add(table.poi_key(), keys_.poi);
   add(table.request_key(), keys_.request);
   add(dataset_->spec.gauc_group_column(), keys_.group);
-  add(table.click_column(), keys_.click);
-  add(table.order_column(), keys_.order);
-  add(table.true_click_probability_column(), keys_.true_click);
-  add(table.true_ctcvr_probability_column(), keys_.true_ctcvr);
+  labels_ = LabelReader(table, names_);
   if (!dataset_->split.by_date()) add(dataset_->split.column(), keys_.split);
 }
 
@@ -154,44 +149,12 @@ bool ImpressionStream::IsWanted(int64_t i) {
                                 options_.part);
 }
 
-absl::Status ImpressionStream::ReadLabels(int64_t i, Impression& row) const {
-  const auto wrong = [&](int column, std::string_view what) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: column `{}`, row {}: {}",
-                    dataset_->impressions[open_file_].path.string(),
-                    names_[column], group_first_row_ + i + 1, what));
-  };
-  for (const int column : {keys_.click, keys_.order}) {
-    if (column < 0) continue;
-    const ColumnView& view = group_.column(column);
-    const double label = view.IsNull(i) ? -1 : view.Number(i);
-    if (label != 0 && label != 1)
-      return wrong(column, "the label is neither 0 nor 1");
-    (column == keys_.click ? row.click : row.order) = static_cast<float>(label);
-  }
-  if (keys_.order >= 0 && row.order > row.click)
-    return wrong(keys_.order, "an order without a click");
-  for (const auto& [column, probability] :
-       {std::pair(keys_.true_click, &row.true_click_probability),
-        std::pair(keys_.true_ctcvr, &row.true_ctcvr_probability)}) {
-    *probability = std::numeric_limits<float>::quiet_NaN();
-    if (column < 0) continue;
-    const ColumnView& view = group_.column(column);
-    const double value = view.IsNull(i) ? -1 : view.Number(i);
-    if (!(value >= 0 && value <= 1))
-      return wrong(column, "the probability is null or not in [0, 1]");
-    *probability = static_cast<float>(value);
-  }
-  return absl::OkStatus();
-}
-
 absl::Status ImpressionStream::Fill(int64_t i, Impression& row) {
-  row.date = dataset_->impressions[open_file_].date;
+  const DataFile& file = dataset_->impressions[open_file_];
+  const int64_t file_row = group_first_row_ + i + 1;
+  row.date = file.date;
   const auto check = [&](int column, auto& text) {
-    return MakeUtf8(dataset_->spec,
-                    {dataset_->impressions[open_file_], names_[column],
-                     group_first_row_ + i + 1},
-                    text);
+    return MakeUtf8(dataset_->spec, {file, names_[column], file_row}, text);
   };
   const std::pair<int, std::string*> keys[] = {{keys_.user, &row.user_id},
                                                {keys_.poi, &row.poi_id},
@@ -212,7 +175,13 @@ absl::Status ImpressionStream::Fill(int64_t i, Impression& row) {
   row.pois = pois_now_;
   row.user_index = users_now_ ? users_now_->Find(row.user_id) : -1;
   row.poi_index = pois_now_ ? pois_now_->Find(row.poi_id) : -1;
-  return ReadLabels(i, row);
+  LARR_ASSIGN_OR_RETURN(const Labels labels,
+                        labels_.Read(group_, i, file, file_row));
+  row.click = labels.click;
+  row.order = labels.order;
+  row.true_click_probability = labels.true_click_probability;
+  row.true_ctcvr_probability = labels.true_ctcvr_probability;
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> ImpressionStream::ReadNext(Impression& row) {

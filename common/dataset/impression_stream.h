@@ -12,8 +12,7 @@
 // Memory:    one row group, the buffer's rows, and the entity partitions that
 //            they joined.
 // Threads:   one at a time.
-// Errors:    those of parquet_reader.h; kInvalidArgument for a label that is
-//            not 0 or 1, with file and row.
+// Errors:    those of parquet_reader.h, labels.h and malformed_text.h
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -27,6 +26,7 @@
 
 #include "common/dataset/dataset_spec.h"
 #include "common/dataset/entity_snapshots.h"
+#include "common/dataset/labels.h"
 #include "common/dataset/parquet_reader.h"
 #include "common/features/tabular_encoder.h"
 
@@ -93,10 +93,10 @@ class ImpressionStream {
     int group;
     int64_t rows;
   };
-  // Columns of impressions besides `values`: where they are in a row group.
+  // Columns of impressions besides `values` and labels: where they are in a row
+  // group.
   struct KeyColumns {
-    int user = -1, poi = -1, request = -1, group = -1, click = -1, order = -1;
-    int true_click = -1, true_ctcvr = -1, split = -1;
+    int user = -1, poi = -1, request = -1, group = -1, split = -1;
   };
 
   ImpressionStream(const Dataset& dataset,
@@ -108,15 +108,16 @@ class ImpressionStream {
   absl::StatusOr<bool> ReadNext(Impression& row);  // In the order of units.
   absl::StatusOr<bool> ShuffledNext(Impression& row);
   absl::Status Fill(int64_t i, Impression& row);
-  absl::Status ReadLabels(int64_t i, Impression& row) const;
   bool IsWanted(int64_t i);
 
   const Dataset* dataset_;
   ImpressionStreamOptions options_;
   EntitySnapshots users_;
   EntitySnapshots pois_;
-  std::vector<std::string> names_;  // Columns to read: schema, then keys.
+  // Columns to read: schema, then keys and labels.
+  std::vector<std::string> names_;
   KeyColumns keys_;
+  LabelReader labels_;
   int value_columns_ = 0;
   std::vector<bool> is_key_;  // Of these: a user's or a POI's.
 

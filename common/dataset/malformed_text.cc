@@ -19,11 +19,11 @@ absl::Status MakeUtf8(const DatasetSpec& spec, const CellPlace& place,
     text = ReplaceMalformedUtf8(text);
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(fmt::format(
-      "{}: column `{}`, row {}: the text is not UTF-8 from its byte {} on; "
-      "write it as UTF-8, or set `malformed_text: REPLACE` in the dataset's "
-      "spec",
-      place.file.path.string(), place.column, place.row, at));
+  return WrongCell(
+      place, fmt::format("the text is not UTF-8 from its byte {} on; write it "
+                         "as UTF-8, or set `malformed_text: REPLACE` in the "
+                         "dataset's spec",
+                         at));
 }
 
 absl::Status MakeUtf8(const DatasetSpec& spec, const CellPlace& place,

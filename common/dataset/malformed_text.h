@@ -9,21 +9,13 @@
 
 #include <absl/status/status.h>
 
-#include <cstdint>
 #include <string>
 
-#include "common/dataset/data_files.h"
+#include "common/dataset/cell_place.h"
 #include "common/features/row.h"
 #include "larr/config/v1/dataset.pb.h"
 
 namespace larr {
-
-// Where a cell was read, for a message.
-struct CellPlace {
-  const DataFile& file;
-  const std::string& column;
-  int64_t row;  // from 1
-};
 
 absl::Status MakeUtf8(const config::v1::DatasetSpec& spec,
                       const CellPlace& place, std::string& text);

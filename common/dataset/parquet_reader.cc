@@ -15,6 +15,7 @@
 #include <map>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -101,10 +102,10 @@ absl::Status CheckRange(const arrow::ArrayData& data, std::string_view column,
     constexpr auto kMost =
         static_cast<uint64_t>(std::numeric_limits<int64_t>::max());
     if (values[i] <= kMost || data.IsNull(i)) continue;
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "{}: column `{}`, row {} of row group {}: {} is more than {}, the "
         "largest integer; write the column as strings",
-        path.string(), column, i + 1, group + 1, values[i], kMost));
+        path.string(), column, i + 1, group + 1, values[i], kMost);
   }
   return absl::OkStatus();
 }
@@ -340,10 +341,10 @@ absl::StatusOr<RowGroup> ParquetFile::Read(
   for (const std::string& name : names) {
     const ColumnInfo* column = Find(name);
     if (column == nullptr || column->type == ColumnType::kUnsupported) {
-      return absl::InvalidArgumentError(fmt::format(
+      return Invalid(
           "{}: column `{}` {}", impl_->path.string(), name,
           column ? fmt::format("has the unsupported type {}", column->type_name)
-                 : "does not exist"));
+                 : "does not exist");
     }
     leaves.push_back(impl_->leaf.find(name)->second);
   }
@@ -364,9 +365,8 @@ absl::StatusOr<RowGroup> ParquetFile::Read(
   for (const std::string& name : names) {
     const auto column = (*whole)->GetColumnByName(name);
     if (column->num_chunks() > 1) {  // More than 2 GiB of text in one group.
-      return absl::InvalidArgumentError(
-          fmt::format("{}: row group {} is too large; write smaller row groups",
-                      impl_->path.string(), group));
+      return Invalid("{}: row group {} is too large; write smaller row groups",
+                     impl_->path.string(), group);
     }
     for (const auto& chunk : column->chunks()) {
       LARR_RETURN_IF_ERROR(

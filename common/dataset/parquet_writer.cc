@@ -8,6 +8,7 @@
 
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -128,9 +129,8 @@ absl::Status ParquetWriter::Append(const std::vector<Cell>& row) {
     arrow::Status status;
     if (!AppendCell(row[i], impl_->columns[i].type, *impl_->builders[i],
                     status)) {
-      return absl::InvalidArgumentError(
-          fmt::format("{}: column `{}` got a value of another type",
-                      impl_->path.string(), impl_->columns[i].name));
+      return Invalid("{}: column `{}` got a value of another type",
+                     impl_->path.string(), impl_->columns[i].name);
     }
     LARR_RETURN_IF_ERROR(impl_->Check(status));
   }

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "common/base/invalid_argument.h"
+#include "common/base/lower_case_name.h"
 #include "common/base/status_macros.h"
 #include "common/features/row.h"
 
@@ -23,11 +24,7 @@ constexpr std::string_view kTaken[] = {"all", "cold", "rare", "frequent",
                                        "sample"};
 
 absl::Status CheckSliceName(const std::string& name) {
-  const bool good =
-      !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-      });
-  if (!good)
+  if (!IsLowerCaseName(name))
     return Invalid(
         "slices: the name `{}` is not made of lower-case letters, digits and "
         "`-`",

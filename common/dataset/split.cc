@@ -2,12 +2,12 @@
 #include "common/dataset/split.h"
 
 #include <absl/status/status.h>
-#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <cmath>
 
 #include "common/base/date.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -26,14 +26,14 @@ absl::Status CheckDates(const config::v1::DateSplit& dates) {
   for (const auto& [name, day] : days) {
     if (day.empty() && std::string_view(name) == "end") continue;
     if (!IsDate(day)) {
-      return absl::InvalidArgumentError(fmt::format(
-          "split.dates.{}: `{}` is not a date; write YYYY-MM-DD", name, day));
+      return Invalid("split.dates.{}: `{}` is not a date; write YYYY-MM-DD",
+                     name, day);
     }
     if (day <= previous) {
-      return absl::InvalidArgumentError(fmt::format(
+      return Invalid(
           "split.dates.{}: {} is not after {}, so the part before it is empty; "
           "use a later day",
-          name, day, previous));
+          name, day, previous);
     }
     previous = day;
   }
@@ -47,10 +47,10 @@ absl::Status CheckHash(const config::v1::HashSplit& hash) {
   const double validation = hash.validation_fraction();
   const double test = hash.test_fraction();
   if (!(validation > 0 && test > 0 && validation + test < 1)) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "split.hash: validation_fraction {} and test_fraction {} must be "
         "positive and leave a part for training",
-        validation, test));
+        validation, test);
   }
   return absl::OkStatus();
 }
@@ -62,10 +62,10 @@ absl::Status CheckColumn(const config::v1::ColumnSplit& column) {
   if (column.train_value() == column.validation_value() ||
       column.train_value() == column.test_value() ||
       column.validation_value() == column.test_value()) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "split.column: train_value `{}`, validation_value `{}` and test_value "
         "`{}` must differ",
-        column.train_value(), column.validation_value(), column.test_value()));
+        column.train_value(), column.validation_value(), column.test_value());
   }
   return absl::OkStatus();
 }

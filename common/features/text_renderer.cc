@@ -131,7 +131,7 @@ absl::Status TextRenderer::AddKeyword(const KeywordProto& proto) {
         "itself is written twice",
         name, proto.template_());
   }
-  Keyword keyword{name, proto.side(), proto.group(), {}, {}};
+  Keyword keyword{name, proto.side(), {}, {}};
   const Schema& schema = schemas_.of(TableOf(proto.side()));
   Piece piece;
   const std::string& text = proto.template_();
@@ -224,14 +224,6 @@ std::vector<int> TextRenderer::KeywordsOf(Side side) const {
   std::vector<int> found;
   for (int i = 0; i < keyword_count(); ++i) {
     if (keywords_[i].side == side) found.push_back(i);
-  }
-  return found;
-}
-
-std::vector<int> TextRenderer::KeywordsOf(KeywordProto::Group group) const {
-  std::vector<int> found;
-  for (int i = 0; i < keyword_count(); ++i) {
-    if (keywords_[i].group == group) found.push_back(i);
   }
   return found;
 }

@@ -48,9 +48,8 @@ class TextRenderer {
   const std::string& name(int keyword) const { return keywords_[keyword].name; }
   config::v1::Side side(int keyword) const { return keywords_[keyword].side; }
 
-  // Keywords in the spec's order: of a side; of a group of stage 2.
+  // Keywords of a side, in the spec's order.
   std::vector<int> KeywordsOf(config::v1::Side side) const;
-  std::vector<int> KeywordsOf(config::v1::Keyword::Group group) const;
 
   // Keywords of `spec.scene_features`, in their order: all r; those of a side,
   // which is the order of `EntityRow.text_ids`.
@@ -70,7 +69,7 @@ class TextRenderer {
   // The text that `Render` gives where `body` is what the template made.
   std::string Wrap(int keyword, std::string body) const;
   // Their concatenation: with KeywordsOf(POI) the comprehensive text P of
-  // eq. 18, with KeywordsOf(POI_BUSINESS) P_d, and so on.
+  // eq. 18.
   std::string Describe(std::span<const int> keywords, const Row& row,
                        std::string* kinds = nullptr) const;
 
@@ -93,7 +92,6 @@ class TextRenderer {
   struct Keyword {
     std::string name;
     config::v1::Side side;
-    config::v1::Keyword::Group group;
     std::vector<Piece> pieces;
     std::vector<Domain> domains;
   };

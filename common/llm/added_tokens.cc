@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/llm/added_tokens.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -49,11 +48,10 @@ absl::StatusOr<Listed> ReadListed(const Json& json) {
                json.value("single_word", false)};
   for (const char* strip : {"lstrip", "rstrip"}) {
     if (json.value(strip, false)) {
-      return absl::InvalidArgumentError(
-          fmt::format("the added token '{}' has `{}`, which is not supported; "
-                      "set it to false, or convert the tokenizer to "
-                      "tokenizer.json with transformers",
-                      token.text, strip));
+      return Invalid(
+          "the added token '{}' has `{}`, which is not supported; set it to "
+          "false, or convert the tokenizer to tokenizer.json with transformers",
+          token.text, strip);
     }
   }
   return token;
@@ -94,8 +92,8 @@ absl::Status AddedTokens::ReadFiles(const fs::path& folder,
   }
   for (const auto& [id, token] : known) {
     if (id < 0 || id >= std::numeric_limits<int32_t>::max()) {
-      return absl::InvalidArgumentError(fmt::format(
-          "the added token '{}' has id {}, which is none", token.text, id));
+      return Invalid("the added token '{}' has id {}, which is none",
+                     token.text, id);
     }
     Insert(token.text,
            {static_cast<int32_t>(id), token.single_word, Token::kFile});
@@ -136,9 +134,8 @@ absl::StatusOr<AddedTokens> AddedTokens::Read(const fs::path& folder,
   } catch (const std::exception& error) {
     problem = error.what();
   }
-  return absl::InvalidArgumentError(
-      fmt::format("{}: {}, {} or {}: {}", folder.string(), kTokenizerConfigFile,
-                  kSpecialTokensFile, kAddedTokensFile, problem));
+  return Invalid("{}: {}, {} or {}: {}", folder.string(), kTokenizerConfigFile,
+                 kSpecialTokensFile, kAddedTokensFile, problem);
 }
 
 std::vector<AddedTokens::Part> AddedTokens::Split(std::string_view text) const {

@@ -21,7 +21,6 @@ namespace fs = std::filesystem;
 
 constexpr char kWeightsFile[] = "word_weights.safetensors";
 constexpr char kWeights[] = "weights";
-constexpr char kProjectionFile[] = "projection.safetensors";
 
 bool IsWordByte(unsigned char c) {
   return c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||

@@ -10,7 +10,9 @@
 #include <system_error>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "common/llm/added_tokens.h"
 #include "common/tensors/safetensors.h"
 #include "common/tensors/torch_status.h"
 
@@ -20,18 +22,17 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr char kEmbedder[] = "larr.json";
-constexpr char kProjectionFile[] = "projection.safetensors";
 constexpr char kProjection[] = "projection.weight";
 
 // Small files that `transformers` reads beside those that we write ourselves.
-const std::set<std::string> kCopied = {
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
-    "chat_template.jinja", "generation_config.json"};
+const std::set<std::string> kCopied = {kTokenizerConfigFile, kSpecialTokensFile,
+                                       kAddedTokensFile, "chat_template.jinja",
+                                       "generation_config.json"};
 
 // A model whose classes are not part of `transformers` brings them as Python
 // files, which import one another.
 bool BringsCode(const fs::path& folder) {
-  for (const char* name : {"config.json", "tokenizer_config.json"}) {
+  for (const char* name : {kLlmConfigFile, kTokenizerConfigFile}) {
     const auto text = ReadFile(folder / name);
     if (!text.ok()) continue;
     const auto json = nlohmann::json::parse(*text, nullptr, false);
@@ -68,13 +69,13 @@ torch::ScalarType DtypeOf(config::v1::Precision precision) {
 
 absl::StatusOr<Checkpoint> ReadCheckpoint(const fs::path& folder,
                                           torch::ScalarType dtype) {
-  LARR_ASSIGN_OR_RETURN(auto config, ReadLlmConfig(folder / "config.json"));
+  LARR_ASSIGN_OR_RETURN(auto config, ReadLlmConfig(folder / kLlmConfigFile));
   LARR_ASSIGN_OR_RETURN(auto tokenizer, Tokenizer::Open(folder));
   if (tokenizer.vocab_size() > config.vocab_size) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "{}: the tokenizer has {} tokens, but config.json's `vocab_size` is "
         "{}; the two are of different models",
-        folder.string(), tokenizer.vocab_size(), config.vocab_size));
+        folder.string(), tokenizer.vocab_size(), config.vocab_size);
   }
   LARR_ASSIGN_OR_RETURN(auto weights, ReadLlmWeights(folder, config, dtype));
   return Checkpoint{std::move(config), std::move(weights), std::move(tokenizer),
@@ -94,11 +95,10 @@ absl::StatusOr<config::v1::EmbedderConfig> ReadEmbedderConfig(
   const auto parsed =
       google::protobuf::util::JsonStringToMessage(json, &config);
   if (!parsed.ok() || config.embedding_dim() < 1 || config.max_tokens() < 2) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: {}", (folder / kEmbedder).string(),
-                    parsed.ok() ? "`embedding_dim` must be positive and "
-                                  "`max_tokens` at least 2"
-                                : parsed.ToString()));
+    return Invalid("{}: {}", (folder / kEmbedder).string(),
+                   parsed.ok() ? "`embedding_dim` must be positive and "
+                                 "`max_tokens` at least 2"
+                               : parsed.ToString());
   }
   return config;
 }
@@ -152,18 +152,17 @@ absl::StatusOr<int64_t> AddSlots(std::span<const std::string> slots,
   for (const auto& token : tokens) {
     const auto id = checkpoint.tokenizer.IdOf(token);
     if (!id.has_value()) {
-      return absl::InvalidArgumentError(
-          fmt::format("{}: the tokenizer does not take the special token '{}'",
-                      checkpoint.folder.string(), token));
+      return Invalid("{}: the tokenizer does not take the special token '{}'",
+                     checkpoint.folder.string(), token);
     }
     lowest = std::min<int64_t>(lowest, *id);
   }
   const std::set<std::string> distinct(tokens.begin(), tokens.end());
   if (after - lowest != static_cast<int64_t>(distinct.size())) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "{}: special tokens of the dataset lie among other tokens from id {} "
         "on; start from a model without them",
-        checkpoint.folder.string(), lowest));
+        checkpoint.folder.string(), lowest);
   }
   if (after == before) return lowest;
   return GuardTorch("adding special tokens", [&]() -> absl::StatusOr<int64_t> {
@@ -183,7 +182,7 @@ absl::Status WriteCheckpoint(const fs::path& folder,
                              torch::ScalarType dtype,
                              const EmbedderHead* head) {
   LARR_RETURN_IF_ERROR(WriteFileAtomically(
-      folder / "config.json",
+      folder / kLlmConfigFile,
       LlmConfigJson(checkpoint.config,
                     dtype == torch::kBFloat16 ? "bfloat16" : "float32")));
   LARR_RETURN_IF_ERROR(CopyCompanions(checkpoint.folder, folder));
@@ -196,13 +195,13 @@ absl::Status WriteCheckpoint(const fs::path& folder,
 absl::StatusOr<std::string> EmbedderFingerprint(
     const fs::path& folder, config::v1::Precision precision) {
   LARR_ASSIGN_OR_RETURN(const auto config,
-                        ReadLlmConfig(folder / "config.json"));
+                        ReadLlmConfig(folder / kLlmConfigFile));
   LARR_ASSIGN_OR_RETURN(const auto head,
                         ReadEmbedderHead(folder, config.hidden_size));
   std::vector<std::string> names = TokenizerFiles(folder);
   for (const auto& entry : fs::directory_iterator(folder)) {
     const auto& path = entry.path();
-    if (path.extension() == ".safetensors" || path.filename() == "config.json")
+    if (path.extension() == ".safetensors" || path.filename() == kLlmConfigFile)
       names.push_back(path.filename().string());
   }
   std::sort(names.begin(), names.end());

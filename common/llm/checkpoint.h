@@ -29,6 +29,9 @@
 
 namespace larr {
 
+inline constexpr char kLlmConfigFile[] = "config.json";
+inline constexpr char kProjectionFile[] = "projection.safetensors";
+
 struct Checkpoint {
   LlmConfig config;
   LlmWeights weights;

@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <future>
 #include <numeric>
+#include <set>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/read_ahead.h"
 #include "common/base/status_macros.h"
 #include "common/llm/checkpoint.h"
@@ -31,6 +33,44 @@ void FillUp(int64_t tokens, std::vector<TokenIds>& batch) {
   constexpr int64_t kLength = 64;
   for (; tokens > 0; tokens -= kLength)
     batch.emplace_back(std::min(tokens, kLength), 0);
+}
+
+// A tokenizer without the slots' tokens, as of another folder or of one that
+// was copied in part, cuts texts into tokens that mean something else.
+absl::Status CheckSlots(const config::v1::EmbedderConfig& config,
+                        const Checkpoint& checkpoint) {
+  const std::vector<std::string> slots(config.slots().begin(),
+                                       config.slots().end());
+  const auto tokens = SlotTokens(slots);
+  LARR_ASSIGN_OR_RETURN(const auto encoded,
+                        checkpoint.tokenizer.Encode(tokens));
+  const auto wrong = [&](const std::string& what) {
+    return Invalid(
+        "{}: {}; copy the folder that the contrast stage wrote as a whole, "
+        "tokenizer.json or tokenizer.model with the files of its added tokens "
+        "among the rest",
+        checkpoint.folder.string(), what);
+  };
+  std::set<int32_t> ids;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    const auto id = checkpoint.tokenizer.IdOf(tokens[i]);
+    if (!id.has_value() || encoded[i] != TokenIds{*id}) {
+      return wrong(fmt::format(
+          "the tokenizer has no special token `{}`, which the model learned",
+          tokens[i]));
+    }
+    ids.insert(*id);
+  }
+  const std::set<std::string> distinct(tokens.begin(), tokens.end());
+  const auto count = static_cast<int64_t>(distinct.size());
+  const int64_t first = checkpoint.tokenizer.vocab_size() - count;
+  // As AddSlots gave them out.
+  if (ids.size() == distinct.size() && (ids.empty() || *ids.begin() == first))
+    return absl::OkStatus();
+  return wrong(fmt::format(
+      "the slots' special tokens are not those of the {} highest ids, from {} "
+      "on, which the model learned",
+      count, first));
 }
 
 }  // namespace
@@ -67,13 +107,11 @@ Tokenized Embedder::Impl::Tokenize(std::span<const std::string> texts,
                                    size_t first) const {
   auto ids = tokenizer.Encode(texts);
   if (!ids.ok()) {
-    return absl::InvalidArgumentError(
-        fmt::format("texts from {} on: {}", first, ids.status().ToString()));
+    return Invalid("texts from {} on: {}", first, ids.status().ToString());
   }
   for (size_t i = 0; i < ids->size(); ++i) {
     if ((*ids)[i].empty()) {
-      return absl::InvalidArgumentError(
-          fmt::format("text {} is empty", first + i));
+      return Invalid("text {} is empty", first + i);
     }
     CutTokens(std::min<int64_t>(head.config.max_tokens(), config.max_positions),
               (*ids)[i]);
@@ -148,6 +186,7 @@ absl::StatusOr<Embedder> Embedder::Open(const std::filesystem::path& folder,
                         ReadCheckpoint(folder, DtypeOf(options.precision)));
   LARR_ASSIGN_OR_RETURN(
       auto head, ReadEmbedderHead(folder, checkpoint.config.hidden_size));
+  LARR_RETURN_IF_ERROR(CheckSlots(head.config, checkpoint));
   return GuardTorch("packing the weights of " + folder.string(),
                     [&]() -> absl::StatusOr<Embedder> {
                       auto impl = std::make_unique<Impl>(

@@ -53,6 +53,8 @@ class Embedder {
   using Sink = std::function<absl::Status(const Result&)>;
 
   // Opens a checkpoint with `larr.json`.
+  // Errors: kInvalidArgument  the tokenizer lacks the special tokens of a slot,
+  //                           or has others where the model learned them
   static absl::StatusOr<Embedder> Open(const std::filesystem::path& folder,
                                        const EmbedderOptions& options);
   Embedder(Embedder&&) noexcept;

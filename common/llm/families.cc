@@ -6,6 +6,8 @@
 #include <nlohmann/json.hpp>
 #include <string_view>
 
+#include "common/base/invalid_argument.h"
+
 namespace larr {
 namespace {
 
@@ -13,8 +15,7 @@ using Json = nlohmann::json;
 
 absl::Status Wrong(const std::string& file, std::string_view field,
                    const std::string& what) {
-  return absl::InvalidArgumentError(
-      fmt::format("{}: `{}` {}", file, field, what));
+  return Invalid("{}: `{}` {}", file, field, what);
 }
 
 absl::StatusOr<LlmFamily> Llama(const Json& config, const std::string& file) {

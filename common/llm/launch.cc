@@ -2,7 +2,6 @@
 #include "common/llm/launch.h"
 
 #include <absl/status/status.h>
-#include <fmt/format.h>
 
 #include <array>
 #include <charconv>
@@ -11,6 +10,7 @@
 #include <map>
 #include <string_view>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -29,9 +29,8 @@ absl::StatusOr<int> Number(const Values& values, const std::string& name,
       std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc() || end != text.data() + text.size() ||
       number < least || number > most) {
-    return absl::InvalidArgumentError(
-        fmt::format("{} is '{}'; it must be a whole number in [{}, {}]", name,
-                    text, least, most));
+    return Invalid("{} is '{}'; it must be a whole number in [{}, {}]", name,
+                   text, least, most);
   }
   return number;
 }
@@ -52,10 +51,10 @@ absl::StatusOr<Launch> ReadLaunch(const Environment& environment) {
   if (values.empty()) return Launch{};
   if (!missing.empty()) {
     const auto& [name, value] = *values.begin();
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "{} is not set, but {} is '{}'; set all of RANK, WORLD_SIZE, "
         "LOCAL_RANK, MASTER_ADDR and MASTER_PORT, or none",
-        missing, name, value));
+        missing, name, value);
   }
   constexpr int kMost = std::numeric_limits<int>::max();
   Launch launch;
@@ -63,8 +62,7 @@ absl::StatusOr<Launch> ReadLaunch(const Environment& environment) {
                         Number(values, "WORLD_SIZE", 1, kMost));
   LARR_ASSIGN_OR_RETURN(launch.rank,
                         Number(values, "RANK", 0, launch.world_size - 1));
-  LARR_ASSIGN_OR_RETURN(launch.local_rank,
-                        Number(values, "LOCAL_RANK", 0, launch.rank));
+  LARR_RETURN_IF_ERROR(Number(values, "LOCAL_RANK", 0, launch.rank).status());
   LARR_ASSIGN_OR_RETURN(const int port,
                         Number(values, "MASTER_PORT", 1, 65535));
   launch.port = static_cast<uint16_t>(port);

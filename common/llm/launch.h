@@ -4,7 +4,7 @@
 // model together ("ranks"), by torchrun's environment variables:
 //
 //   RANK, WORLD_SIZE         which one this is, of how many
-//   LOCAL_RANK               which one of its machine
+//   LOCAL_RANK               which one of its machine; not of interest here
 //   MASTER_ADDR, MASTER_PORT where rank 0 listens
 //
 // Errors: kInvalidArgument  some of the variables are missing, or one has an
@@ -22,7 +22,6 @@ namespace larr {
 struct Launch {
   int rank = 0;
   int world_size = 1;
-  int local_rank = 0;
   std::string address;
   uint16_t port = 0;
 };

@@ -40,7 +40,8 @@ struct SlotPairs {
 // for texts of the same slot. Return C float32 [h, h]: the coordinates of a
 // state are C state, and the vector that training starts from is the first of
 // them. Row 0 is the common one; the size of the others falls from row 1 on, so
-// that an optimizer whose steps are alike for all weights stirs up little noise.
+// that an optimizer whose steps are alike for all weights stirs up little
+// noise.
 // REQUIRES: n > 0
 
 // What the sides of a pair share, weighted by how much they share it
@@ -51,8 +52,8 @@ torch::Tensor FitLinearStart(const torch::Tensor& states,
                              const std::vector<SlotPairs>& kinds);
 
 // The principal components of the states, without a look at pairs: directions
-// in which texts of a slot differ most, equally long; those that only tell slots
-// apart, the last, are 0.
+// in which texts of a slot differ most, equally long; those that only tell
+// slots apart, the last, are 0.
 torch::Tensor FitPrincipalComponents(const torch::Tensor& states,
                                      const std::vector<int32_t>& slot);
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/llm/attention_kernels.h"
 
@@ -20,8 +21,7 @@ constexpr int64_t kMaxPositions = 16384;
 
 absl::Status Wrong(const std::string& file, std::string_view field,
                    const std::string& what) {
-  return absl::InvalidArgumentError(
-      fmt::format("{}: `{}` {}", file, field, what));
+  return Invalid("{}: `{}` {}", file, field, what);
 }
 
 // A number that must be there and positive.
@@ -169,8 +169,7 @@ absl::StatusOr<LlmConfig> ParseLlmConfig(const std::string& json,
       return absl::InvalidArgumentError(file_name + ": not a JSON object");
     return FromJson(parsed, json, file_name);
   } catch (const Json::exception& error) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: {}", file_name, error.what()));
+    return Invalid("{}: {}", file_name, error.what());
   }
 }
 

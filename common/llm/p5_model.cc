@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/llm/p5_model.h"
 
-#include <fmt/format.h>
 #include <torch/utils.h>
 
 #include <algorithm>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/llm/language_loss.h"
@@ -33,13 +33,13 @@ absl::StatusOr<std::unique_ptr<P5Model>> Make(
                         ReadCheckpoint(folder, DtypeOf(config.precision())));
   const LlmConfig& shape = checkpoint.config;
   if (config.frozen_layers() > shape.layers)
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "`p5.frozen_layers` is {}; it must be in [0, {}], the model's layers",
-        config.frozen_layers(), shape.layers));
+        config.frozen_layers(), shape.layers);
   if (config.max_tokens() > shape.max_positions)
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "`p5.max_tokens` is {}; it must be at most {}, the model's positions",
-        config.max_tokens(), shape.max_positions));
+        config.max_tokens(), shape.max_positions);
   return GuardTorch("making a P5 model", [&] {
     Tensor table = whole_words.defined()
                        ? whole_words
@@ -77,7 +77,7 @@ absl::StatusOr<std::unique_ptr<P5Model>> P5Model::Read(
   LARR_ASSIGN_OR_RETURN(const auto config,
                         LoadTextProto<P5Config>(folder / kConfigFile));
   LARR_ASSIGN_OR_RETURN(const auto shape,
-                        ReadLlmConfig(folder / "config.json"));
+                        ReadLlmConfig(folder / kLlmConfigFile));
   LARR_ASSIGN_OR_RETURN(const auto file,
                         SafetensorsFile::Open(folder / kTableFile));
   const int64_t sizes[] = {kWholeWords, shape.hidden_size};

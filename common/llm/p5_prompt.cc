@@ -2,12 +2,12 @@
 #include "common/llm/p5_prompt.h"
 
 #include <absl/status/status.h>
-#include <fmt/format.h>
 
 #include <algorithm>
 #include <iterator>
 #include <string_view>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -61,10 +61,10 @@ absl::StatusOr<P5Prompts> P5Prompts::Create(const Tokenizer& tokenizer,
     prompts.room_ -= std::ssize(question);
   }
   if (prompts.room_ < 1)
-    return absl::InvalidArgumentError(
-        fmt::format("`p5.max_tokens` is {}, and {} of them are the questions; "
-                    "it must leave room for a row",
-                    max_tokens, max_tokens - prompts.room_));
+    return Invalid(
+        "`p5.max_tokens` is {}, and {} of them are the questions; it must "
+        "leave room for a row",
+        max_tokens, max_tokens - prompts.room_);
   return prompts;
 }
 

@@ -11,8 +11,9 @@
 //
 // Whole words are what spaces separate. They are counted from 1, and all tokens
 // of a word have its number, so that the pieces of an id belong together
-// (`calculate_whole_word_ids` in github.com/jeykigung/P5, src/pretrain_data.py).
-// They are tokenised one by one, each with a space before it.
+// (`calculate_whole_word_ids` of src/pretrain_data.py in
+// github.com/jeykigung/P5). They are tokenised one by one, each with a space
+// before it.
 //
 // Ownership:  the tokenizer stays the caller's, and must outlive the object.
 // Threads:    const methods may be called concurrently.

@@ -2,7 +2,6 @@
 #include "common/llm/sentencepiece_tokenizer.h"
 
 #include <absl/status/status.h>
-#include <fmt/format.h>
 
 #include <cstdint>
 #include <cstring>
@@ -15,6 +14,7 @@
 #include <vector>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "common/llm/added_tokens.h"
@@ -49,10 +49,10 @@ absl::Status CheckPrefix(const Processor& processor,
   for (const char* field : {"legacy", "add_prefix_space"}) {
     const auto found = config.find(field);
     if (found == config.end() || *found != false) continue;
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "{}: `{}` is false, which is not supported with {}; open the folder "
         "with transformers and save it again: that writes a tokenizer.json",
-        kTokenizerConfigFile, field, kTokenizerModel));
+        kTokenizerConfigFile, field, kTokenizerModel);
   }
   return absl::OkStatus();
 }
@@ -63,11 +63,11 @@ class SentencepieceTokenizer : public TokenizerLibrary {
     LARR_ASSIGN_OR_RETURN(model_, ReadFile(folder / kTokenizerModel));
     const auto loaded = processor_.LoadFromSerializedProto(model_);
     if (!loaded.ok() || processor_.GetPieceSize() == 0) {
-      return absl::InvalidArgumentError(fmt::format(
+      return Invalid(
           "{}: is not a sentencepiece model: {}; give the folder a "
           "tokenizer.json (Llama 3's tokenizer.model is tiktoken's, "
           "and comes with one)",
-          (folder / kTokenizerModel).string(), loaded.ToString()));
+          (folder / kTokenizerModel).string(), loaded.ToString());
     }
     LARR_ASSIGN_OR_RETURN(added_,
                           AddedTokens::Read(folder, processor_.GetPieceSize(),
@@ -82,8 +82,7 @@ class SentencepieceTokenizer : public TokenizerLibrary {
     for (size_t i = 0; i < texts.size(); ++i) {
       if (const size_t at = FindMalformedUtf8(texts[i]);
           at != std::string::npos) {
-        return absl::InvalidArgumentError(fmt::format(
-            "text {} is not UTF-8: wrong byte at offset {}", i, at));
+        return Invalid("text {} is not UTF-8: wrong byte at offset {}", i, at);
       }
       for (const AddedTokens::Part& part : added_.Split(texts[i])) {
         if (part.id) {
@@ -92,8 +91,7 @@ class SentencepieceTokenizer : public TokenizerLibrary {
         }
         const auto status = processor_.Encode(part.text, &ids);
         if (!status.ok()) {
-          return absl::InvalidArgumentError(fmt::format(
-              "text {} cannot be encoded: {}", i, status.ToString()));
+          return Invalid("text {} cannot be encoded: {}", i, status.ToString());
         }
         out[i].insert(out[i].end(), ids.begin(), ids.end());
       }
@@ -111,12 +109,10 @@ class SentencepieceTokenizer : public TokenizerLibrary {
   absl::Status AddSpecialTokens(std::span<const std::string> tokens) override {
     for (size_t i = 0; i < tokens.size(); ++i) {
       if (tokens[i].empty()) {
-        return absl::InvalidArgumentError(
-            fmt::format("special token {} is empty", i));
+        return Invalid("special token {} is empty", i);
       }
       if (FindMalformedUtf8(tokens[i]) != std::string::npos) {
-        return absl::InvalidArgumentError(
-            fmt::format("special token {} is not UTF-8", i));
+        return Invalid("special token {} is not UTF-8", i);
       }
     }
     for (const std::string& token : tokens)

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/tensors/safetensors.h"
 #include "common/tensors/torch_archive.h"
@@ -18,7 +19,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* kNames[] = {"model.safetensors", "pytorch_model.bin"};
+constexpr const char* kNames[] = {kModelWeightsFile, "pytorch_model.bin"};
 
 absl::StatusOr<std::vector<fs::path>> ReadIndex(const fs::path& index) {
   LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(index));
@@ -28,15 +29,13 @@ absl::StatusOr<std::vector<fs::path>> ReadIndex(const fs::path& index) {
     for (const auto& name : json.at("weight_map"))
       names.insert(name.get<std::string>());
   } catch (const nlohmann::json::exception& error) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: {}", index.string(), error.what()));
+    return Invalid("{}: {}", index.string(), error.what());
   }
   std::vector<fs::path> files;
   for (const std::string& name : names) {
     if (name.empty() || name.find('/') != std::string::npos || name == "..") {
-      return absl::InvalidArgumentError(
-          fmt::format("{}: names '{}'; files must lie in the same folder",
-                      index.string(), name));
+      return Invalid("{}: names '{}'; files must lie in the same folder",
+                     index.string(), name);
     }
     files.push_back(index.parent_path() / name);
     if (!fs::exists(files.back())) {

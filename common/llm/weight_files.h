@@ -22,6 +22,9 @@
 
 namespace larr {
 
+// Written where we write weights.
+inline constexpr char kModelWeightsFile[] = "model.safetensors";
+
 // The first that is there of `model.safetensors`, the files that
 // `model.safetensors.index.json` lists, `pytorch_model.bin`, and the files that
 // `pytorch_model.bin.index.json` lists; in a fixed order.

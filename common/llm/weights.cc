@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/llm/weight_files.h"
 #include "common/tensors/safetensors.h"
@@ -16,7 +17,6 @@
 namespace larr {
 namespace {
 
-constexpr char kFile[] = "model.safetensors";
 constexpr char kHeadName[] = "lm_head.weight";
 
 LlmWeights Allocate(const LlmConfig& c, torch::ScalarType dtype) {
@@ -51,9 +51,8 @@ bool IsDerived(const std::string& name) {
 
 absl::Status CopyTensor(const torch::Tensor& from, const torch::Tensor& to) {
   if (from.sizes() != to.sizes()) {
-    return absl::InvalidArgumentError(fmt::format(
-        "has shape [{}], expected [{}]", fmt::join(from.sizes(), ", "),
-        fmt::join(to.sizes(), ", ")));
+    return Invalid("has shape [{}], expected [{}]",
+                   fmt::join(from.sizes(), ", "), fmt::join(to.sizes(), ", "));
   }
   if (!from.is_floating_point())
     return absl::InvalidArgumentError("holds integers, expected weights");
@@ -175,7 +174,8 @@ absl::Status WriteLlmWeights(const std::filesystem::path& folder,
     std::map<std::string, torch::Tensor> tensors;
     for (const auto& [name, view] : NamedWeights(config, weights))
       tensors.emplace(name, view.detach().to(torch::kCPU, dtype));
-    return WriteSafetensors(folder / kFile, tensors, {{"format", "pt"}});
+    return WriteSafetensors(folder / kModelWeightsFile, tensors,
+                            {{"format", "pt"}});
   });
 }
 

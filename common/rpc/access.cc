@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -31,10 +32,10 @@ absl::Status CheckRole(const ServerConfig& config, const RoleConfig& role,
       !config.tls().client_ca_file().empty()) {
     return absl::OkStatus();
   }
-  return absl::InvalidArgumentError(
-      fmt::format("server.access.{}.certificate_names is set, but clients are "
-                  "not asked for certificates; set server.tls.client_ca_file",
-                  name));
+  return Invalid(
+      "server.access.{}.certificate_names is set, but clients are not asked "
+      "for certificates; set server.tls.client_ca_file",
+      name);
 }
 
 }  // namespace

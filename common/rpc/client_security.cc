@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/rpc/client_security.h"
 
-#include <fmt/format.h>
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include <grpcpp/support/client_interceptor.h>
@@ -11,6 +10,7 @@
 #include <vector>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/address.h"
 
@@ -99,10 +99,10 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(
     return grpc::CreateCustomChannel(address, credentials, arguments);
   }
   if (security.ca_file.empty() && !IsLoopback(address)) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "plain text would show the token of {} to the network before {}: set "
         "LARR_TLS_CA, or leave the token out",
-        security.token_file, address));
+        security.token_file, address);
   }
   LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(security.token_file));
   std::vector<std::unique_ptr<ge::ClientInterceptorFactoryInterface>> creators;

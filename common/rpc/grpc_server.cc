@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/address.h"
 #include "common/rpc/server_credentials.h"
@@ -85,8 +86,8 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> Build(
 absl::Status CheckNumbers(const config::v1::ServerConfig& config) {
   const int pause = config.shutdown_pause_ms();
   if (pause < 0 || pause > kLongestPauseMs) {
-    return absl::InvalidArgumentError(fmt::format(
-        "server.shutdown_pause_ms is {}; set 0 to {}", pause, kLongestPauseMs));
+    return Invalid("server.shutdown_pause_ms is {}; set 0 to {}", pause,
+                   kLongestPauseMs);
   }
   return absl::OkStatus();
 }
@@ -95,11 +96,11 @@ absl::Status CheckNetwork(const config::v1::ServerConfig& config,
                           const std::string& admin_listen) {
   if (!admin_listen.empty() && !IsLoopback(admin_listen) &&
       !config.access().has_admin()) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "admin_listen is {}, where others than this machine may decide what is "
         "served; set it to 127.0.0.1:PORT, or say by server.access.admin who "
         "may use it",
-        admin_listen));
+        admin_listen);
   }
   return absl::OkStatus();
 }

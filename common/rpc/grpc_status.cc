@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/rpc/grpc_status.h"
 
-#include <fmt/format.h>
 #include <google/protobuf/any.pb.h>
 #include <google/protobuf/util/time_util.h>
 
+#include "common/base/invalid_argument.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -66,8 +66,8 @@ absl::Status InvalidField(std::string_view path, std::string_view description) {
   auto& violation = *bad.add_field_violations();
   violation.set_field(Cut(path, kMostPathBytes));
   violation.set_description(Cut(description, kMostDescriptionBytes));
-  absl::Status status = absl::InvalidArgumentError(
-      fmt::format("{}: {}", violation.field(), violation.description()));
+  absl::Status status =
+      Invalid("{}: {}", violation.field(), violation.description());
   SetDetail(bad, status);
   return status;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/rpc/server_limits.h"
 
-#include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 #include <grpc/grpc.h>
@@ -10,6 +9,7 @@
 #include <climits>
 #include <cstdint>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -31,10 +31,10 @@ absl::Status CheckNoneNegative(const ServerLimits& limits) {
             ? values.GetInt64(limits, &field)
             : values.GetInt32(limits, &field);
     if (value < 0) {
-      return absl::InvalidArgumentError(
-          fmt::format("server.limits.{} is {}; set a positive number, or none "
-                      "for the default",
-                      field.name(), value));
+      return Invalid(
+          "server.limits.{} is {}; set a positive number, or none for the "
+          "default",
+          field.name(), value);
     }
   }
   return absl::OkStatus();

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <mutex>
@@ -13,10 +14,13 @@ namespace larr {
 namespace {
 
 int pipe_ends[2] = {-1, -1};  // A byte for each signal that came.
+std::atomic<bool> came = false;
+static_assert(std::atomic<bool>::is_always_lock_free);  // For the handler.
 
 void OnSignal(int number) {
   const int error = errno;
   signal(number, SIG_DFL);
+  came = true;
   [[maybe_unused]] const ssize_t written = write(pipe_ends[1], "x", 1);
   errno = error;
 }
@@ -41,5 +45,7 @@ void WaitForShutdownSignal() {
     if (errno != EINTR) std::abort();
   }
 }
+
+bool ShutdownSignalCame() { return came; }
 
 }  // namespace larr

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // SIGTERM and SIGINT as requests to stop in order. One that comes while a
-// server still opens its files is kept until it serves, and then stops it; a
-// second one of the kind ends the process at once. Reads, writes and opens
-// that a signal interrupts go on by themselves.
+// server still opens its files is kept until it serves, and then stops it,
+// unless what takes long asks for it; a second one of the kind ends the process
+// at once. Reads, writes and opens that a signal interrupts go on by themselves.
 //
 // Threads:    safe, once CatchShutdownSignals was called.
 #pragma once
@@ -17,5 +17,8 @@ void CatchShutdownSignals();
 // Waits for a signal; returns at once if one has come.
 // REQUIRES: CatchShutdownSignals was called.
 void WaitForShutdownSignal();
+
+// Whether one has come. Cheap.
+bool ShutdownSignalCame();
 
 }  // namespace larr

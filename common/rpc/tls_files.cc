@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -55,8 +56,7 @@ absl::StatusOr<std::string> Read(const Source& source) {
 
 absl::Status Wrong(const Source& source, std::string_view what) {
   ERR_clear_error();
-  return absl::InvalidArgumentError(
-      fmt::format("server.tls.{}: {} {}", source.setting, source.path, what));
+  return Invalid("server.tls.{}: {} {}", source.setting, source.path, what);
 }
 
 // Reads all certificates of a file; returns the first one.
@@ -114,9 +114,9 @@ absl::StatusOr<TlsFiles> LoadTlsFiles(const TlsConfig& config) {
   const Source cas{"client_ca_file", config.client_ca_file()};
   for (const Source& source : {chain, key}) {
     if (!source.path.empty()) continue;
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "server.tls.{} is empty; give a PEM file, or leave server.tls out",
-        source.setting));
+        source.setting);
   }
   TlsFiles files;
   LARR_ASSIGN_OR_RETURN(files.certificate_chain, Read(chain));

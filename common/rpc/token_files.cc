@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/rpc/token_files.h"
 
-#include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 #include <spdlog/spdlog.h>
@@ -11,6 +10,7 @@
 #include <utility>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -42,17 +42,17 @@ absl::StatusOr<std::vector<TokenFiles::Hash>> TokenFiles::Load(
     ++number;
     if (line.empty()) continue;
     if (!IsToken(line)) {  // which is not repeated: it may be nearly right
-      return absl::InvalidArgumentError(fmt::format(
+      return Invalid(
           "{}: line {} is no token; give {} or more visible characters without "
           "spaces, e.g. those of `openssl rand -hex 32`",
-          path, number, kLeastCharacters));
+          path, number, kLeastCharacters);
     }
     hashes.push_back(HashOf(line));
   }
   if (hashes.empty()) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "{}: holds no token; write one a line, e.g. `openssl rand -hex 32`",
-        path));
+        path);
   }
   return hashes;
 }

@@ -10,13 +10,16 @@
 #include <vector>
 
 #include "common/base/artifact_folder.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/rocks/rocks_status.h"
-#include "common/store/bf16.h"
+#include "common/simd/bf16.h"
 #include "common/store/snapshot_db.h"
 
 namespace larr {
 namespace {
+
+using kernels::Bf16;
 
 absl::Status Damaged(const std::filesystem::path& folder,
                      std::string_view what) {
@@ -58,16 +61,16 @@ absl::Status ForEachKey(
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<const Snapshot>> Snapshot::Open(
-    const std::filesystem::path& folder) {
+    const std::filesystem::path& folder, BlockCache cache) {
   LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(folder));
   if (manifest.kind() != kSnapshotKind) {
-    return absl::InvalidArgumentError(
-        fmt::format("{} is a `{}`, not a `{}`; give the folder that the embed "
-                    "stage or a refresh published",
-                    folder.string(), manifest.kind(), kSnapshotKind));
+    return Invalid(
+        "{} is a `{}`, not a `{}`; give the folder that the embed stage or a "
+        "refresh published",
+        folder.string(), manifest.kind(), kSnapshotKind);
   }
-  LARR_ASSIGN_OR_RETURN(auto db,
-                        SnapshotDb::Open(folder, SnapshotDb::Mode::kRead));
+  LARR_ASSIGN_OR_RETURN(
+      auto db, SnapshotDb::Open(folder, SnapshotDb::Mode::kRead, cache));
   LARR_ASSIGN_OR_RETURN(auto info, ReadInfo(*db, folder));
   if (info.embedder_fingerprint() != manifest.embedder_fingerprint()) {
     return absl::DataLossError(fmt::format(
@@ -76,17 +79,18 @@ absl::StatusOr<std::unique_ptr<const Snapshot>> Snapshot::Open(
         folder.string(), manifest.embedder_fingerprint(),
         info.embedder_fingerprint()));
   }
-  return std::unique_ptr<const Snapshot>(
-      new Snapshot(folder, manifest.digest(), std::move(info), std::move(db)));
+  return std::unique_ptr<const Snapshot>(new Snapshot(
+      folder, manifest.digest(), std::move(info), std::move(db), cache));
 }
 
 Snapshot::Snapshot(std::filesystem::path folder, std::string digest,
                    storage::v1::SnapshotInfo info,
-                   std::unique_ptr<SnapshotDb> db)
+                   std::unique_ptr<SnapshotDb> db, BlockCache cache)
     : folder_(std::move(folder)),
       digest_(std::move(digest)),
       info_(std::move(info)),
-      db_(std::move(db)) {}
+      db_(std::move(db)),
+      cache_(cache) {}
 
 Snapshot::~Snapshot() = default;
 
@@ -108,15 +112,15 @@ absl::StatusOr<int64_t> Snapshot::ReadVectors(
     if (statuses[i].IsNotFound()) continue;
     LARR_RETURN_IF_ERROR(
         FromRocks(statuses[i], "reading vectors of " + folder_.string()));
-    if (values[i].size() != dim * sizeof(uint16_t)) {
+    if (values[i].size() != dim * sizeof(Bf16)) {
       return Damaged(folder_,
                      fmt::format("a vector of {} bytes instead of {}",
-                                 values[i].size(), dim * sizeof(uint16_t)));
+                                 values[i].size(), dim * sizeof(Bf16)));
     }
     for (size_t d = 0; d < dim; ++d) {
-      uint16_t word;
-      std::memcpy(&word, values[i].data() + d * sizeof(word), sizeof(word));
-      out[i * dim + d] = FromBf16(word);
+      Bf16 stored;
+      std::memcpy(&stored, values[i].data() + d * sizeof(Bf16), sizeof(Bf16));
+      out[i * dim + d] = FromBf16(stored);
     }
     ++found;
   }

@@ -31,6 +31,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/store/block_cache.h"
 #include "larr/config/v1/dataset.pb.h"
 #include "larr/storage/v1/entity.pb.h"
 #include "larr/storage/v1/snapshot.pb.h"
@@ -51,7 +52,8 @@ class Snapshot {
   //          kInvalidArgument     it is not a snapshot
   //          kDataLoss            a file is missing, too short or damaged
   static absl::StatusOr<std::unique_ptr<const Snapshot>> Open(
-      const std::filesystem::path& folder);
+      const std::filesystem::path& folder,
+      BlockCache cache = BlockCache::kMain);
   ~Snapshot();
 
   const std::filesystem::path& folder() const { return folder_; }
@@ -63,6 +65,7 @@ class Snapshot {
   }
   // Elements of a vector.
   int dim() const { return info_.dim(); }
+  BlockCache block_cache() const { return cache_; }
 
   // Copies the vector of ids[i] into out[i * dim(), (i + 1) * dim()) and sets
   // present[i] to 1. A text that is not stored, and the empty id of a row
@@ -100,12 +103,14 @@ class Snapshot {
  private:
   friend class SnapshotBuilder;
   Snapshot(std::filesystem::path folder, std::string digest,
-           storage::v1::SnapshotInfo info, std::unique_ptr<SnapshotDb> db);
+           storage::v1::SnapshotInfo info, std::unique_ptr<SnapshotDb> db,
+           BlockCache cache);
 
   const std::filesystem::path folder_;
   const std::string digest_;
   const storage::v1::SnapshotInfo info_;
   const std::unique_ptr<SnapshotDb> db_;
+  const BlockCache cache_;
 };
 
 }  // namespace larr

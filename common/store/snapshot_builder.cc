@@ -12,9 +12,10 @@
 #include "absl/strings/numbers.h"
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/rocks/rocks_status.h"
-#include "common/store/bf16.h"
+#include "common/simd/bf16.h"
 #include "common/store/snapshot_db.h"
 #include "common/store/sst_sequence.h"
 
@@ -23,6 +24,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using config::v1::ArtifactManifest;
+using kernels::Bf16;
 using rocksdb::Slice;
 
 // With more files of vectors than this, and one for each full file's size of
@@ -119,8 +121,8 @@ absl::Status Ingest(SnapshotDb& db, Family family,
 absl::Status CheckIds(std::span<const std::string_view> ids) {
   for (const std::string_view id : ids) {
     if (id.size() != kTextIdBytes) {
-      return absl::InvalidArgumentError(fmt::format(
-          "a text id has {} bytes instead of {}", id.size(), kTextIdBytes));
+      return Invalid("a text id has {} bytes instead of {}", id.size(),
+                     kTextIdBytes);
     }
   }
   return absl::OkStatus();
@@ -227,20 +229,20 @@ absl::Status SnapshotBuilder::AddVectors(std::span<const std::string_view> ids,
   LARR_RETURN_IF_ERROR(CheckIds(ids));
   const size_t dim = info_.dim();
   rocksdb::WriteBatch batch;
-  std::vector<uint16_t> words(dim);
+  std::vector<Bf16> rounded(dim);
   for (size_t i = 0; i < ids.size(); ++i) {
     for (size_t d = 0; d < dim; ++d) {
       const float value = vectors[i * dim + d];
-      words[d] = ToBf16(value);
-      if (!std::isfinite(value) || !std::isfinite(FromBf16(words[d]))) {
-        return absl::InvalidArgumentError(fmt::format(
+      rounded[d] = kernels::ToBf16(value);
+      if (!std::isfinite(value) || !std::isfinite(FromBf16(rounded[d]))) {
+        return Invalid(
             "element {} of a text's vector is {}; check the checkpoint", d,
-            value));
+            value);
       }
     }
     batch.Put(pending_->families[kText], ToSlice(ids[i]),
-              Slice(reinterpret_cast<const char*>(words.data()),
-                    dim * sizeof(uint16_t)));
+              Slice(reinterpret_cast<const char*>(rounded.data()),
+                    dim * sizeof(Bf16)));
   }
   batch.Put(pending_->families[kInfo], kTokensKey,
             std::to_string(tokens_ + tokens));

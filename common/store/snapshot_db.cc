@@ -15,7 +15,8 @@ namespace {
 
 constexpr std::array<const char*, kFamilyCount> kNames = {
     "default", "text", "entity", "description"};
-constexpr size_t kCacheBytes = size_t{256} << 20;
+constexpr size_t kMainBytes = size_t{256} << 20;
+constexpr size_t kAsideBytes = size_t{64} << 20;
 
 char SideByte(config::v1::Side side) {
   return side == config::v1::USER ? 'U' : 'P';
@@ -23,10 +24,11 @@ char SideByte(config::v1::Side side) {
 
 }  // namespace
 
-rocksdb::Options OptionsOf(Family family) {
-  static const auto cache = rocksdb::NewLRUCache(kCacheBytes);
+rocksdb::Options OptionsOf(Family family, BlockCache cache) {
+  static const auto main = rocksdb::NewLRUCache(kMainBytes);
+  static const auto aside = rocksdb::NewLRUCache(kAsideBytes);
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = cache;
+  table.block_cache = cache == BlockCache::kMain ? main : aside;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
   table.format_version = 5;
   rocksdb::Options options;
@@ -43,13 +45,14 @@ std::string EntityKey(config::v1::Side side, std::string_view id) {
 }
 
 absl::StatusOr<std::unique_ptr<SnapshotDb>> SnapshotDb::Open(
-    const std::filesystem::path& folder, Mode mode) {
-  rocksdb::Options options = OptionsOf(kInfo);
+    const std::filesystem::path& folder, Mode mode, BlockCache cache) {
+  rocksdb::Options options = OptionsOf(kInfo, cache);
   options.create_if_missing = mode != Mode::kRead;
   options.create_missing_column_families = mode != Mode::kRead;
   std::vector<rocksdb::ColumnFamilyDescriptor> descriptors;
   for (int f = 0; f < kFamilyCount; ++f) {
-    rocksdb::ColumnFamilyOptions family(OptionsOf(static_cast<Family>(f)));
+    rocksdb::ColumnFamilyOptions family(
+        OptionsOf(static_cast<Family>(f), cache));
     family.disable_auto_compactions = mode == Mode::kIngest;
     descriptors.emplace_back(kNames[f], family);
   }

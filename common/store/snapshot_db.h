@@ -18,6 +18,7 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
+#include "common/store/block_cache.h"
 #include "larr/config/v1/dataset.pb.h"
 
 namespace larr {
@@ -29,7 +30,7 @@ inline constexpr char kTokensKey[] = "tokens";
 
 // The options that files of a family are written and read with. No info log:
 // it would change the folder.
-rocksdb::Options OptionsOf(Family family);
+rocksdb::Options OptionsOf(Family family, BlockCache cache = BlockCache::kMain);
 
 // REQUIRES: side is USER or POI
 std::string EntityKey(config::v1::Side side, std::string_view id);
@@ -49,7 +50,8 @@ struct SnapshotDb {
     kIngest,   // a new snapshot that only takes whole files
   };
   static absl::StatusOr<std::unique_ptr<SnapshotDb>> Open(
-      const std::filesystem::path& folder, Mode mode);
+      const std::filesystem::path& folder, Mode mode,
+      BlockCache cache = BlockCache::kMain);
   ~SnapshotDb();
 
   std::unique_ptr<rocksdb::DB> db;

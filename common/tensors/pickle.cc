@@ -8,6 +8,8 @@
 #include <bit>
 #include <unordered_map>
 
+#include "common/base/invalid_argument.h"
+
 namespace larr {
 namespace {
 
@@ -152,10 +154,10 @@ class Machine {
   void PushName(const std::string& text) {
     if (!status_.ok()) return;
     if (std::ranges::find(names_, text) == names_.end()) {
-      status_ = absl::InvalidArgumentError(fmt::format(
+      status_ = Invalid(
           "the pickle names '{}', which is no part of a dict of tensors; "
           "nothing of it was run",
-          text));
+          text);
       return;
     }
     Push({PickleNode::Name{text}});
@@ -274,10 +276,10 @@ class Machine {
         return (void)Push({PickleNode::Persistent{Pop()}});
       default:
         if (status_.ok()) {
-          status_ = absl::InvalidArgumentError(fmt::format(
+          status_ = Invalid(
               "the pickle has instruction {:#04x}, which a dict of tensors "
               "does not need",
-              op));
+              op);
         }
     }
   }
@@ -297,9 +299,8 @@ class Machine {
 absl::StatusOr<Pickle> Pickle::Parse(std::string_view bytes,
                                      std::span<const std::string_view> names) {
   if (bytes.size() > kMaxBytes) {
-    return absl::InvalidArgumentError(fmt::format(
-        "the pickle has {} bytes, more than a dict of tensors needs",
-        bytes.size()));
+    return Invalid("the pickle has {} bytes, more than a dict of tensors needs",
+                   bytes.size());
   }
   Pickle pickle;
   auto root = Machine(bytes, names, pickle.nodes_).Run();

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/tensors/torch_status.h"
 
@@ -116,10 +117,10 @@ absl::StatusOr<torch::Tensor> SafetensorsFile::View(
   auto tensor = View(name);
   if (!tensor.ok()) return tensor;
   if (!std::ranges::equal(tensor->sizes(), shape)) {
-    return absl::InvalidArgumentError(fmt::format(
-        "{}: tensor '{}' has shape {}, expected {}", path_.string(), name,
-        ShapeText({tensor->sizes().data(), tensor->sizes().size()}),
-        ShapeText(shape)));
+    return Invalid("{}: tensor '{}' has shape {}, expected {}", path_.string(),
+                   name,
+                   ShapeText({tensor->sizes().data(), tensor->sizes().size()}),
+                   ShapeText(shape));
   }
   return tensor;
 }
@@ -130,9 +131,8 @@ absl::StatusOr<torch::Tensor> SafetensorsFile::View(
   auto tensor = View(name, shape);
   if (!tensor.ok()) return tensor;
   if (tensor->scalar_type() != dtype) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: tensor '{}' has dtype {}, expected {}", path_.string(),
-                    name, NameOf(tensor->scalar_type()), NameOf(dtype)));
+    return Invalid("{}: tensor '{}' has dtype {}, expected {}", path_.string(),
+                   name, NameOf(tensor->scalar_type()), NameOf(dtype));
   }
   return tensor;
 }
@@ -143,9 +143,8 @@ absl::Status WriteSafetensors(
     const std::map<std::string, std::string>& metadata) {
   for (const auto& [name, tensor] : tensors) {
     if (!tensor.defined() || NameOf(tensor.scalar_type()).empty()) {
-      return absl::InvalidArgumentError(
-          fmt::format("{}: tensor '{}' has a dtype that is not written",
-                      path.string(), name));
+      return Invalid("{}: tensor '{}' has a dtype that is not written",
+                     path.string(), name);
     }
   }
   return GuardTorch("writing " + path.string(), [&]() -> absl::Status {

@@ -13,6 +13,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -90,10 +91,9 @@ absl::StatusOr<TensorEntry> ParseEntry(const Json& value,
       std::find_if(kDtypes.begin(), kDtypes.end(),
                    [&](const Dtype& one) { return one.name == dtype_name; });
   if (known == kDtypes.end()) {
-    return absl::InvalidArgumentError(
-        fmt::format("{}: dtype {} is not supported; convert it to F32, F16 or "
-                    "BF16",
-                    where, dtype_name));
+    return Invalid(
+        "{}: dtype {} is not supported; convert it to F32, F16 or BF16", where,
+        dtype_name);
   }
   auto shape = Integers(value, "shape");
   const auto offsets = Integers(value, "data_offsets");

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/tensors/pickle.h"
 #include "common/tensors/torch_status.h"
@@ -214,11 +215,11 @@ absl::StatusOr<TorchArchive> ReadTorchArchive(
   const std::string_view start(archive.mapping->bytes(),
                                std::min<size_t>(4, archive.mapping->size()));
   if (start != "PK\x03\x04") {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "{}: is no zip archive. If a PyTorch before 1.6 wrote it, write it "
         "again in Python: torch.save(torch.load(file, weights_only=True), "
         "file)",
-        path.string()));
+        path.string());
   }
   auto tensors = GuardTorch("the zip archive",
                             [&] { return Reader(archive.mapping).Read(); });

@@ -13,9 +13,12 @@
 #include "absl/time/clock.h"
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
-#include "common/config/stage_output.h"
+#include "common/config/stage_files.h"
+#include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
+#include "common/rpc/resource_requests.h"
 #include "services/coordinator/training_plan.h"
 
 namespace larr {
@@ -133,12 +136,7 @@ absl::StatusOr<TrainingRun> Coordinator::CreateRun(std::string id,
     id = IdOfNow();
     std::replace(id.begin(), id.end(), '.', '-');
   }
-  if (!IsValidId(id)) {
-    return absl::InvalidArgumentError(fmt::format(
-        "`training_run_id` is `{}`; use lower-case letters, digits and `-`, "
-        "at most 63",
-        id));
-  }
+  LARR_RETURN_IF_ERROR(CheckId("training_run_id", id));
   const std::string name = kRuns + id;
   const absl::MutexLock lock(&mutex_);
   const auto existing = parts_.store.GetRun(name);
@@ -171,8 +169,7 @@ absl::StatusOr<TrainingRun> Coordinator::GetRun(const std::string& name) const {
   // Progress is newer in memory.
   if (const TrainingRun* live = scheduler_.Find(name)) return *live;
   if (!name.starts_with(kRuns)) {
-    return absl::InvalidArgumentError(
-        fmt::format("`{}` is not of the form {}{{training_run}}", name, kRuns));
+    return Invalid("`{}` is not of the form {}{{training_run}}", name, kRuns);
   }
   return parts_.store.GetRun(name);
 }
@@ -248,7 +245,7 @@ absl::Status Coordinator::Report(StageExit exit) {
 
 absl::StatusOr<bool> Coordinator::Publish(StageExit& exit) {
   const auto decision = LoadTextProto<PublishDecision>(
-      std::filesystem::path(exit.artifact_path) / "publish.textproto");
+      std::filesystem::path(exit.artifact_path) / kDecisionFile);
   if (!decision.ok()) {
     exit.outcome = StageOutcome::kFailed;
     exit.message = std::string(decision.status().message());
@@ -295,8 +292,8 @@ absl::StatusOr<StageLaunch> Coordinator::PlanLaunch(const StageKey& key) const {
     launch.config.set_champion_fencing_token(champion.fencing_token);
     if (champion.fencing_token > 0) {
       auto& inputs = *launch.config.mutable_inputs();
-      inputs["champion"] = champion.version.evaluate_path();
-      inputs["champion_model"] = champion.version.model_path();
+      inputs[kChampionRole] = champion.version.evaluate_path();
+      inputs[kChampionModelRole] = champion.version.model_path();
     }
   }
   return launch;
@@ -389,7 +386,7 @@ void Coordinator::WaitForWork(absl::Duration timeout) const {
 StageProgress ReadStageProgress(const std::filesystem::path& work_folder) {
   constexpr int64_t kTail = 4096;
   StageProgress progress;
-  std::ifstream in(work_folder / "progress.jsonl",
+  std::ifstream in(work_folder / kProgressFile,
                    std::ios::binary | std::ios::ate);
   if (!in) return progress;
   const auto size = static_cast<int64_t>(in.tellg());

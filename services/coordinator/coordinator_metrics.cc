@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "common/rpc/grpc_status.h"
+
 namespace larr {
 namespace {
 
@@ -134,10 +136,13 @@ void CoordinatorMetrics::CountExit(const StageRun& stage, StageOutcome outcome,
       .Observe(seconds - static_cast<double>(stage.start_time().seconds()));
 }
 
-void CoordinatorMetrics::CountRequest(const char* method,
-                                      absl::StatusCode code) {
-  requests_.Add({{"method", method}, {"code", absl::StatusCodeToString(code)}})
+grpc::Status CoordinatorMetrics::Answer(const char* method,
+                                        const absl::Status& status) {
+  requests_
+      .Add({{"method", method},
+            {"code", absl::StatusCodeToString(status.code())}})
       .Increment();
+  return ToGrpc(status);
 }
 
 void CoordinatorMetrics::CountFinished(const TrainingRun& run) {

@@ -6,6 +6,7 @@
 // Threads:  safe.
 #pragma once
 
+#include <grpcpp/support/status.h>
 #include <prometheus/counter.h>
 #include <prometheus/family.h>
 #include <prometheus/gauge.h>
@@ -35,8 +36,9 @@ class CoordinatorMetrics {
                  absl::Time now);
   void CountFinished(const coordinator::v1::TrainingRun& run);
 
-  // An answered call; `method` is the RPC's name.
-  void CountRequest(const char* method, absl::StatusCode code);
+  // Counts the answer of a call, whose RPC's name is `method`, and gives it to
+  // gRPC.
+  grpc::Status Answer(const char* method, const absl::Status& status);
 
   // A write to the run database that failed, and will be tried again.
   prometheus::Counter& store_errors;

@@ -3,13 +3,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <fstream>
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_files.h"
 #include "common/rpc/grpc_status.h"
+#include "common/rpc/resource_requests.h"
 #include "services/coordinator/training_plan.h"
 
 namespace larr {
@@ -27,8 +29,6 @@ using coordinator::v1::StreamStageLogResponse;
 using coordinator::v1::TrainingRun;
 using coordinator::v1::WatchTrainingRunRequest;
 
-constexpr int kDefaultPageSize = 50;
-constexpr int kMaxPageSize = 1000;
 constexpr size_t kLogChunk = 64 << 10;
 // How soon a stream notices that its client is gone.
 constexpr absl::Duration kStreamPoll = absl::Milliseconds(200);
@@ -52,39 +52,25 @@ bool MayWrite(const TrainingRun& run, const StageRun& stage) {
 
 }  // namespace
 
-absl::StatusOr<int> PageSize(int requested) {
-  if (requested < 0) {
-    return absl::InvalidArgumentError(
-        fmt::format("`page_size` is {}; it must not be negative", requested));
-  }
-  if (requested == 0) return kDefaultPageSize;
-  return std::min(requested, kMaxPageSize);
-}
-
 CoordinatorServiceImpl::CoordinatorServiceImpl(Coordinator& coordinator,
                                                CoordinatorMetrics& metrics)
     : coordinator_(coordinator), metrics_(metrics) {}
 
-grpc::Status CoordinatorServiceImpl::Answer(const char* method,
-                                            const absl::Status& status) {
-  metrics_.CountRequest(method, status.code());
-  return ToGrpc(status);
-}
-
 grpc::Status CoordinatorServiceImpl::CreateTrainingRun(
     grpc::ServerContext*, const CreateTrainingRunRequest* request,
     TrainingRun* response) {
-  return Answer("CreateTrainingRun",
-                Fill(coordinator_.CreateRun(request->training_run_id(),
-                                            request->training_run().spec()),
-                     response));
+  return metrics_.Answer(
+      "CreateTrainingRun",
+      Fill(coordinator_.CreateRun(request->training_run_id(),
+                                  request->training_run().spec()),
+           response));
 }
 
 grpc::Status CoordinatorServiceImpl::GetTrainingRun(
     grpc::ServerContext*, const GetTrainingRunRequest* request,
     TrainingRun* response) {
-  return Answer("GetTrainingRun",
-                Fill(coordinator_.GetRun(request->name()), response));
+  return metrics_.Answer("GetTrainingRun",
+                         Fill(coordinator_.GetRun(request->name()), response));
 }
 
 grpc::Status CoordinatorServiceImpl::ListTrainingRuns(
@@ -100,34 +86,37 @@ grpc::Status CoordinatorServiceImpl::ListTrainingRuns(
     response->set_next_page_token(page.next_token);
     return absl::OkStatus();
   };
-  return Answer("ListTrainingRuns", list());
+  return metrics_.Answer("ListTrainingRuns", list());
 }
 
 grpc::Status CoordinatorServiceImpl::CancelTrainingRun(
     grpc::ServerContext*, const CancelTrainingRunRequest* request,
     TrainingRun* response) {
-  return Answer("CancelTrainingRun",
-                Fill(coordinator_.CancelRun(request->name()), response));
+  return metrics_.Answer(
+      "CancelTrainingRun",
+      Fill(coordinator_.CancelRun(request->name()), response));
 }
 
 grpc::Status CoordinatorServiceImpl::ResumeTrainingRun(
     grpc::ServerContext*, const ResumeTrainingRunRequest* request,
     TrainingRun* response) {
-  return Answer("ResumeTrainingRun",
-                Fill(coordinator_.ResumeRun(request->name()), response));
+  return metrics_.Answer(
+      "ResumeTrainingRun",
+      Fill(coordinator_.ResumeRun(request->name()), response));
 }
 
 grpc::Status CoordinatorServiceImpl::WatchTrainingRun(
     grpc::ServerContext* context, const WatchTrainingRunRequest* request,
     grpc::ServerWriter<TrainingRun>* writer) {
-  return Answer("WatchTrainingRun",
-                WatchRun(*context, request->name(), *writer));
+  return metrics_.Answer("WatchTrainingRun",
+                         WatchRun(*context, request->name(), *writer));
 }
 
 grpc::Status CoordinatorServiceImpl::StreamStageLog(
     grpc::ServerContext* context, const StreamStageLogRequest* request,
     grpc::ServerWriter<StreamStageLogResponse>* writer) {
-  return Answer("StreamStageLog", StreamLog(*context, *request, *writer));
+  return metrics_.Answer("StreamStageLog",
+                         StreamLog(*context, *request, *writer));
 }
 
 absl::Status CoordinatorServiceImpl::StreamStatus(
@@ -161,8 +150,7 @@ absl::Status CoordinatorServiceImpl::StreamLog(
     const grpc::ServerContext& context, const StreamStageLogRequest& request,
     grpc::ServerWriter<StreamStageLogResponse>& writer) {
   if (request.offset() < 0) {
-    return absl::InvalidArgumentError(fmt::format(
-        "`offset` is {}; it must not be negative", request.offset()));
+    return Invalid("`offset` is {}; it must not be negative", request.offset());
   }
   int64_t offset = request.offset();
   StreamStageLogResponse chunk;
@@ -174,7 +162,7 @@ absl::Status CoordinatorServiceImpl::StreamLog(
                           FindStage(run, request.stage_id()));
     std::ifstream in(
         StageWorkFolder(coordinator_.artifact_root(), run.name(), stage.id()) /
-            "stage.log",
+            kLogFile,
         std::ios::binary);
     in.seekg(offset);
     while (in) {

@@ -56,7 +56,6 @@ class CoordinatorServiceImpl final
       override;
 
  private:
-  grpc::Status Answer(const char* method, const absl::Status& status);
   // OK while a stream may go on.
   absl::Status StreamStatus(const grpc::ServerContext& context) const;
   absl::Status WatchRun(
@@ -71,9 +70,5 @@ class CoordinatorServiceImpl final
   CoordinatorMetrics& metrics_;
   std::atomic<bool> ending_ = false;
 };
-
-// The number of items to answer with: 50 for 0, at most 1000.
-// Errors: kInvalidArgument  it is negative
-absl::StatusOr<int> PageSize(int requested);
 
 }  // namespace larr

@@ -13,6 +13,7 @@
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_files.h"
 #include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
 #include "services/coordinator/stage_process.h"
@@ -25,7 +26,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::string_view kErrorPrefix = "error: ";
 
 std::filesystem::path LogOf(const StageLaunch& launch) {
-  return std::filesystem::path(launch.config.work()) / "stage.log";
+  return std::filesystem::path(launch.config.work()) / kLogFile;
 }
 
 // `child` is empty if it was another process's child.
@@ -96,7 +97,7 @@ absl::Status LocalExecutor::Start(const StageLaunch& launch) {
                  launch.key.run, launch.key.stage, launch.attempt, process.pid,
                  lives);
   } else {
-    const std::filesystem::path config_file = work / "stage.textproto";
+    const std::filesystem::path config_file = work / kSettingsFile;
     LARR_RETURN_IF_ERROR(
         WriteFileAtomically(config_file, ToTextProto(launch.config)));
     const std::string gpu = launch.gpu ? std::to_string(*launch.gpu) : "";

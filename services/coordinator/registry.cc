@@ -11,8 +11,10 @@
 #include <vector>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/rpc/resource_requests.h"
 #include "services/coordinator/scheduler.h"
 
 namespace larr {
@@ -28,17 +30,10 @@ using coordinator::v1::RollbackAliasRequest;
 using coordinator::v1::TrainingRun;
 using google::protobuf::util::MessageDifferencer;
 
-constexpr char kDefaultAlias[] = "champion";
 constexpr std::string_view kModels = "models/";
 
 std::string ModelOf(const std::string& version_name) {
   return version_name.substr(0, version_name.find("/versions/"));
-}
-
-absl::Status CheckAlias(const std::string& alias) {
-  if (IsValidId(alias)) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "`alias` is `{}`; use lower-case letters, digits and `-`", alias));
 }
 
 absl::Status CheckActor(const std::string& actor) {
@@ -161,10 +156,8 @@ absl::Status Registry::Publish(const PublishDecision& decision,
 }
 
 absl::StatusOr<Model> Registry::GetModel(const std::string& name) const {
-  if (!name.starts_with(kModels) || !IsValidId(name.substr(kModels.size()))) {
-    return absl::InvalidArgumentError(
-        fmt::format("`{}` is not of the form models/{{model}}", name));
-  }
+  if (!IsModelName(name))
+    return Invalid("`{}` is not of the form models/{{model}}", name);
   LARR_ASSIGN_OR_RETURN(const auto versions, store_.ListVersions(name, 1, ""));
   if (versions.items.empty()) {
     return absl::NotFoundError(
@@ -183,7 +176,7 @@ absl::StatusOr<Model> Registry::Promote(
     const PromoteModelVersionRequest& request, absl::Time now) {
   const std::string alias =
       request.alias().empty() ? kDefaultAlias : request.alias();
-  LARR_RETURN_IF_ERROR(CheckAlias(alias));
+  LARR_RETURN_IF_ERROR(CheckId("alias", alias));
   LARR_RETURN_IF_ERROR(CheckActor(request.actor()));
   const absl::MutexLock lock(&mutex_);
   LARR_ASSIGN_OR_RETURN(const ModelVersion version,
@@ -203,7 +196,7 @@ absl::StatusOr<Model> Registry::Rollback(const RollbackAliasRequest& request,
                                          absl::Time now) {
   const std::string alias =
       request.alias().empty() ? kDefaultAlias : request.alias();
-  LARR_RETURN_IF_ERROR(CheckAlias(alias));
+  LARR_RETURN_IF_ERROR(CheckId("alias", alias));
   LARR_RETURN_IF_ERROR(CheckActor(request.actor()));
   const absl::MutexLock lock(&mutex_);
   LARR_RETURN_IF_ERROR(GetModel(request.model()).status());
@@ -263,11 +256,8 @@ absl::Status Registry::WriteAliasFile(const AliasMove& move) const {
   return WriteFileAtomically(file, ToTextProto(bundle));
 }
 
-bool IsValidId(std::string_view id) {
-  return !id.empty() && id.size() <= 63 && id.front() != '-' &&
-         std::all_of(id.begin(), id.end(), [](char c) {
-           return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-         });
+bool IsModelName(std::string_view name) {
+  return name.starts_with(kModels) && IsValidId(name.substr(kModels.size()));
 }
 
 }  // namespace larr

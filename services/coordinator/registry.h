@@ -95,8 +95,10 @@ class Registry {
   bool files_differ_ ABSL_GUARDED_BY(mutex_) = true;
 };
 
-// Lower-case letters, digits and `-`, at most 63, the first one a letter or
-// digit: what runs, models and aliases may be called.
-bool IsValidId(std::string_view id);
+// The alias that a request or a run means which names none.
+inline constexpr char kDefaultAlias[] = "champion";
+
+// Whether it is of the form `models/{model}`.
+bool IsModelName(std::string_view name);
 
 }  // namespace larr

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/coordinator/registry_service.h"
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <string>
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/grpc_status.h"
-#include "services/coordinator/coordinator_service.h"
+#include "common/rpc/resource_requests.h"
 
 namespace larr {
 namespace {
@@ -27,14 +27,10 @@ using coordinator::v1::PromoteModelVersionRequest;
 using coordinator::v1::RollbackAliasRequest;
 
 absl::Status CheckParent(const std::string& parent, bool all_allowed) {
-  constexpr std::string_view kModels = "models/";
-  if (parent.starts_with(kModels)) {
-    const std::string id = parent.substr(kModels.size());
-    if (IsValidId(id) || (all_allowed && id == "-")) return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      fmt::format("`parent` is `{}`; it must be models/{{model}}{}", parent,
-                  all_allowed ? " or models/-" : ""));
+  if (IsModelName(parent) || (all_allowed && parent == "models/-"))
+    return absl::OkStatus();
+  return Invalid("`parent` is `{}`; it must be models/{{model}}{}", parent,
+                 all_allowed ? " or models/-" : "");
 }
 
 }  // namespace
@@ -43,12 +39,6 @@ RegistryServiceImpl::RegistryServiceImpl(Registry& registry,
                                          const RunStore& store,
                                          CoordinatorMetrics& metrics)
     : registry_(registry), store_(store), metrics_(metrics) {}
-
-grpc::Status RegistryServiceImpl::Answer(const char* method,
-                                         const absl::Status& status) {
-  metrics_.CountRequest(method, status.code());
-  return ToGrpc(status);
-}
 
 grpc::Status RegistryServiceImpl::AnswerMove(const char* method,
                                              absl::StatusOr<Model> model,
@@ -62,14 +52,14 @@ grpc::Status RegistryServiceImpl::AnswerMove(const char* method,
       spdlog::warn("alias_files_not_written error={}", synced.ToString());
     }
   }
-  return Answer(method, moved);
+  return metrics_.Answer(method, moved);
 }
 
 grpc::Status RegistryServiceImpl::GetModel(grpc::ServerContext*,
                                            const GetModelRequest* request,
                                            Model* response) {
-  return Answer("GetModel",
-                Fill(registry_.GetModel(request->name()), response));
+  return metrics_.Answer("GetModel",
+                         Fill(registry_.GetModel(request->name()), response));
 }
 
 grpc::Status RegistryServiceImpl::ListModelVersions(
@@ -87,7 +77,7 @@ grpc::Status RegistryServiceImpl::ListModelVersions(
     response->set_next_page_token(page.next_token);
     return absl::OkStatus();
   };
-  return Answer("ListModelVersions", list());
+  return metrics_.Answer("ListModelVersions", list());
 }
 
 grpc::Status RegistryServiceImpl::PromoteModelVersion(
@@ -118,7 +108,7 @@ grpc::Status RegistryServiceImpl::ListAliasMoves(
     response->set_next_page_token(page.next_token);
     return absl::OkStatus();
   };
-  return Answer("ListAliasMoves", list());
+  return metrics_.Answer("ListAliasMoves", list());
 }
 
 }  // namespace larr

@@ -41,7 +41,6 @@ class RegistryServiceImpl final
       coordinator::v1::ListAliasMovesResponse* response) override;
 
  private:
-  grpc::Status Answer(const char* method, const absl::Status& status);
   // Answers a move; the alias's file follows before the caller is told.
   grpc::Status AnswerMove(const char* method,
                           absl::StatusOr<coordinator::v1::Model> model,

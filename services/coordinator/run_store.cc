@@ -7,6 +7,7 @@
 #include <charconv>
 #include <limits>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/rocks/rocks_status.h"
 #include "services/coordinator/scheduler.h"
@@ -184,8 +185,8 @@ absl::StatusOr<ModelVersion> RunStore::GetVersion(
     const std::string& name) const {
   const std::string key = VersionKey(name);
   if (key.empty()) {
-    return absl::InvalidArgumentError(fmt::format(
-        "`{}` is not of the form models/{{model}}/versions/{{version}}", name));
+    return Invalid(
+        "`{}` is not of the form models/{{model}}/versions/{{version}}", name);
   }
   return Get<ModelVersion>(key, name);
 }

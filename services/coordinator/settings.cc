@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/coordinator/settings.h"
 
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <set>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 
@@ -19,7 +19,7 @@ constexpr int kDefaultMaxStageRestarts = 3;
 absl::StatusOr<std::filesystem::path> RequiredPath(const std::string& field,
                                                    const std::string& value) {
   if (value.empty()) {
-    return absl::InvalidArgumentError(fmt::format("`{}` is not set", field));
+    return Invalid("`{}` is not set", field);
   }
   return std::filesystem::absolute(value).lexically_normal();
 }
@@ -39,16 +39,16 @@ absl::StatusOr<CoordinatorSettings> LoadCoordinatorSettings(
   LARR_ASSIGN_OR_RETURN(settings.stage_program,
                         RequiredPath("stage_program", config.stage_program()));
   if (access(settings.stage_program.c_str(), X_OK) != 0) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "`stage_program` {} is not a program; name the larr_stage of this "
         "build",
-        settings.stage_program.string()));
+        settings.stage_program.string());
   }
   if (config.cpu_slots() < 0 || config.max_stage_restarts() < 0) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "`cpu_slots` is {} and `max_stage_restarts` {}; neither may be "
         "negative",
-        config.cpu_slots(), config.max_stage_restarts()));
+        config.cpu_slots(), config.max_stage_restarts());
   }
   const std::set<int> gpus(config.gpus().begin(), config.gpus().end());
   if (static_cast<int>(gpus.size()) != config.gpus_size() ||

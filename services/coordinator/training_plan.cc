@@ -11,6 +11,7 @@
 #include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
+#include "common/rpc/resource_requests.h"
 #include "common/store/snapshot.h"
 #include "larr/config/v1/dataset.pb.h"
 #include "services/coordinator/registry.h"
@@ -66,20 +67,13 @@ absl::Status CheckNames(const TrainingSpec& spec) {
   }
   std::set<std::string> names;
   for (const AlignConfig& align : spec.align()) {
-    if (!IsValidId(align.name())) {
-      return Invalid(
-          "`align.name` is `{}`; use lower-case letters, digits and `-`",
-          align.name());
-    }
+    LARR_RETURN_IF_ERROR(CheckId("align.name", align.name()));
     if (!names.insert(align.name()).second) {
       return Invalid("`align.name` `{}` is used twice; give each model its own",
                      align.name());
     }
   }
-  if (IsValidId(PublishAlias(spec))) return absl::OkStatus();
-  return Invalid(
-      "`publish.alias` is `{}`; use lower-case letters, digits and `-`",
-      spec.publish().alias());
+  return CheckId("publish.alias", PublishAlias(spec));
 }
 
 std::string FileName(std::string stage) {
@@ -111,10 +105,8 @@ absl::StatusOr<std::string> ValidateTrainingSpec(const TrainingSpec& spec) {
   LARR_RETURN_IF_ERROR(CheckTrainingSettings(spec));
   LARR_ASSIGN_OR_RETURN(const auto dataset,
                         LoadTextProto<DatasetSpec>(spec.dataset()));
-  if (!IsValidId(dataset.name())) {
-    return Invalid("{}: `name` is `{}`; use lower-case letters, digits and `-`",
-                   spec.dataset(), dataset.name());
-  }
+  if (const absl::Status name = CheckId("name", dataset.name()); !name.ok())
+    return Invalid("{}: {}", spec.dataset(), std::string(name.message()));
   LARR_RETURN_IF_ERROR(CheckRecommenderInputs(spec, dataset));
   return "models/" + dataset.name();
 }
@@ -177,7 +169,8 @@ StageConfig PlanStageConfig(const TrainingRun& run, const StageRun& stage,
 }
 
 std::string PublishAlias(const TrainingSpec& spec) {
-  return spec.publish().alias().empty() ? "champion" : spec.publish().alias();
+  return spec.publish().alias().empty() ? kDefaultAlias
+                                        : spec.publish().alias();
 }
 
 }  // namespace larr

@@ -25,8 +25,8 @@
 namespace larr {
 
 // Checks the settings that its stages read, that what they name exists, and
-// that the dataset has what the recommenders read. Returns the model that the run makes versions of:
-// `models/{model}`, the dataset's name.
+// that the dataset has what the recommenders read. Returns the model that the
+// run makes versions of: `models/{model}`, the dataset's name.
 // Errors: kInvalidArgument  names the field, its value and the fix
 absl::StatusOr<std::string> ValidateTrainingSpec(
     const config::v1::TrainingSpec& spec);

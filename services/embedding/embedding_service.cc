@@ -24,8 +24,6 @@ constexpr int kDefaultPage = 50, kMaxPage = 1000;
 constexpr int kMaxTextsToEmbed = 256, kMaxTextsToRead = 1000;
 constexpr size_t kTextsAtOnce = 16;  // A second of the model's work, about.
 constexpr int kDefaultTopK = 10, kMaxTopK = 1000;
-// How often a quiet stream looks whether its client is still there.
-constexpr absl::Duration kWatchInterval = absl::Seconds(1);
 
 // A value of a request, its default for 0, refused outside of [0, largest].
 absl::StatusOr<int> Bounded(const char* field, int value, int fallback,
@@ -103,7 +101,19 @@ EmbeddingService::EmbeddingService(JobRunner& runner, TextEncoder& encoder,
       durations_(prometheus::BuildHistogram()
                      .Name("larr_embedding_request_duration_seconds")
                      .Help("Duration of calls, by method; streams included.")
-                     .Register(registry)) {}
+                     .Register(registry)),
+      watches_(runner, [this](const absl::Status& status, double seconds) {
+        Count("WatchRefreshJob", status, seconds);
+      }) {}
+
+void EmbeddingService::Count(const char* method, const absl::Status& status,
+                             double seconds) {
+  requests_
+      .Add({{"method", method},
+            {"code", absl::StatusCodeToString(status.code())}})
+      .Increment();
+  durations_.Add({{"method", method}}, DurationBuckets()).Observe(seconds);
+}
 
 grpc::Status EmbeddingService::Measured(
     const char* method, const std::function<absl::Status()>& call) {
@@ -111,12 +121,7 @@ grpc::Status EmbeddingService::Measured(
   const absl::Status status = call();
   const std::chrono::duration<double> elapsed =
       std::chrono::steady_clock::now() - start;
-  requests_
-      .Add({{"method", method},
-            {"code", absl::StatusCodeToString(status.code())}})
-      .Increment();
-  durations_.Add({{"method", method}}, DurationBuckets())
-      .Observe(elapsed.count());
+  Count(method, status, elapsed.count());
   return ToGrpc(status);
 }
 
@@ -172,23 +177,10 @@ grpc::Status EmbeddingService::CancelRefreshJob(
   });
 }
 
-grpc::Status EmbeddingService::WatchRefreshJob(
-    grpc::ServerContext* context,
-    const embedding::v1::WatchRefreshJobRequest* request,
-    grpc::ServerWriter<RefreshJob>* writer) {
-  return Measured("WatchRefreshJob", [&]() -> absl::Status {
-    LARR_ASSIGN_OR_RETURN(RefreshJob job, runner_.Get(request->name()));
-    std::string sent;
-    while (true) {
-      std::string bytes = job.SerializeAsString();
-      if (bytes != sent && !writer->Write(job)) break;
-      if (IsFinished(job.state())) return absl::OkStatus();
-      sent = std::move(bytes);
-      LARR_ASSIGN_OR_RETURN(job, runner_.WaitForChange(job, kWatchInterval));
-      if (context->IsCancelled()) break;
-    }
-    return absl::CancelledError("the client went away");
-  });
+grpc::ServerWriteReactor<RefreshJob>* EmbeddingService::WatchRefreshJob(
+    grpc::CallbackServerContext*,
+    const embedding::v1::WatchRefreshJobRequest* request) {
+  return watches_.Watch(request->name());
 }
 
 grpc::Status EmbeddingService::EmbedTexts(
@@ -199,6 +191,11 @@ grpc::Status EmbeddingService::EmbedTexts(
     LARR_RETURN_IF_ERROR(CheckTexts(request->texts_size(), kMaxTextsToEmbed));
     const std::vector<std::string> texts(request->texts().begin(),
                                          request->texts().end());
+    const auto empty = std::find(texts.begin(), texts.end(), "");
+    if (empty != texts.end()) {
+      return absl::InvalidArgumentError(fmt::format(
+          "texts[{}] is empty; leave it out", empty - texts.begin()));
+    }
     const int dim = encoder_.dim();
     // Between slices other calls and the refresh have the encoder.
     for (size_t begin = 0; begin < texts.size(); begin += kTextsAtOnce) {

@@ -3,7 +3,7 @@
 // The gRPC skin of the embedding service: checks the request, calls the core,
 // converts the answer, counts. See the .proto for what each call promises.
 //
-// Ownership:  borrows the runner and the encoder.
+// Ownership:  borrows the runner and the encoder; outlives its server.
 // Threads:    gRPC's; all methods may run concurrently.
 #pragma once
 
@@ -16,6 +16,7 @@
 
 #include "larr/embedding/v1/embedding_service.grpc.pb.h"
 #include "services/embedding/job_runner.h"
+#include "services/embedding/job_watches.h"
 #include "services/embedding/text_encoder.h"
 
 namespace larr {
@@ -23,7 +24,10 @@ namespace larr {
 // Counts of refreshes, for `JobRunner::Start`.
 JobRunner::Observer RefreshMetrics(prometheus::Registry& registry);
 
-class EmbeddingService final : public embedding::v1::EmbeddingService::Service {
+class EmbeddingService final
+    : public embedding::v1::EmbeddingService::
+          WithCallbackMethod_WatchRefreshJob<
+              embedding::v1::EmbeddingService::Service> {
  public:
   EmbeddingService(JobRunner& runner, TextEncoder& encoder,
                    prometheus::Registry& registry);
@@ -40,9 +44,9 @@ class EmbeddingService final : public embedding::v1::EmbeddingService::Service {
   grpc::Status CancelRefreshJob(grpc::ServerContext*,
                                 const embedding::v1::CancelRefreshJobRequest*,
                                 embedding::v1::RefreshJob*) override;
-  grpc::Status WatchRefreshJob(
-      grpc::ServerContext*, const embedding::v1::WatchRefreshJobRequest*,
-      grpc::ServerWriter<embedding::v1::RefreshJob>*) override;
+  grpc::ServerWriteReactor<embedding::v1::RefreshJob>* WatchRefreshJob(
+      grpc::CallbackServerContext*,
+      const embedding::v1::WatchRefreshJobRequest*) override;
   grpc::Status EmbedTexts(grpc::ServerContext*,
                           const embedding::v1::EmbedTextsRequest*,
                           embedding::v1::EmbedTextsResponse*) override;
@@ -57,12 +61,14 @@ class EmbeddingService final : public embedding::v1::EmbeddingService::Service {
   // Runs a call, converts its status and counts it.
   grpc::Status Measured(const char* method,
                         const std::function<absl::Status()>& call);
+  void Count(const char* method, const absl::Status& status, double seconds);
   absl::StatusOr<std::shared_ptr<const ServedSnapshot>> Served() const;
 
   JobRunner& runner_;
   TextEncoder& encoder_;
   prometheus::Family<prometheus::Counter>& requests_;
   prometheus::Family<prometheus::Histogram>& durations_;
+  JobWatches watches_;  // last: counts by the rest
 };
 
 }  // namespace larr

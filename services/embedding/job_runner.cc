@@ -2,7 +2,6 @@
 #include "services/embedding/job_runner.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/util/message_differencer.h>
 #include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
@@ -175,10 +174,22 @@ void JobRunner::TellLastSuccess() const {
   if (last.has_end_time() && observer_.restored) observer_.restored(last);
 }
 
+google::protobuf::Timestamp JobRunner::NewCreateTime() const {
+  const auto newest = store_.List(1, "");
+  if (newest->empty()) return Now();
+  // What names tell apart.
+  constexpr int64_t kMicrosecond = 1000;
+  const int64_t last =
+      TimeUtil::TimestampToNanoseconds(newest->front().create_time());
+  return TimeUtil::NanosecondsToTimestamp(
+      std::max(absl::ToUnixNanos(absl::Now()), last + kMicrosecond));
+}
+
 absl::StatusOr<RefreshJob> JobRunner::Create(const std::string& id,
                                              const std::string& as_of_date) {
+  const absl::MutexLock lock(&mutex_);
   RefreshJob job;
-  *job.mutable_create_time() = Now();
+  *job.mutable_create_time() = NewCreateTime();
   std::string chosen = id;
   if (id.empty()) {
     chosen = TimeId(job.create_time());
@@ -193,14 +204,13 @@ absl::StatusOr<RefreshJob> JobRunner::Create(const std::string& id,
   job.set_name(kPrefix + chosen);
   job.set_state(RefreshJob::QUEUED);
   job.set_as_of_date(as_of_date);
-  const absl::MutexLock lock(&mutex_);
   if (const RefreshJob* present = store_.Find(job.name())) {
     if (present->as_of_date() == as_of_date) return *present;
     return absl::AlreadyExistsError(
         fmt::format("{} exists with as_of_date '{}'; choose another id",
                     job.name(), present->as_of_date()));
   }
-  LARR_RETURN_IF_ERROR(store_.Put(job));
+  LARR_RETURN_IF_ERROR(Put(job));
   return job;
 }
 
@@ -230,28 +240,30 @@ absl::StatusOr<RefreshJob> JobRunner::Cancel(std::string_view name) {
   RefreshJob job = *present;
   job.set_state(RefreshJob::CANCELLED);
   *job.mutable_end_time() = Now();
-  LARR_RETURN_IF_ERROR(store_.Put(job));
+  LARR_RETURN_IF_ERROR(Put(job));
   spdlog::info("cancelled job={}", job.name());
   if (observer_.finished) observer_.finished(job);
   return job;
 }
 
-absl::StatusOr<RefreshJob> JobRunner::WaitForChange(
-    const RefreshJob& seen, absl::Duration timeout) const {
+absl::Status JobRunner::Put(const RefreshJob& job) {
+  LARR_RETURN_IF_ERROR(store_.Put(job));
+  ++changes_;
+  return absl::OkStatus();
+}
+
+int64_t JobRunner::WaitForChange(int64_t seen, absl::Duration timeout) const {
   const auto changed = [&]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) {
-    const RefreshJob* job = store_.Find(seen.name());
-    return stopping_ || job == nullptr ||
-           !google::protobuf::util::MessageDifferencer::Equals(*job, seen);
+    return stopping_ || changes_ > seen;
   };
   const absl::MutexLock lock(&mutex_);
   mutex_.AwaitWithTimeout(absl::Condition(&changed), timeout);
-  const RefreshJob* job = store_.Find(seen.name());
-  if (job == nullptr) return NotFound(seen.name());
-  if (stopping_ && !IsFinished(job->state())) {
-    return absl::UnavailableError(
-        "the server is stopping; the job goes on when it is started again");
-  }
-  return *job;
+  return changes_;
+}
+
+bool JobRunner::stopped() const {
+  const absl::MutexLock lock(&mutex_);
+  return stopping_;
 }
 
 std::shared_ptr<const ServedSnapshot> JobRunner::served() const {
@@ -329,7 +341,7 @@ absl::Status JobRunner::OnProgress(const std::string& name,
   const bool first = job.state() == RefreshJob::QUEUED;
   job.set_state(RefreshJob::RUNNING);
   SetCounts(counts, job);
-  LARR_RETURN_IF_ERROR(store_.Put(job));
+  LARR_RETURN_IF_ERROR(Put(job));
   // What an earlier process encoded is found, without a token of this one.
   if (!first && tokens > 0 && observer_.encoded)
     observer_.encoded(texts, tokens);
@@ -363,7 +375,7 @@ void JobRunner::Finish(const std::string& name, const absl::Status& status,
     spdlog::error("refresh failed job={} error={}", name,
                   served.status().ToString());
   }
-  if (const absl::Status stored = store_.Put(job); !stored.ok()) {
+  if (const absl::Status stored = Put(job); !stored.ok()) {
     // Without a job store nothing can be promised: as if the process ended.
     spdlog::critical("jobs stop until a restart error={}", stored.ToString());
     stopping_ = true;

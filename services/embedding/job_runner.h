@@ -72,10 +72,12 @@ class JobRunner {
   // Errors:  kNotFound
   absl::StatusOr<embedding::v1::RefreshJob> Cancel(std::string_view name);
 
-  // Waits until the job differs from `seen`, at most `timeout`.
-  // Errors:  kNotFound, kUnavailable (the runner was stopped)
-  absl::StatusOr<embedding::v1::RefreshJob> WaitForChange(
-      const embedding::v1::RefreshJob& seen, absl::Duration timeout) const;
+  // How often jobs changed so far. Waits until that is more than `seen`, the
+  // runner is stopped or `timeout` is over.
+  int64_t WaitForChange(int64_t seen, absl::Duration timeout) const;
+
+  // Jobs do not change any more.
+  bool stopped() const;
 
   // Null before the first snapshot. Shared by calls in flight.
   std::shared_ptr<const ServedSnapshot> served() const;
@@ -88,6 +90,10 @@ class JobRunner {
  private:
   JobRunner(const config::v1::EmbeddingConfig& config, TextEncoder& encoder,
             Observer observer, JobStore store);
+  // Now, but after the newest job's where the clock was set back: the names of
+  // snapshots sort as they were asked for.
+  google::protobuf::Timestamp NewCreateTime() const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // What failed and cancelled jobs left in `snapshot_dir`.
   void RemoveLeftovers() const;
   absl::Status LoadServed();
@@ -101,6 +107,9 @@ class JobRunner {
   absl::Status OnProgress(const std::string& name, const RefreshCounts& counts);
   void Finish(const std::string& name, const absl::Status& status,
               const std::filesystem::path& output);
+  // Stores a change.
+  absl::Status Put(const embedding::v1::RefreshJob& job)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Constant after construction.
   const config::v1::EmbeddingConfig config_;
@@ -109,6 +118,7 @@ class JobRunner {
 
   mutable absl::Mutex mutex_;
   JobStore store_ ABSL_GUARDED_BY(mutex_);
+  int64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<const ServedSnapshot> served_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::once_flag joined_;

@@ -29,8 +29,10 @@ struct ServedSnapshot {
 };
 
 // The last by name of the snapshots in `folder` that `fingerprint` made;
-// nothing if there is none. Names of refreshes begin with the time. Snapshots
-// of other embedders, other folders and unfinished ones are passed over.
+// nothing if there is none. Names of refreshes begin with the job's creation
+// time, which grows from job to job, also where the clock was set back.
+// Snapshots of other embedders, other folders and unfinished ones are passed
+// over.
 std::optional<std::filesystem::path> NewestSnapshot(
     const std::filesystem::path& folder, std::string_view fingerprint);
 

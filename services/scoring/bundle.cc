@@ -108,7 +108,7 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
     const BundleSource& source, const BundleOptions& options,
     const Bundle* live) {
   LARR_ASSIGN_OR_RETURN(const auto model_manifest,
-                        VerifyArtifact(source.model_path));
+                        VerifyArtifact(source.model_path, options.stop));
   if (model_manifest.kind() != kModelKind) {
     return absl::InvalidArgumentError(fmt::format(
         "{} is a `{}`, not a `{}`; give the folder that an align stage made",
@@ -128,8 +128,10 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
       live->snapshot_->digest() == snapshot_manifest.digest()) {
     snapshot = live->snapshot_;
   } else {
-    LARR_RETURN_IF_ERROR(VerifyArtifact(source.snapshot_path).status());
-    LARR_ASSIGN_OR_RETURN(snapshot, Snapshot::Open(source.snapshot_path));
+    LARR_RETURN_IF_ERROR(
+        VerifyArtifact(source.snapshot_path, options.stop).status());
+    LARR_ASSIGN_OR_RETURN(snapshot,
+                          Snapshot::Open(source.snapshot_path, options.cache));
   }
   LARR_RETURN_IF_ERROR(CheckFit(description, *snapshot, source));
   LARR_ASSIGN_OR_RETURN(auto encoder,
@@ -157,7 +159,7 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
   LARR_ASSIGN_OR_RETURN(bundle->pois_,
                         PoiStates::Create(bundle->scorer_, bundle->encoder_,
                                           options.poi_cache_bytes));
-  LARR_RETURN_IF_ERROR(bundle->Try());
+  LARR_RETURN_IF_ERROR(bundle->Try(options.stop));
   return bundle;
 }
 
@@ -175,11 +177,12 @@ void Bundle::SetSwitchTime() {
       google::protobuf::util::TimeUtil::GetCurrentTime();
 }
 
-absl::Status Bundle::WarmLike(const Bundle& other) const {
-  return pois_->Warm(other.pois_->cache().Ids());
+absl::Status Bundle::WarmLike(const Bundle& other,
+                              const StopCheck& stop) const {
+  return pois_->Warm(other.pois_->cache().Ids(), stop);
 }
 
-absl::Status Bundle::Try() const {
+absl::Status Bundle::Try(const StopCheck& stop) const {
   LARR_ASSIGN_OR_RETURN(const auto users,
                         SomeKeys(*snapshot_, config::v1::USER, 1));
   LARR_ASSIGN_OR_RETURN(const auto pois,
@@ -188,6 +191,7 @@ absl::Status Bundle::Try() const {
   if (!users.empty()) request.set_user_id(users[0]);
   std::vector<std::string_view> ids;
   while (ids.size() < kMostTried) {
+    LARR_RETURN_IF_ERROR(CheckStop(stop));
     for (size_t i = 0; i < kTryStep; ++i) {
       const size_t next = ids.size();
       ids.push_back(next < pois.size() ? pois[next] : "unknown");

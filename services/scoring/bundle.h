@@ -12,6 +12,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/stop_check.h"
 #include "common/ctr/score_distribution.h"
 #include "common/ctr/scorer.h"
 #include "common/store/snapshot.h"
@@ -32,6 +33,8 @@ struct BundleSource {
 
 struct BundleOptions {
   size_t poi_cache_bytes = size_t{1} << 30;  // See PoiCache.
+  StopCheck stop = {};                       // Gives up what is being loaded.
+  BlockCache cache = BlockCache::kMain;      // Of a snapshot that it opens.
 };
 
 class Bundle {
@@ -45,12 +48,14 @@ class Bundle {
   //          kFailedPrecondition  the two do not fit each other, or the model
   //                               gives scores that are no probabilities
   //          kInvalidArgument     a folder is not what it should be
+  //          kCancelled           `options.stop` said so
   // What `live`, which may be null, serves already is not read again: a
   // snapshot of the same folder and digest is shared with it.
   static absl::StatusOr<std::unique_ptr<Bundle>> Load(
       const BundleSource& source, const BundleOptions& options = {},
       const Bundle* live = nullptr);
 
+  const Snapshot& snapshot() const { return *snapshot_; }
   const Scorer& scorer() const { return scorer_; }
   const RequestChecker& checker() const { return checker_; }
   const RequestEncoder& encoder() const { return encoder_; }
@@ -63,7 +68,8 @@ class Bundle {
 
   // Prepares the POIs that requests of `other` used last, so that the first
   // ones of this bundle do not wait for them.
-  absl::Status WarmLike(const Bundle& other) const;
+  // Errors: kCancelled  `stop` said so
+  absl::Status WarmLike(const Bundle& other, const StopCheck& stop = {}) const;
 
   // Notes that the bundle goes live now.
   void SetSwitchTime();
@@ -72,7 +78,7 @@ class Bundle {
   Bundle(Scorer scorer, std::shared_ptr<const Snapshot> snapshot,
          RequestChecker checker, RequestEncoder encoder,
          scoring::v1::ServingState state);
-  absl::Status Try() const;
+  absl::Status Try(const StopCheck& stop) const;
 
   const std::shared_ptr<const Snapshot> snapshot_;
   const Scorer scorer_;

@@ -18,6 +18,10 @@ constexpr std::chrono::milliseconds kPollTime(200);
 constexpr std::chrono::milliseconds kFirstWait(200);
 constexpr std::chrono::milliseconds kLongestWait(60'000);
 
+absl::Status GoingDown() {
+  return absl::UnavailableError("the server is going down");
+}
+
 }  // namespace
 
 BundleManager::BundleManager(const std::string& alias_file,
@@ -27,7 +31,7 @@ BundleManager::BundleManager(const std::string& alias_file,
     : metrics_(metrics),
       alias_path_(alias_file),
       on_live_(std::move(on_live)),
-      options_(options) {
+      options_(WithStop(options)) {
   if (!alias_file.empty()) alias_.emplace(alias_file);
   thread_ = std::thread([this] { Run(); });
 }
@@ -39,6 +43,14 @@ BundleManager::~BundleManager() {
   }
   changed_.notify_all();
   thread_.join();
+}
+
+BundleOptions BundleManager::WithStop(const BundleOptions& options) const {
+  BundleOptions with_stop = options;
+  with_stop.stop = [this, stop = options.stop] {
+    return stopping_ || (stop && stop());
+  };
+  return with_stop;
 }
 
 std::string BundleManager::WhyNothingIsServed() const {
@@ -100,7 +112,7 @@ void BundleManager::Run() {
     lock.lock();
   }
   for (Job& job : jobs_) {
-    job.done.set_value(absl::UnavailableError("the server is going down"));
+    job.done.set_value(GoingDown());
   }
 }
 
@@ -122,8 +134,8 @@ absl::StatusOr<scoring::v1::ServingState> BundleManager::SwitchNow(
   }
   auto loaded = Load(source);
   if (!loaded.ok()) {
-    Refuse(source, loaded.status());
-    return loaded.status();
+    if (!absl::IsCancelled(loaded.status())) Refuse(source, loaded.status());
+    return absl::IsCancelled(loaded.status()) ? GoingDown() : loaded.status();
   }
   const scoring::v1::ServingState state = Swap(*std::move(loaded));
   if (pending_.has_value() && !job.model_path.empty()) {
@@ -176,6 +188,10 @@ void BundleManager::TryPending() {
     pending_.reset();
     return;
   }
+  if (absl::IsCancelled(status)) {
+    pending_.reset();
+    return;
+  }
   if (status.code() != pending_->refusal.code())
     Refuse(pending_->source, status);
   pending_->refusal = status;
@@ -194,10 +210,13 @@ absl::StatusOr<std::unique_ptr<Bundle>> BundleManager::Load(
   const std::shared_ptr<const Bundle> present = current();
   auto loaded = Bundle::Load(source, options_, present.get());
   if (loaded.ok() && present != nullptr) {
-    const absl::Status warmed = (*loaded)->WarmLike(*present);
+    const absl::Status warmed = (*loaded)->WarmLike(*present, options_.stop);
     if (!warmed.ok()) loaded = warmed;
   }
-  if (!loaded.ok()) SetFailure(loaded.status());
+  if (!loaded.ok()) {
+    SetFailure(absl::IsCancelled(loaded.status()) ? GoingDown()
+                                                  : loaded.status());
+  }
   return loaded;
 }
 

@@ -13,6 +13,9 @@
 // another kind of error. A switch by hand to a model ends these tries: it stays
 // until the file of the alias next changes. One of the snapshot alone does not.
 //
+// What is being loaded when the manager goes, or when `BundleOptions::stop`
+// says so, is given up within moments, and does not count as refused.
+//
 // Ownership:  owns the live bundle, shared with the requests on it.
 // Threads:    safe.
 #pragma once
@@ -59,6 +62,7 @@ class BundleManager {
 
   // Loads a bundle and makes it live; an empty path keeps the live one's.
   // Errors: kInvalidArgument  a path is empty and nothing is live
+  //         kUnavailable      the server is going down
   //         otherwise those of Bundle::Load
   absl::StatusOr<scoring::v1::ServingState> Switch(
       const std::string& model_path, const std::string& snapshot_path);
@@ -77,6 +81,7 @@ class BundleManager {
     std::chrono::steady_clock::time_point next_try;
   };
 
+  BundleOptions WithStop(const BundleOptions& options) const;
   void Run();
   void PollAlias();
   void TryPending();
@@ -94,9 +99,10 @@ class BundleManager {
   BundleMetrics& metrics_;
   const std::string alias_path_;
   const std::function<void()> on_live_;
-  const BundleOptions options_;
+  const BundleOptions options_;  // Its `stop` also asks stopping_.
 
   std::atomic<std::shared_ptr<const Bundle>> current_;
+  std::atomic<bool> stopping_ = false;  // Set with mutex_ held.
 
   // Of the thread alone.
   std::optional<AliasFile> alias_;
@@ -108,7 +114,6 @@ class BundleManager {
   std::condition_variable changed_;
   std::deque<Job> jobs_;
   std::string failure_;  // of the newest load, empty if it went well
-  bool stopping_ = false;
 
   std::thread thread_;  // last: uses the rest
 };

@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "common/base/status_macros.h"
@@ -139,7 +140,7 @@ absl::StatusOr<Arms> BundleRouter::SetArms(const Arms& arms) {
   const absl::Status status = Change(arms);
   if (!status.ok()) {
     if (!pending_.has_value()) spare_.clear();
-    SetRefusal(status);
+    if (!Stops()) SetRefusal(status);
     return status;
   }
   if (pending_.has_value()) {
@@ -216,7 +217,8 @@ bool BundleRouter::IsReady() const {
 
 void BundleRouter::Run() {
   std::unique_lock lock(mutex_);
-  while (!stopped_.wait_for(lock, kPollTime, [this] { return stopping_; })) {
+  while (!stopped_.wait_for(lock, kPollTime,
+                            [this] { return stopping_.load(); })) {
     lock.unlock();
     {
       const std::lock_guard change(change_mutex_);
@@ -227,6 +229,10 @@ void BundleRouter::Run() {
     }
     lock.lock();
   }
+}
+
+bool BundleRouter::Stops() const {
+  return stopping_ || (options_.bundle.stop && options_.bundle.stop());
 }
 
 void BundleRouter::PollFile() {
@@ -253,6 +259,10 @@ void BundleRouter::TryPending() {
   using Clock = std::chrono::steady_clock;
   if (!pending_.has_value() || Clock::now() < pending_->next_try) return;
   const absl::Status status = Change(pending_->arms);
+  if (!status.ok() && Stops()) {
+    pending_.reset();
+    return;
+  }
   if (status.ok()) {
     pending_.reset();
     spare_.clear();
@@ -269,10 +279,11 @@ absl::Status BundleRouter::Change(const Arms& arms) {
   LARR_ASSIGN_OR_RETURN(table->arms, ArmTable::Create(arms));
   const Arms& checked = table->arms.arms();
   for (const Arm& arm : checked.arms()) {
-    LARR_ASSIGN_OR_RETURN(table->members.emplace_back(), Load(arm));
+    LARR_ASSIGN_OR_RETURN(table->members.emplace_back(), Load(arm, Role::kArm));
   }
   for (const Arm& shadow : checked.shadows()) {
-    LARR_ASSIGN_OR_RETURN(table->shadows.emplace_back(), Load(shadow));
+    LARR_ASSIGN_OR_RETURN(table->shadows.emplace_back(),
+                          Load(shadow, Role::kShadow));
   }
   const std::string names = Names(checked);
   auto old = table_.exchange(std::move(table));
@@ -287,29 +298,34 @@ absl::Status BundleRouter::Change(const Arms& arms) {
   return absl::OkStatus();
 }
 
-std::shared_ptr<BundleManager> BundleRouter::FindLoaded(const Arm& arm) const {
-  for (const auto& [of, manager] : spare_) {
-    if (SameBundle(of, arm)) return manager;
+std::shared_ptr<BundleManager> BundleRouter::FindLoaded(const Arm& arm,
+                                                        Role role) const {
+  for (const Loaded& spare : spare_) {
+    if (spare.role == role && SameBundle(spare.arm, arm)) return spare.manager;
   }
   const std::shared_ptr<const Table> table = table_.load();
   if (table == nullptr) return nullptr;
   const Arms& present = table->arms.arms();
-  for (int i = 0; i < present.arms_size(); ++i) {
-    if (SameBundle(present.arms(i), arm)) return table->members[i].own;
-  }
-  for (int i = 0; i < present.shadows_size(); ++i) {
-    if (SameBundle(present.shadows(i), arm)) return table->shadows[i].own;
+  const bool is_arm = role == Role::kArm;
+  const auto& list = is_arm ? present.arms() : present.shadows();
+  const auto& members = is_arm ? table->members : table->shadows;
+  for (int i = 0; i < list.size(); ++i) {
+    if (SameBundle(list[i], arm)) return members[i].own;
   }
   return nullptr;
 }
 
-absl::StatusOr<BundleRouter::Member> BundleRouter::Load(const Arm& arm) {
+absl::StatusOr<BundleRouter::Member> BundleRouter::Load(const Arm& arm,
+                                                        Role role) {
   Member member{nullptr, &metrics_.calls(arm.name())};
   if (!HasBundle(arm)) return member;
-  member.own = FindLoaded(arm);
+  member.own = FindLoaded(arm, role);
   if (member.own != nullptr) return member;
+  BundleOptions bundle = options_.bundle;
+  bundle.stop = [this] { return Stops(); };
+  if (role == Role::kShadow) bundle.cache = BlockCache::kAside;
   const auto manager = std::make_shared<BundleManager>(
-      arm.alias_file(), metrics_, std::function<void()>(), options_.bundle);
+      arm.alias_file(), metrics_, std::function<void()>(), bundle);
   const absl::Status status =
       arm.alias_file().empty()
           ? manager->Switch(arm.model_path(), arm.snapshot_path()).status()
@@ -319,7 +335,7 @@ absl::StatusOr<BundleRouter::Member> BundleRouter::Load(const Arm& arm) {
         status.code(),
         fmt::format("`{}`: {}", arm.name(), std::string(status.message())));
   }
-  spare_.emplace_back(arm, manager);
+  spare_.push_back({arm, role, manager});
   member.own = manager;
   return member;
 }
@@ -329,7 +345,8 @@ absl::Status BundleRouter::WaitForAlias(const BundleManager& manager) const {
   while (manager.current() == nullptr) {
     const std::string refusal = manager.refusal();
     if (!refusal.empty()) return absl::FailedPreconditionError(refusal);
-    if (stopped_.wait_for(lock, kWaitTime, [this] { return stopping_; })) {
+    if (stopped_.wait_for(lock, kWaitTime,
+                          [this] { return stopping_.load(); })) {
       return absl::UnavailableError("the server is going down");
     }
   }
@@ -340,10 +357,12 @@ void BundleRouter::FreeRetired() {
   // Nobody can take new shares of a retired table, so a count of one is final.
   std::erase_if(retired_, [this](const auto& table) {
     if (table.use_count() > 1) return false;
+    std::map<BundleManager*, long> shares;  // Arms of one source share one.
     for (const auto* members : {&table->members, &table->shadows}) {
       for (const Member& member : *members) {
+        if (member.own == nullptr) continue;
         // Its bundle may outlive the manager in a request.
-        if (member.own.use_count() == 1) {
+        if (++shares[member.own.get()] == member.own.use_count()) {
           retired_bundles_.push_back(member.own->current());
         }
       }

@@ -11,7 +11,10 @@
 // stay until the file next changes.
 //
 // Each bundle of an arm's own is one more in memory, with a POI cache of its
-// own. Arms of one source share one.
+// own. Arms of one source share one. Bundles of shadows read their snapshots
+// through a block cache aside (common/store/block_cache.h): the idle thread
+// that scores with them takes none of its locks from requests. So a shadow that
+// becomes an arm is loaded anew, and an arm that becomes a shadow, too.
 //
 // Ownership:  borrows the manager of the server's own bundle; owns the others.
 // Threads:    safe.
@@ -80,6 +83,7 @@ class BundleRouter {
 
   // Divides users anew. Returns once the arms are live.
   // Errors: kInvalidArgument  they are wrong; the message says how
+  //         kUnavailable      the server is going down
   //         those of Bundle::Load if a bundle is refused
   absl::StatusOr<scoring::v1::Arms> SetArms(const scoring::v1::Arms& arms);
 
@@ -99,6 +103,13 @@ class BundleRouter {
     ArmTable arms;
     std::vector<Member> members, shadows;  // In the order of arms.
   };
+  enum class Role { kArm, kShadow };
+  // A bundle that a change loaded.
+  struct Loaded {
+    scoring::v1::Arm arm;
+    Role role;
+    std::shared_ptr<BundleManager> manager;
+  };
   // Arms of the file that are not live.
   struct Pending {
     scoring::v1::Arms arms;
@@ -113,13 +124,17 @@ class BundleRouter {
   void FillArms(const Table& table, scoring::v1::ServingState& state) const;
   bool IsReady() const;
   void Run();
+  // True once the router or the server goes: nothing is loaded any more, and
+  // what was not is no refusal.
+  bool Stops() const;
 
   // REQUIRES: change_mutex_ is held.
   void PollFile();
   void TryPending();
   absl::Status Change(const scoring::v1::Arms& arms);
-  absl::StatusOr<Member> Load(const scoring::v1::Arm& arm);
-  std::shared_ptr<BundleManager> FindLoaded(const scoring::v1::Arm& arm) const;
+  absl::StatusOr<Member> Load(const scoring::v1::Arm& arm, Role role);
+  std::shared_ptr<BundleManager> FindLoaded(const scoring::v1::Arm& arm,
+                                            Role role) const;
   absl::Status WaitForAlias(const BundleManager& manager) const;
   void FreeRetired();
   void Look();
@@ -131,14 +146,14 @@ class BundleRouter {
   BundleManager& main_;
   ArmMetrics metrics_;
 
+  std::atomic<bool> stopping_ = false;  // Set with mutex_ held.
   std::atomic<std::shared_ptr<const Table>> table_;
 
   std::mutex change_mutex_;  // guards what follows
   std::optional<FileWatch> file_;
   std::optional<Pending> pending_;
   // What a change loaded before it failed, for the next try.
-  std::vector<std::pair<scoring::v1::Arm, std::shared_ptr<BundleManager>>>
-      spare_;
+  std::vector<Loaded> spare_;
   std::vector<std::shared_ptr<const Table>> retired_;
   std::vector<std::shared_ptr<const Bundle>> retired_bundles_;
   bool ready_ = false;
@@ -146,7 +161,6 @@ class BundleRouter {
   mutable std::mutex mutex_;  // guards what follows
   mutable std::condition_variable stopped_;
   std::string refusal_;  // of the newest arms, empty if they are live
-  bool stopping_ = false;
 
   std::thread thread_;  // last: uses the rest
 };

@@ -71,9 +71,11 @@ absl::StatusOr<PoiStates::Found> PoiStates::Get(
   return found;
 }
 
-absl::Status PoiStates::Warm(const std::vector<std::string>& ids) {
+absl::Status PoiStates::Warm(const std::vector<std::string>& ids,
+                             const StopCheck& stop) {
   constexpr size_t kTogether = 256;
   for (size_t first = 0; first < ids.size(); first += kTogether) {
+    LARR_RETURN_IF_ERROR(CheckStop(stop));
     const std::vector<std::string_view> some(
         ids.begin() + static_cast<ptrdiff_t>(first),
         ids.begin() +

@@ -16,6 +16,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "common/base/stop_check.h"
 #include "common/ctr/scorer.h"
 #include "services/scoring/poi_cache.h"
 #include "services/scoring/request_encoder.h"
@@ -39,7 +40,9 @@ class PoiStates {
   absl::StatusOr<Found> Get(std::span<const std::string_view> ids);
 
   // Prepares POIs ahead of requests.
-  absl::Status Warm(const std::vector<std::string>& ids);
+  // Errors: kCancelled  `stop` said so
+  absl::Status Warm(const std::vector<std::string>& ids,
+                    const StopCheck& stop = {});
 
   // Prepares POIs and keeps none. `texts` as in RequestEncoder::EncodePois.
   absl::StatusOr<Pois> Prepare(

@@ -81,15 +81,21 @@ RequestEncoder::RequestEncoder(
   for (const auto& keyword : description.dataset().keywords()) {
     keyword_names_.push_back(keyword.name());
   }
+  std::set<int> context_columns;
   for (const auto& feature : description.dataset().tabular_features()) {
-    if (feature.side() != CROSS) continue;
     for (const ColumnRef& ref : FeatureColumns(feature)) {
-      crosses_read_pois_ |= ref.table == Table::kPois;
+      if (feature.side() == CROSS)
+        crosses_read_pois_ |= ref.table == Table::kPois;
+      if (feature.side() == CONTEXT)
+        context_columns.insert(tabular_.schemas().impressions.Find(ref.column));
     }
   }
   const auto& table = description.dataset().impressions();
   user_key_ = tabular_.schemas().impressions.Find(table.user_key());
   poi_key_ = tabular_.schemas().impressions.Find(table.poi_key());
+  // A request without a user is no request without a value.
+  context_columns.erase(user_key_);
+  context_columns_.assign(context_columns.begin(), context_columns.end());
   if (text_dim_ == 0) return;
   user_texts_ = renderer_.SceneFeaturesOf(USER);
   context_texts_ = renderer_.SceneFeaturesOf(CONTEXT);
@@ -266,6 +272,10 @@ void RequestEncoder::CountMissing(std::span<const EncodedPoi* const> pois,
   AddMissing(encoded.user.missing, user_texts_, keyword_names_, missing.texts);
   AddMissing(encoded.context.missing, context_texts_, keyword_names_,
              missing.texts);
+  for (const int column : context_columns_) {
+    if (IsNull(encoded.context.row[column]))
+      missing.context.push_back(tabular_.schemas().impressions.name(column));
+  }
   for (const EncodedPoi* poi : pois) {
     missing.pois += has_pois_ && !poi->known;
     AddMissing(poi->missing, poi_texts_, keyword_names_, missing.texts);

@@ -60,6 +60,8 @@ struct MissingInputs {
   int users = 0;
   int pois = 0;                      // Counted by candidate.
   std::map<std::string, int> texts;  // By scene feature; of POIs by candidate.
+  // Columns of the context that a tabular feature reads and the request lacks.
+  std::vector<std::string> context;
 };
 
 // A whole request. `columns` points into the blocks.
@@ -123,6 +125,7 @@ class RequestEncoder {
   // Where they stand among the texts of the snapshot's entities.
   std::vector<int> stored_user_texts_, stored_poi_texts_;
   std::vector<std::string> keyword_names_;
+  std::vector<int> context_columns_;  // That tabular features read.
   bool has_users_, has_pois_;
   bool crosses_read_pois_ = false;
   int user_key_, poi_key_;  // Columns of the impressions' schema, or -1.

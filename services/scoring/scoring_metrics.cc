@@ -35,6 +35,11 @@ ScoringMetrics::ScoringMetrics(prometheus::Registry& registry)
                          .Name("larr_scoring_embedding_misses_total")
                          .Help("Texts without a stored vector.")
                          .Register(registry)),
+      missing_context_(BuildCounter()
+                           .Name("larr_scoring_context_misses_total")
+                           .Help("Requests without a value of the context "
+                                 "that a feature reads.")
+                           .Register(registry)),
       missing_users_(missing_entities_.Add({{"side", "user"}})),
       missing_pois_(missing_entities_.Add({{"side", "poi"}})),
       pois_(BuildCounter()
@@ -91,6 +96,8 @@ void ScoringMetrics::CountScored(int candidates, const MissingInputs& missing) {
   missing_pois_.Increment(missing.pois);
   for (const auto& [feature, texts] : missing.texts)
     missing_texts_.Add({{"feature", feature}}).Increment(texts);
+  for (const std::string& column : missing.context)
+    missing_context_.Add({{"column", column}}).Increment();
 }
 
 void ScoringMetrics::CountPois(int pois, int prepared) {

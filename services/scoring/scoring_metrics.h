@@ -45,6 +45,7 @@ class ScoringMetrics final : public BundleMetrics {
   prometheus::Histogram& candidates_;
   prometheus::Family<prometheus::Counter>& missing_entities_;
   prometheus::Family<prometheus::Counter>& missing_texts_;
+  prometheus::Family<prometheus::Counter>& missing_context_;
   prometheus::Counter &missing_users_, &missing_pois_;
   prometheus::Family<prometheus::Counter>& pois_;
   prometheus::Counter &ready_pois_, &prepared_pois_;

@@ -2,7 +2,6 @@
 #include "services/stage/align.h"
 
 #include <ATen/Parallel.h>
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <chrono>
@@ -14,10 +13,12 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/keep_freed_memory.h"
 #include "common/base/read_ahead.h"
 #include "common/base/status_macros.h"
 #include "common/config/left_out_features.h"
+#include "common/config/stage_files.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
 #include "common/ctr/model_io.h"
@@ -60,9 +61,7 @@ struct Align {
   std::unique_ptr<const Snapshot> snapshot;  // Null without texts.
   std::filesystem::path work;
 
-  uint64_t seed() const {
-    return config.seed() != 0 ? config.seed() : context.config.spec().seed();
-  }
+  uint64_t seed() const { return SeedOf(config, context.config.spec()); }
   bool has_texts() const { return snapshot != nullptr; }
 
   // The training rows of an epoch, the first `skip` left out.
@@ -71,14 +70,6 @@ struct Align {
     return OpenTrainingRows(dataset, config, seed(), epoch, skip);
   }
 };
-
-absl::StatusOr<AlignConfig> FindConfig(const config::v1::StageConfig& config) {
-  for (const AlignConfig& candidate : config.spec().align())
-    if (candidate.name() == config.align_name())
-      return CompleteAlignConfig(candidate);
-  return absl::InvalidArgumentError(
-      fmt::format("spec.align has no model named \"{}\"", config.align_name()));
-}
 
 absl::StatusOr<Align> Prepare(StageContext& context, AlignConfig config) {
   LARR_ASSIGN_OR_RETURN(Dataset dataset,
@@ -111,9 +102,8 @@ absl::StatusOr<CtrModelDescription> Learn(const Align& align) {
     learner.Add(row.rows());
   }
   if (stream.position() == 0)
-    return absl::InvalidArgumentError(
-        fmt::format("dataset \"{}\" has no training rows; check its split",
-                    align.dataset.spec.name()));
+    return Invalid("dataset \"{}\" has no training rows; check its split",
+                   align.dataset.spec.name());
   CtrModelDescription description;
   description.set_name(align.config.name());
   *description.mutable_architecture() = align.config.architecture();
@@ -163,9 +153,9 @@ absl::Status SetStatistics(const Align& align, SceneEncoder& encoder) {
   spdlog::info("scene texts found={} missing={}", slots.size(),
                texts.missing());
   if (vectors.empty())
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "snapshot {} has none of the training rows' texts; embed this dataset",
-        align.snapshot->folder().string()));
+        align.snapshot->folder().string());
   encoder.SetStatistics(torch::stack(vectors),
                         torch::tensor(slots, torch::kInt64));
   return absl::OkStatus();
@@ -294,13 +284,13 @@ absl::Status Publish(const Align& align, const CtrModelDescription& description,
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(align.context.config.output()));
   LARR_RETURN_IF_ERROR(SaveCtrModel(writer.path(), description, model));
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / kTrainingFile,
                                            training.dump(2) + "\n"));
   if (scores.has_ctr())
     LARR_RETURN_IF_ERROR(
         WriteFileAtomically(writer.path() / kScoresFile, ToTextProto(scores)));
   config::v1::ArtifactManifest manifest;
-  manifest.set_kind("ctr_model");
+  manifest.set_kind(kCtrModelKind);
   manifest.set_config(ToTextProto(align.config));
   manifest.set_embedder_fingerprint(description.embedder_fingerprint());
   if (align.has_texts())
@@ -349,7 +339,8 @@ absl::Status Run(StageContext& context, const AlignConfig& config) {
 }  // namespace
 
 absl::Status RunAlign(StageContext& context) {
-  LARR_ASSIGN_OR_RETURN(const AlignConfig config, FindConfig(context.config));
+  LARR_ASSIGN_OR_RETURN(const AlignConfig config,
+                        CompleteAlignConfig(context.config));
   if (config.architecture().kind() == CtrArchitecture::P5)
     return RunP5(context, config);
   return GuardTorch("align", [&] { return Run(context, config); });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stage 3 (paper 3.3): trains one recommender, `spec.align[align_name]`. What is
-// said here is of all kinds but P5, whose training is in p5.h.
+// Stage 3 (paper 3.3): trains one recommender, `spec.align[align_name]`. What
+// is said here is of all kinds but P5, whose training is in p5.h.
 //
 //   1. One pass over the training rows learns vocabularies, bucket edges and
 //      means; for LARR, each slot's mean and scale from the distinct texts of
@@ -11,10 +11,12 @@
 //      the loss on validation rows, without alignment, after each epoch.
 //   3. Metrics on the validation rows.
 //
-// Writes a `ctr_model` artifact: the model (common/ctr/model_io.h), and
+// Writes a `ctr_model` artifact: the model (common/ctr/model_io.h),
 // `training.json` with rows, steps, seconds, throughput, the loss curve (means
 // over `loss_every` steps), the epoch whose model it is (from 1), with patience
-// the `validation_losses` by epoch, and the validation metrics.
+// the `validation_losses` by epoch, and the validation metrics; and the
+// distribution of its scores on validation rows, if there are any
+// (common/ctr/score_distribution.h).
 //
 // Work folder: `description.textproto` after step 1; `checkpoint.safetensors`
 //              and `curve.json` during step 2. A stage that was killed goes on

@@ -28,8 +28,8 @@ using config::v1::ContrastConfig;
 
 absl::StatusOr<ContrastData> ReadData(const std::filesystem::path& corpus) {
   ContrastData data;
-  LARR_ASSIGN_OR_RETURN(data.users, ReadEntities(corpus, "users.parquet"));
-  LARR_ASSIGN_OR_RETURN(data.pois, ReadEntities(corpus, "pois.parquet"));
+  LARR_ASSIGN_OR_RETURN(data.users, ReadEntities(corpus, Table::kUsers));
+  LARR_ASSIGN_OR_RETURN(data.pois, ReadEntities(corpus, Table::kPois));
   LARR_ASSIGN_OR_RETURN(data.pairs, ReadPairs(corpus));
   LARR_ASSIGN_OR_RETURN(data.known_orders, ReadKnownOrders(corpus));
   return data;
@@ -39,8 +39,7 @@ absl::Status TrainAndWrite(StageContext& context, const ContrastConfig& config,
                            const ContrastSampler& sampler,
                            const std::vector<std::string>& slots,
                            int64_t first_special, Checkpoint& checkpoint) {
-  LARR_ASSIGN_OR_RETURN(const auto digests,
-                        InputDigests(context, {"corpus", "pretrain"}));
+  LARR_ASSIGN_OR_RETURN(const auto digests, context.InputDigests());
   EmbedderHead head;
   head.config.mutable_slots()->Add(slots.begin(), slots.end());
   head.config.set_max_tokens(config.max_tokens());
@@ -79,9 +78,7 @@ absl::Status RunContrast(StageContext& context) {
                         CompleteContrastConfig(spec.contrast()));
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(const auto corpus, context.Input("corpus"));
-  LARR_ASSIGN_OR_RETURN(
-      const auto dataset,
-      LoadTextProto<config::v1::DatasetSpec>(corpus / "dataset.textproto"));
+  LARR_ASSIGN_OR_RETURN(const auto dataset, ReadDatasetSpec(corpus));
   LARR_ASSIGN_OR_RETURN(auto data, ReadData(corpus));
   if (spec.encoder() == config::v1::BAG_OF_WORDS)
     return RunWordContrast(context, config, dataset, std::move(data));

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/contrast_words.h"
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <torch/types.h>
 #include <torch/utils.h>
@@ -17,7 +16,9 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_files.h"
 #include "common/config/text_proto.h"
 #include "common/llm/bag_of_words.h"
 #include "common/llm/linear_start.h"
@@ -87,19 +88,19 @@ absl::Status CheckTexts(const ContrastConfig& config,
         });
   }
   if (enough) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
+  return Invalid(
       "`contrast.start` is {}, but the corpus has no {} to fit a bag of words "
       "to; give the dataset `keywords` of two groups, and of "
       "`contrast.user_user_weight`, `poi_poi_weight` and `user_poi_weight` set "
       "one for a kind of pair that the corpus has",
       ContrastConfig::Start_Name(config.start()),
-      start.texts.empty() ? "texts on both sides of a pair" : "such pair"));
+      start.texts.empty() ? "texts on both sides of a pair" : "such pair");
 }
 
 absl::Status LearnAndWrite(StageContext& context, const ContrastConfig& config,
                            const config::v1::DatasetSpec& dataset,
                            ContrastData data) {
-  LARR_ASSIGN_OR_RETURN(const auto digests, InputDigests(context, {"corpus"}));
+  LARR_ASSIGN_OR_RETURN(const auto digests, context.InputDigests());
   const auto texts = DistinctTexts(data);
   spdlog::info("weighs words texts={} columns={}", texts.size(),
                BagOfWords::kColumns);
@@ -128,12 +129,12 @@ absl::Status LearnAndWrite(StageContext& context, const ContrastConfig& config,
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));
   LARR_RETURN_IF_ERROR(WriteBagOfWords(writer.path(), words, head));
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / kTrainingFile,
                                            result.report.dump(1) + "\n"));
   LARR_ASSIGN_OR_RETURN(const auto embedder,
                         BagOfWordsEmbedder::Open(writer.path()));
   config::v1::ArtifactManifest manifest;
-  manifest.set_kind("checkpoint");
+  manifest.set_kind(kCheckpointKind);
   manifest.mutable_parents()->insert(digests.begin(), digests.end());
   manifest.set_config(ToTextProto(config));
   manifest.set_embedder_fingerprint(embedder.fingerprint());

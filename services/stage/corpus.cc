@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/corpus.h"
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <xxhash.h>
 
@@ -18,6 +17,7 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
@@ -124,7 +124,7 @@ absl::Status WriteOrders(Corpus& corpus) {
   LARR_ASSIGN_OR_RETURN(const Orders orders, CollectOrders(corpus));
   LARR_ASSIGN_OR_RETURN(
       auto pairs,
-      ParquetWriter::Create(corpus.folder / "pairs.parquet",
+      ParquetWriter::Create(corpus.folder / kPairsFile,
                             {{"user_id", ColumnType::kString},
                              {"poi_id", ColumnType::kString},
                              {"date", ColumnType::kString},
@@ -135,7 +135,7 @@ absl::Status WriteOrders(Corpus& corpus) {
   }
   LARR_RETURN_IF_ERROR(pairs.Finish());
   LARR_ASSIGN_OR_RETURN(
-      auto known, ParquetWriter::Create(corpus.folder / "known_orders.parquet",
+      auto known, ParquetWriter::Create(corpus.folder / kKnownOrdersFile,
                                         {{"user_id", ColumnType::kString},
                                          {"poi_id", ColumnType::kString}}));
   for (const auto& [user, poi] : orders.known) {
@@ -155,9 +155,9 @@ class EntityFile {
     if (table == Table::kPois) {
       columns.push_back({"same_value", ColumnType::kString});
     }
-    const auto path =
-        corpus.folder / (std::string(TableName(table)) + ".parquet");
-    LARR_ASSIGN_OR_RETURN(auto writer, ParquetWriter::Create(path, columns));
+    LARR_ASSIGN_OR_RETURN(
+        auto writer,
+        ParquetWriter::Create(corpus.folder / EntitiesFile(table), columns));
     const int same_value = corpus.dataset.schemas().pois.Find(
         corpus.spec.contrast().same_value_column());
     return EntityFile(corpus.dataset.texts, std::move(writer),
@@ -233,7 +233,7 @@ bool IsHeldOut(const std::string& poi, uint64_t seed, double fraction) {
 // D_i = [x_i, y_i] (eq. 5 and 6): the first two keywords, and the others.
 absl::Status WriteDescriptions(Corpus& corpus) {
   LARR_ASSIGN_OR_RETURN(
-      auto file, ParquetWriter::Create(corpus.folder / "descriptions.parquet",
+      auto file, ParquetWriter::Create(corpus.folder / kDescriptionsFile,
                                        {{"poi_id", ColumnType::kString},
                                         {"date", ColumnType::kString},
                                         {"x", ColumnType::kString},
@@ -276,10 +276,10 @@ absl::Status CheckSettings(const Dataset& dataset,
                            const config::v1::TrainingSpec& spec) {
   const std::string& same = spec.contrast().same_value_column();
   if (!same.empty() && dataset.schemas().pois.Find(same) < 0) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "contrast.same_value_column: no keyword or feature of the dataset "
         "reads the column `{}` of pois; name one that is read",
-        same));
+        same);
   }
   return CheckRecommenderInputs(spec, dataset.spec);
 }
@@ -307,8 +307,8 @@ absl::Status WriteArtifact(const StageContext& context, const Corpus& corpus) {
   }
   config::v1::DatasetSpec read = corpus.dataset.spec;
   read.clear_slices();
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "dataset.textproto",
-                                           ToTextProto(read)));
+  LARR_RETURN_IF_ERROR(
+      WriteFileAtomically(writer.path() / kDatasetSpecFile, ToTextProto(read)));
   LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "corpus.json",
                                            corpus.stats.dump(2) + "\n"));
   config::v1::ArtifactManifest manifest;

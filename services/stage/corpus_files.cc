@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/corpus_files.h"
 
-#include <fmt/format.h>
-
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "common/config/text_proto.h"
 #include "common/dataset/parquet_reader.h"
 
 namespace larr::stage {
@@ -23,9 +23,9 @@ absl::Status ReadRows(const std::filesystem::path& path,
   for (const auto& [name, type] : columns) {
     const ColumnInfo* info = file.Find(name);
     if (info == nullptr || info->type != type) {
-      return absl::InvalidArgumentError(fmt::format(
+      return Invalid(
           "{}: column `{}` is {}; make the corpus anew", path.string(), name,
-          info == nullptr ? "missing" : "of type " + info->type_name));
+          info == nullptr ? "missing" : "of type " + info->type_name);
     }
     names.push_back(name);
   }
@@ -43,11 +43,15 @@ std::string Text(const RowGroup& group, int column, int64_t row) {
 
 }  // namespace
 
+std::string EntitiesFile(Table table) {
+  return std::string(TableName(table)) + ".parquet";
+}
+
 absl::StatusOr<std::vector<CorpusDescription>> ReadDescriptions(
     const std::filesystem::path& corpus) {
   std::vector<CorpusDescription> out;
   LARR_RETURN_IF_ERROR(ReadRows(
-      corpus / "descriptions.parquet",
+      corpus / kDescriptionsFile,
       {{"x", ColumnType::kString},
        {"y", ColumnType::kString},
        {"held_out", ColumnType::kInteger},
@@ -60,15 +64,16 @@ absl::StatusOr<std::vector<CorpusDescription>> ReadDescriptions(
 }
 
 absl::StatusOr<std::vector<CorpusEntity>> ReadEntities(
-    const std::filesystem::path& corpus, const std::string& file) {
+    const std::filesystem::path& corpus, Table table) {
   std::vector<Column> columns = {{"id", ColumnType::kString},
                                  {"date", ColumnType::kString},
                                  {"texts", ColumnType::kStringList}};
-  const bool pois = file == "pois.parquet";
+  const bool pois = table == Table::kPois;
   if (pois) columns.push_back({"same_value", ColumnType::kString});
   std::vector<CorpusEntity> out;
-  LARR_RETURN_IF_ERROR(
-      ReadRows(corpus / file, columns, [&](const RowGroup& group, int64_t row) {
+  LARR_RETURN_IF_ERROR(ReadRows(
+      corpus / EntitiesFile(table), columns,
+      [&](const RowGroup& group, int64_t row) {
         CorpusEntity entity{Text(group, 0, row), Text(group, 1, row), {}, ""};
         group.column(2).ReadList(row, entity.texts);
         if (pois) entity.same_value = Text(group, 3, row);
@@ -81,7 +86,7 @@ absl::StatusOr<std::vector<CorpusPair>> ReadPairs(
     const std::filesystem::path& corpus) {
   std::vector<CorpusPair> out;
   LARR_RETURN_IF_ERROR(ReadRows(
-      corpus / "pairs.parquet",
+      corpus / kPairsFile,
       {{"user_id", ColumnType::kString},
        {"poi_id", ColumnType::kString},
        {"date", ColumnType::kString},
@@ -99,12 +104,17 @@ absl::StatusOr<std::vector<std::pair<std::string, std::string>>>
 ReadKnownOrders(const std::filesystem::path& corpus) {
   std::vector<std::pair<std::string, std::string>> out;
   LARR_RETURN_IF_ERROR(ReadRows(
-      corpus / "known_orders.parquet",
+      corpus / kKnownOrdersFile,
       {{"user_id", ColumnType::kString}, {"poi_id", ColumnType::kString}},
       [&](const RowGroup& group, int64_t row) {
         out.emplace_back(Text(group, 0, row), Text(group, 1, row));
       }));
   return out;
+}
+
+absl::StatusOr<config::v1::DatasetSpec> ReadDatasetSpec(
+    const std::filesystem::path& corpus) {
+  return LoadTextProto<config::v1::DatasetSpec>(corpus / kDatasetSpecFile);
 }
 
 }  // namespace larr::stage

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The files of a corpus artifact in memory, as stages 1 and 2 read them. What
-// they mean is written in corpus.h.
+// The files of a corpus artifact: their names, and what stages 1 and 2 read of
+// them. What they mean is written in corpus.h.
 //
 // Errors: kNotFound  a file is missing;  kInvalidArgument  a column is missing
 //         or has another type;  kDataLoss  a file is damaged
@@ -13,8 +13,17 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/features/row.h"
+#include "larr/config/v1/dataset.pb.h"
 
 namespace larr::stage {
+
+inline constexpr char kDescriptionsFile[] = "descriptions.parquet";
+inline constexpr char kPairsFile[] = "pairs.parquet";
+inline constexpr char kKnownOrdersFile[] = "known_orders.parquet";
+inline constexpr char kDatasetSpecFile[] = "dataset.textproto";
+// `users.parquet` or `pois.parquet`.
+std::string EntitiesFile(Table table);
 
 struct CorpusDescription {
   std::string x;
@@ -40,13 +49,15 @@ struct CorpusPair {
 
 absl::StatusOr<std::vector<CorpusDescription>> ReadDescriptions(
     const std::filesystem::path& corpus);
-// `file` is `users.parquet` or `pois.parquet`.
+// REQUIRES: table is kUsers or kPois
 absl::StatusOr<std::vector<CorpusEntity>> ReadEntities(
-    const std::filesystem::path& corpus, const std::string& file);
+    const std::filesystem::path& corpus, Table table);
 absl::StatusOr<std::vector<CorpusPair>> ReadPairs(
     const std::filesystem::path& corpus);
 // (user, POI) of every order that training may know.
 absl::StatusOr<std::vector<std::pair<std::string, std::string>>>
 ReadKnownOrders(const std::filesystem::path& corpus);
+absl::StatusOr<config::v1::DatasetSpec> ReadDatasetSpec(
+    const std::filesystem::path& corpus);
 
 }  // namespace larr::stage

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr::stage {
@@ -39,11 +40,10 @@ absl::Status CheckFit(const Dataset& dataset,
                       const config::v1::CtrModelDescription& description,
                       bool with_texts) {
   const auto lacks = [&](std::string_view what, const std::string& name) {
-    return absl::InvalidArgumentError(
-        fmt::format("model \"{}\" was trained with a spec that has the {} "
-                    "`{}`, but dataset "
-                    "\"{}\" does not have it; train the model again",
-                    description.name(), what, name, dataset.spec.name()));
+    return Invalid(
+        "model \"{}\" was trained with a spec that has the {} `{}`, but "
+        "dataset \"{}\" does not have it; train the model again",
+        description.name(), what, name, dataset.spec.name());
   };
   const SpecSchemas of_model(description.dataset());
   for (const Table table : {Table::kUsers, Table::kPois, Table::kImpressions})

@@ -46,11 +46,14 @@ std::vector<std::string> CtrRowScores::scene_features() const {
   return {names.begin(), names.end()};
 }
 
-absl::StatusOr<torch::Tensor> CtrRowScores::Attention(
+absl::StatusOr<RowScores::Seen> CtrRowScores::ScoreAndLook(
     std::span<const Impression> rows) {
   LARR_ASSIGN_OR_RETURN(const CtrBatch batch, BatchOf(rows));
+  Seen seen{loaded_.model->Predict(batch), {}};
+  if (scene_features().empty()) return seen;
   const torch::NoGradGuard no_grad;
-  return loaded_.model->scene_encoder()->AttentionOfAgg(batch.scene);
+  seen.attention = loaded_.model->scene_encoder()->AttentionOfAgg(batch.scene);
+  return seen;
 }
 
 absl::StatusOr<torch::Tensor> CtrRowScores::Score(

@@ -33,8 +33,7 @@ class CtrRowScores : public RowScores {
   absl::StatusOr<torch::Tensor> Score(std::span<const Impression> rows,
                                       bool with_texts) override;
   std::vector<std::string> scene_features() const override;
-  absl::StatusOr<torch::Tensor> Attention(
-      std::span<const Impression> rows) override;
+  absl::StatusOr<Seen> ScoreAndLook(std::span<const Impression> rows) override;
 
  private:
   CtrRowScores(LoadedCtrModel loaded, std::unique_ptr<CtrBatcher> batcher);

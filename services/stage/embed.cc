@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/embed.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <cmath>
 #include <limits>
 
 #include "common/base/artifact_folder.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "services/embedding/open_encoder.h"
@@ -45,11 +44,11 @@ absl::Status CheckKnown(const StageContext& context,
   if (counts.texts_unknown == 0 || counts.texts_unknown < counts.texts_total)
     return absl::OkStatus();
   const auto& spec = context.config.spec();
-  return absl::InvalidArgumentError(fmt::format(
+  return Invalid(
       "embed.vectors_file: {} has none of the {} texts of {}; make vectors of "
       "the texts that `larrctl dataset texts` writes, with its `slot` and "
       "`text` as they are",
-      spec.embed().vectors_file(), counts.texts_total, spec.dataset()));
+      spec.embed().vectors_file(), counts.texts_total, spec.dataset());
 }
 
 }  // namespace

@@ -11,8 +11,8 @@
 
 namespace larr::stage {
 
-// Reads the role `contrast`, if it needs one. Progress: texts encoded of texts to encode,
-// restarts included.
+// Reads the role `contrast`, if it needs one. Progress: texts encoded of texts
+// to encode, restarts included.
 absl::Status RunEmbed(StageContext& context);
 
 // The stage with another encoder, `checkpoint_digest` naming its model, if any.

@@ -19,8 +19,10 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_files.h"
 #include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_settings.h"
 #include "common/ctr/bootstrap.h"
 #include "common/ctr/model_io.h"
 #include "common/dataset/impression_stream.h"
@@ -45,7 +47,6 @@ using nlohmann::ordered_json;
 // Rows of a batch, which is what a kill may cost; where a model is slow.
 constexpr size_t kBatchRows = 4096;
 constexpr size_t kSlowBatchRows = 256;
-constexpr char kRole[] = "align/";
 
 // What a model is told of a row: all, or all but one kind of thing.
 constexpr char kAll[] = "all";
@@ -79,10 +80,7 @@ struct Evaluation {
   const config::v1::EvaluateConfig& config() const {
     return context.config.spec().evaluate();
   }
-  uint64_t seed() const {
-    return config().seed() != 0 ? config().seed()
-                                : context.config.spec().seed();
-  }
+  uint64_t seed() const { return SeedOf(config(), context.config.spec()); }
   int draws() const {
     const int draws = config().bootstrap_samples();
     return draws > 0 ? draws : 200;
@@ -91,18 +89,6 @@ struct Evaluation {
     return !dataset.spec.impressions().order_column().empty();
   }
 };
-
-absl::StatusOr<std::map<std::string, std::string>> Parents(
-    const StageContext& context) {
-  std::map<std::string, std::string> parents;
-  for (const std::string& role :
-       StageInputs(context.config.spec(), config::v1::StageConfig::EVALUATE)) {
-    LARR_ASSIGN_OR_RETURN(const auto path, context.Input(role));
-    LARR_ASSIGN_OR_RETURN(const auto parent, ReadArtifact(path));
-    parents[role] = parent.digest();
-  }
-  return parents;
-}
 
 // What scores follow from, besides the rows.
 std::string Origin(const StageContext& context, const Dataset& dataset,
@@ -139,7 +125,7 @@ absl::Status OpenModels(Evaluation& evaluation) {
   // In the order of the spec, so that tables read alike everywhere.
   for (const auto& align : evaluation.context.config.spec().align()) {
     LARR_ASSIGN_OR_RETURN(const auto folder,
-                          evaluation.context.Input(kRole + align.name()));
+                          evaluation.context.Input(AlignRole(align.name())));
     LARR_ASSIGN_OR_RETURN(auto model, OpenModel(evaluation, folder));
     evaluation.models.push_back({align.name(), std::move(model)});
   }
@@ -170,13 +156,14 @@ absl::Status ScoreBatch(const Candidate& candidate, Part part,
                           candidate.model->Score(of, with_texts));
     return absl::OkStatus();
   };
-  LARR_RETURN_IF_ERROR(score(kAll, rows, true));
   if (part == Part::kTest) {
-    if (candidate.model->scene_features().empty()) return absl::OkStatus();
-    LARR_ASSIGN_OR_RETURN(scores[candidate.KeyOf(kAttention)],
-                          candidate.model->Attention(rows));
+    LARR_ASSIGN_OR_RETURN(const auto seen, candidate.model->ScoreAndLook(rows));
+    scores[candidate.KeyOf(kAll)] = seen.probabilities;
+    if (seen.attention.defined())
+      scores[candidate.KeyOf(kAttention)] = seen.attention;
     return absl::OkStatus();
   }
+  LARR_RETURN_IF_ERROR(score(kAll, rows, true));
   if (candidate.model->is_slow()) return absl::OkStatus();
   LARR_RETURN_IF_ERROR(score(kNoUser, Without(config::v1::USER, rows), true));
   LARR_RETURN_IF_ERROR(score(kNoPoi, Without(config::v1::POI, rows), true));
@@ -344,8 +331,8 @@ void JudgePart(Evaluation& evaluation, Part part, const PartRows& rows,
 absl::StatusOr<Files> Score(Evaluation& evaluation,
                             const std::filesystem::path& folder) {
   Files files = StartFiles(evaluation);
-  LARR_ASSIGN_OR_RETURN(auto file, CreateScoresFile(folder / "scores.parquet",
-                                                    evaluation.models));
+  LARR_ASSIGN_OR_RETURN(
+      auto file, CreateScoresFile(folder / kTestScoresFile, evaluation.models));
   for (const auto& [part, sink] :
        {std::pair{Part::kValidation, static_cast<ScoresFile*>(nullptr)},
         {Part::kTest, &file}}) {
@@ -377,7 +364,7 @@ absl::Status Run(StageContext& context) {
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(Dataset dataset,
                         OpenDataset(context.config.spec().dataset()));
-  LARR_ASSIGN_OR_RETURN(auto parents, Parents(context));
+  LARR_ASSIGN_OR_RETURN(auto parents, context.InputDigests());
   KeptScores kept(std::filesystem::path(context.config.work()) / "scores",
                   Origin(context, dataset, parents));
   Evaluation evaluation{context, std::move(dataset), std::move(parents),
@@ -391,9 +378,9 @@ absl::Status Run(StageContext& context) {
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));
   LARR_ASSIGN_OR_RETURN(const Files files, Score(evaluation, writer.path()));
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "metrics.json",
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / kMetricsFile,
                                            files.metrics.dump(2) + "\n"));
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "replicates.json",
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / kReplicatesFile,
                                            files.replicates.dump() + "\n"));
   config::v1::ArtifactManifest manifest;
   manifest.set_kind("evaluate");

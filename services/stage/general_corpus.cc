@@ -7,6 +7,7 @@
 #include <fstream>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr::stage {
@@ -33,8 +34,8 @@ absl::StatusOr<GeneralCorpus> GeneralCorpus::Open(
     documents += group.documents;
   }
   if (documents == 0) {
-    return absl::InvalidArgumentError(fmt::format(
-        "pretrain.general_corpus: {} has no document", path.string()));
+    return Invalid("pretrain.general_corpus: {} has no document",
+                   path.string());
   }
   corpus.HoldOut(documents);
   corpus.order_ = EpochOrder(seed, "general groups", corpus.groups_.size());
@@ -61,11 +62,11 @@ absl::Status GeneralCorpus::FindRows() {
   LARR_ASSIGN_OR_RETURN(parquet_, ParquetFile::Open(path_));
   const ColumnInfo* column = parquet_->Find(column_);
   if (column == nullptr || column->type != ColumnType::kString) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "`pretrain.general_text_column` is {}; in {} that is {}; name a column "
         "of strings",
         column_, path_.string(),
-        column == nullptr ? "no column" : "of type " + column->type_name));
+        column == nullptr ? "no column" : "of type " + column->type_name);
   }
   for (int i = 0; i < parquet_->row_groups(); ++i)
     groups_.push_back({0, 0, parquet_->rows_of(i)});

@@ -6,11 +6,13 @@
 #include <filesystem>
 #include <map>
 #include <system_error>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "common/base/artifact_folder.h"
 #include "common/base/file_stamp.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
@@ -20,7 +22,6 @@
 namespace larr::stage {
 namespace {
 
-using config::v1::AlignConfig;
 using config::v1::DatasetSpec;
 using config::v1::StageConfig;
 using config::v1::TrainingSpec;
@@ -58,9 +59,12 @@ std::string Until(const DatasetSpec& spec, StageConfig::Stage stage) {
 absl::Status AddDataset(const StageContext& context, StageIdentity& identity) {
   const std::string& file = context.config.spec().dataset();
   const StageConfig::Stage stage = context.config.stage();
-  LARR_ASSIGN_OR_RETURN(const auto spec, LoadTextProto<DatasetSpec>(file));
-  LARR_ASSIGN_OR_RETURN(auto dataset,
-                        IdentifyDataset(file, Until(spec, stage)));
+  LARR_ASSIGN_OR_RETURN(auto spec, LoadTextProto<DatasetSpec>(file));
+  const std::string until = Until(spec, stage);
+  LARR_ASSIGN_OR_RETURN(
+      auto dataset,
+      IdentifyDataset(std::move(spec),
+                      std::filesystem::absolute(file).parent_path(), until));
   if (stage != StageConfig::EVALUATE) dataset.spec.clear_slices();
   identity.settings += ToTextProto(dataset.spec);
   identity.files += dataset.files;
@@ -122,27 +126,20 @@ absl::Status AddEmbed(const StageContext& context, StageIdentity& identity) {
 }
 
 absl::Status AddAlign(const StageContext& context, StageIdentity& identity) {
-  const StageConfig& stage = context.config;
-  for (const AlignConfig& align : stage.spec().align()) {
-    if (align.name() != stage.align_name()) continue;
-    LARR_ASSIGN_OR_RETURN(const auto config, CompleteAlignConfig(align));
-    identity.settings += fmt::format(
-        "seed {}\n{}", config.seed() != 0 ? config.seed() : stage.spec().seed(),
-        ToTextProto(config));
-    if (config.has_p5()) AddBaseModel(stage.spec(), identity);
-    return AddDataset(context, identity);
-  }
-  return absl::InvalidArgumentError(
-      fmt::format("spec.align has no model named \"{}\"", stage.align_name()));
+  const TrainingSpec& spec = context.config.spec();
+  LARR_ASSIGN_OR_RETURN(const auto config, CompleteAlignConfig(context.config));
+  identity.settings +=
+      fmt::format("seed {}\n{}", SeedOf(config, spec), ToTextProto(config));
+  if (config.has_p5()) AddBaseModel(spec, identity);
+  return AddDataset(context, identity);
 }
 
 // Which models, and in which order, the inputs say.
 absl::Status AddEvaluate(const StageContext& context, StageIdentity& identity) {
   const TrainingSpec& spec = context.config.spec();
   const auto& config = spec.evaluate();
-  identity.settings += fmt::format(
-      "seed {}\n{}", config.seed() != 0 ? config.seed() : spec.seed(),
-      ToTextProto(config));
+  identity.settings +=
+      fmt::format("seed {}\n{}", SeedOf(config, spec), ToTextProto(config));
   return AddDataset(context, identity);
 }
 
@@ -161,9 +158,8 @@ absl::Status AddOwn(const StageContext& context, StageIdentity& identity) {
     case StageConfig::EVALUATE:
       return AddEvaluate(context, identity);
     default:
-      return absl::InvalidArgumentError(
-          fmt::format("{} is a decision of its moment: it has no identity",
-                      StageConfig::Stage_Name(context.config.stage())));
+      return Invalid("{} is a decision of its moment: it has no identity",
+                     StageConfig::Stage_Name(context.config.stage()));
   }
 }
 

@@ -16,7 +16,7 @@
 #include "common/base/files.h"
 #include "common/base/shared_artifact.h"
 #include "common/base/status_macros.h"
-#include "common/config/stage_output.h"
+#include "common/config/stage_files.h"
 #include "services/stage/identity.h"
 
 namespace larr::stage {

@@ -8,7 +8,9 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_files.h"
 #include "common/llm/process_group.h"
 #include "services/stage/stage_ranks.h"
 
@@ -23,7 +25,7 @@ absl::Status WriteArtifact(const StageContext& context,
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));
   LARR_RETURN_IF_ERROR(WriteCheckpoint(writer.path(), checkpoint, dtype, head));
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / kTrainingFile,
                                            report.dump(1) + "\n"));
   if (head != nullptr) {
     LARR_ASSIGN_OR_RETURN(
@@ -31,15 +33,15 @@ absl::Status WriteArtifact(const StageContext& context,
         EmbedderFingerprint(writer.path(),
                             context.config.spec().embed().precision()));
   }
-  manifest.set_kind("checkpoint");
+  manifest.set_kind(kCheckpointKind);
   return writer.Finish(std::move(manifest)).status();
 }
 
 absl::Status AtMost(const char* field, int32_t value, int64_t most,
                     const char* what) {
   if (value <= most) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "`{}` is {}; it must be in [0, {}], {}", field, value, most, what));
+  return Invalid("`{}` is {}; it must be in [0, {}], {}", field, value, most,
+                 what);
 }
 
 }  // namespace
@@ -75,17 +77,6 @@ absl::Status CheckLayers(const config::v1::ContrastConfig& contrast,
   }
   return AtMost("contrast.frozen_layers", contrast.frozen_layers(),
                 contrast.layers(), "`contrast.layers`");
-}
-
-absl::StatusOr<std::map<std::string, std::string>> InputDigests(
-    const StageContext& context, const std::vector<std::string>& roles) {
-  std::map<std::string, std::string> digests;
-  for (const auto& role : roles) {
-    LARR_ASSIGN_OR_RETURN(const auto folder, context.Input(role));
-    LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(folder));
-    digests[role] = manifest.digest();
-  }
-  return digests;
 }
 
 absl::Status SetUpDecoder(const StageContext& context,

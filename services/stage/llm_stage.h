@@ -6,7 +6,6 @@
 // REQUIRES: context.ranks is set; all ranks call the same functions
 #pragma once
 
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -20,6 +19,8 @@
 
 namespace larr::stage {
 
+inline constexpr char kCheckpointKind[] = "checkpoint";  // of their artifacts
+
 // Names of the dataset's keywords: the slots, in the spec's order.
 std::vector<std::string> SlotsOf(const config::v1::DatasetSpec& dataset);
 
@@ -28,10 +29,6 @@ absl::Status CheckLayers(const config::v1::PretrainConfig& pretrain,
                          const LlmConfig& model);
 absl::Status CheckLayers(const config::v1::ContrastConfig& contrast,
                          const LlmConfig& model);
-
-// Digests of input artifacts by role.
-absl::StatusOr<std::map<std::string, std::string>> InputDigests(
-    const StageContext& context, const std::vector<std::string>& roles);
 
 // Gives a decoder what both stages' settings ask for: adapters, activation
 // checkpointing, the cache of frozen layers in the work folder, a file for each
@@ -58,15 +55,15 @@ LlmTrainerOptions MakeTrainerOptions(const StageContext& context, int64_t steps,
                                      const std::string& identity);
 
 // Runs the trainer's remaining steps, telling `context.progress` of each, in
-// rows/s where steps read rows, else in tokens/s; `seconds`, `tokens` and `rows`
-// so far are in the trainer's notes. A batch that `body` does not name is named
-// by seed and step. `evaluate` is asked on rank 0.
+// rows/s where steps read rows, else in tokens/s; `seconds`, `tokens` and
+// `rows` so far are in the trainer's notes. A batch that `body` does not name
+// is named by seed and step. `evaluate` is asked on rank 0.
 absl::Status RunTrainer(StageContext& context, int64_t steps,
                         const LlmTrainer::Body& body, LlmTrainer& trainer,
                         const LlmTrainer::Evaluate& evaluate = {});
 
-// Adds the trainer's curve, throughput, and the step of the lowest held-out loss
-// to what becomes `training.json`.
+// Adds the trainer's curve, throughput, and the step of the lowest held-out
+// loss to what becomes `training.json`.
 void AddTrainer(const LlmTrainer& trainer, nlohmann::ordered_json& report);
 
 // Writes the artifact: checkpoint, `training.json`, manifest. `head` may be

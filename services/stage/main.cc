@@ -12,6 +12,7 @@
 #include <filesystem>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/stage_output.h"
 #include "common/config/text_proto.h"
@@ -61,11 +62,11 @@ absl::Status CheckLaunch(const StageConfig& config, const Launch& launch) {
   if (launch.world_size == 1 || config.stage() == StageConfig::PRETRAIN ||
       config.stage() == StageConfig::CONTRAST)
     return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
+  return Invalid(
       "WORLD_SIZE is {}, but the stage {} is one process: several train one "
       "model in PRETRAIN and CONTRAST; unset RANK, WORLD_SIZE, LOCAL_RANK, "
       "MASTER_ADDR and MASTER_PORT",
-      launch.world_size, StageConfig::Stage_Name(config.stage())));
+      launch.world_size, StageConfig::Stage_Name(config.stage()));
 }
 
 // Whether all ranks find the artifact there already.

@@ -2,7 +2,6 @@
 #include "services/stage/p5.h"
 
 #include <ATen/Parallel.h>
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <torch/utils.h>
 
@@ -17,8 +16,10 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/left_out_features.h"
+#include "common/config/stage_files.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
 #include "common/dataset/impression_stream.h"
@@ -77,9 +78,8 @@ absl::StatusOr<Amount> CountOnce(const P5Stage& stage, P5Rows rows) {
   }
   LARR_ASSIGN_OR_RETURN(const Amount amount, Count(std::move(rows)));
   if (amount.steps == 0)
-    return absl::InvalidArgumentError(
-        fmt::format("dataset \"{}\" has no training rows; check its split",
-                    stage.dataset.spec.name()));
+    return Invalid("dataset \"{}\" has no training rows; check its split",
+                   stage.dataset.spec.name());
   const nlohmann::json json = {{"steps", amount.steps}, {"rows", amount.rows}};
   LARR_RETURN_IF_ERROR(WriteFileAtomically(path, json.dump()));
   return amount;
@@ -151,7 +151,7 @@ absl::Status Publish(const P5Stage& stage, const P5Recommender& recommender,
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(stage.context.config.output()));
   LARR_RETURN_IF_ERROR(recommender.Write(writer.path()));
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "training.json",
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / kTrainingFile,
                                            training.dump(2) + "\n"));
   config::v1::ArtifactManifest manifest;
   manifest.set_kind(kP5Kind);
@@ -218,8 +218,7 @@ absl::Status RunP5(StageContext& context, const AlignConfig& config) {
   LARR_ASSIGN_OR_RETURN(Dataset dataset, OpenDataset(spec.dataset()));
   LARR_ASSIGN_OR_RETURN(const StageIdentity identity, IdentityOf(context));
   LARR_RETURN_IF_ERROR(context.ClaimWork(identity.all()));
-  const P5Stage stage{context, config, std::move(dataset),
-                      config.seed() != 0 ? config.seed() : spec.seed(),
+  const P5Stage stage{context, config, std::move(dataset), SeedOf(config, spec),
                       identity.settings};
   return GuardTorch("training a P5", [&] { return Run(stage); });
 }

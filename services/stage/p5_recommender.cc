@@ -7,14 +7,13 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/ctr/model_files.h"
 #include "common/tensors/torch_status.h"
 
 namespace larr::stage {
 namespace {
 
 using config::v1::CtrModelDescription;
-
-constexpr char kDescription[] = "model.textproto";
 
 // Larger ones are hardly faster, and take memory.
 constexpr int64_t kTokensPerBatch = 4096;
@@ -38,14 +37,15 @@ absl::StatusOr<std::unique_ptr<P5Recommender>> P5Recommender::Read(
     const std::filesystem::path& folder, const Dataset& dataset) {
   LARR_ASSIGN_OR_RETURN(
       const auto description,
-      LoadTextProto<CtrModelDescription>(folder / kDescription));
+      LoadTextProto<CtrModelDescription>(folder / kCtrDescriptionFile));
   LARR_ASSIGN_OR_RETURN(auto model, P5Model::Read(folder));
   return Make(std::move(model), description, dataset);
 }
 
 absl::Status P5Recommender::Write(const std::filesystem::path& folder) const {
   LARR_RETURN_IF_ERROR(model_->Write(folder));
-  return WriteFileAtomically(folder / kDescription, ToTextProto(description_));
+  return WriteFileAtomically(folder / kCtrDescriptionFile,
+                             ToTextProto(description_));
 }
 
 absl::StatusOr<torch::Tensor> P5Recommender::Score(

@@ -11,6 +11,7 @@
 #include <utility>
 #include <variant>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/dataset_texts.h"
 #include "common/features/text_renderer.h"
@@ -39,10 +40,10 @@ void AppendNamed(std::string_view name, std::string_view value,
 
 absl::Status Lacks(const Dataset& dataset, std::string_view what,
                    std::string_view name) {
-  return absl::InvalidArgumentError(fmt::format(
+  return Invalid(
       "the model reads the {} `{}`, which dataset \"{}\" does not have; train "
       "the model again",
-      what, name, dataset.spec.name()));
+      what, name, dataset.spec.name());
 }
 
 }  // namespace

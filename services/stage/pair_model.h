@@ -3,8 +3,8 @@
 // Batches of pairs to losses and gradients (paper eq. 10-20).
 //
 // Several ranks share a batch's texts. All have the vectors of all of them, and
-// compute the whole loss and its gradient, of which each rank passes the rows of
-// its texts back through the model: the sum over ranks of the parameters'
+// compute the whole loss and its gradient, of which each rank passes the rows
+// of its texts back through the model: the sum over ranks of the parameters'
 // gradients is that of one process. Negatives come from all ranks so.
 //
 // Ownership: refers to settings and group; they and what the model of texts

@@ -171,7 +171,7 @@ absl::Status TrainAndWrite(StageContext& context, const PretrainConfig& config,
                            const std::vector<std::string>& slots,
                            Material& material, int64_t first_special,
                            Checkpoint& checkpoint) {
-  LARR_ASSIGN_OR_RETURN(const auto digests, InputDigests(context, {"corpus"}));
+  LARR_ASSIGN_OR_RETURN(const auto digests, context.InputDigests());
   LARR_ASSIGN_OR_RETURN(auto identity, IdentityOf(context));
   // Checkpoints know the settings alone; the files of the base model and of the
   // general corpus belong to what they learned, too. Machines that share a run
@@ -222,9 +222,7 @@ absl::Status RunPretrain(StageContext& context) {
                         CompletePretrainConfig(spec.pretrain()));
   at::set_num_threads(context.threads());
   LARR_ASSIGN_OR_RETURN(const auto corpus, context.Input("corpus"));
-  LARR_ASSIGN_OR_RETURN(
-      const auto dataset,
-      LoadTextProto<config::v1::DatasetSpec>(corpus / "dataset.textproto"));
+  LARR_ASSIGN_OR_RETURN(const auto dataset, ReadDatasetSpec(corpus));
   LARR_ASSIGN_OR_RETURN(auto material, ReadMaterial(context, config));
   LARR_ASSIGN_OR_RETURN(
       auto checkpoint,

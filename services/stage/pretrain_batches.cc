@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr::stage {
@@ -94,9 +95,8 @@ absl::StatusOr<Description> PretrainBatches::NextGeneral(Position& at) {
     ++at.document;
     at.document_tokens = 0;
   }
-  return absl::InvalidArgumentError(
-      fmt::format("pretrain.general_corpus: {} has no document of two tokens",
-                  config_.general_corpus()));
+  return Invalid("pretrain.general_corpus: {} has no document of two tokens",
+                 config_.general_corpus());
 }
 
 absl::StatusOr<std::vector<Description>> PretrainBatches::Next() {

@@ -13,8 +13,12 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_files.h"
+#include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
+#include "common/ctr/model_files.h"
 #include "common/features/stored_columns.h"
 #include "common/store/snapshot.h"
 
@@ -69,12 +73,19 @@ class Gate {
   std::vector<std::string> reasons_;
 };
 
+using Description = absl::StatusOr<CtrModelDescription>;
+
+Description DescriptionOf(const std::string& model_path) {
+  return LoadTextProto<CtrModelDescription>(std::filesystem::path(model_path) /
+                                            kCtrDescriptionFile);
+}
+
 // A number of a model's validation rows in `metrics.json`; NaN if it is not
 // there.
 double ValidationMetric(const std::string& evaluate_path,
                         const std::string& model, const std::string& metric) {
   const auto text =
-      ReadFile(std::filesystem::path(evaluate_path) / "metrics.json");
+      ReadFile(std::filesystem::path(evaluate_path) / kMetricsFile);
   if (!text.ok()) return std::numeric_limits<double>::quiet_NaN();
   const auto json = nlohmann::json::parse(*text, nullptr, false);
   const nlohmann::json::json_pointer pointer(
@@ -117,10 +128,8 @@ void CheckFingerprint(const ArtifactManifest& model,
                                  wanted, snapshot.embedder_fingerprint()));
 }
 
-void CheckColumns(const std::string& model_path,
+void CheckColumns(const Description& description,
                   const std::string& snapshot_path, Gate& gate) {
-  const auto description = LoadTextProto<CtrModelDescription>(
-      std::filesystem::path(model_path) / "model.textproto");
   const auto snapshot = Snapshot::Open(snapshot_path);
   absl::Status status = description.status();
   status.Update(snapshot.status());
@@ -132,9 +141,7 @@ void CheckColumns(const std::string& model_path,
                          : std::string(status.message()) + ".");
 }
 
-void CheckKind(const std::string& model_path, Gate& gate) {
-  const auto description = LoadTextProto<CtrModelDescription>(
-      std::filesystem::path(model_path) / "model.textproto");
+void CheckKind(const Description& description, Gate& gate) {
   if (description.ok() &&
       description->architecture().kind() == CtrArchitecture::P5)
     gate.Check(false,
@@ -146,8 +153,8 @@ void CheckAuc(const StageConfig& config, double auc, Gate& gate) {
   if (std::isnan(auc)) {
     return gate.Check(false, "metrics.json has no validation ctr_auc of it.");
   }
-  const auto champion = config.inputs().find("champion");
-  const auto champion_model = config.inputs().find("champion_model");
+  const auto champion = config.inputs().find(kChampionRole);
+  const auto champion_model = config.inputs().find(kChampionModelRole);
   if (champion == config.inputs().end() ||
       champion_model == config.inputs().end()) {
     return gate.Check(
@@ -155,8 +162,7 @@ void CheckAuc(const StageConfig& config, double auc, Gate& gate) {
                           "champion to compare with.",
                           auc));
   }
-  const auto description = LoadTextProto<CtrModelDescription>(
-      std::filesystem::path(champion_model->second) / "model.textproto");
+  const auto description = DescriptionOf(champion_model->second);
   const double best =
       description.ok()
           ? ValidationMetric(champion->second, description->name(), "ctr_auc")
@@ -195,19 +201,19 @@ absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
     return absl::InvalidArgumentError(
         "spec.align is empty: there is no model to publish");
   }
-  const std::string name =
-      config.spec().align(config.spec().align_size() - 1).name();
+  const std::string& name = config.spec().align().rbegin()->name();
+  const std::string model_role = AlignRole(name);
   std::map<std::string, std::string> paths;
   for (const std::string& role :
-       {"align/" + name, std::string("embed"), std::string("evaluate")}) {
+       StageInputs(config.spec(), StageConfig::PUBLISH)) {
     const auto it = config.inputs().find(role);
     if (it == config.inputs().end()) {
-      return absl::InvalidArgumentError(fmt::format(
-          "the stage's config has no input `{}`; add it to `inputs`", role));
+      return Invalid("the stage's config has no input `{}`; add it to `inputs`",
+                     role);
     }
     paths[role] = it->second;
   }
-  const std::string& model_path = paths["align/" + name];
+  const std::string& model_path = paths[model_role];
   const std::string& evaluate_path = paths["evaluate"];
 
   PublishDecision decision;
@@ -217,17 +223,17 @@ absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
   decision.set_champion_fencing_token(config.champion_fencing_token());
 
   Gate gate;
-  CheckKind(model_path, gate);
+  const Description description = DescriptionOf(model_path);
+  CheckKind(description, gate);
   const auto model = gate.CheckFiles("model", model_path);
   const auto snapshot = gate.CheckFiles("snapshot", paths["embed"]);
   const auto metrics = gate.CheckFiles("metrics", evaluate_path);
   if (model && snapshot && metrics) {
-    CheckOrigin(
-        *metrics,
-        {{"align/" + name, model->digest()}, {"embed", snapshot->digest()}},
-        gate);
+    CheckOrigin(*metrics,
+                {{model_role, model->digest()}, {"embed", snapshot->digest()}},
+                gate);
     CheckFingerprint(*model, *snapshot, gate);
-    CheckColumns(model_path, paths["embed"], gate);
+    CheckColumns(description, paths["embed"], gate);
   }
   if (metrics) {
     const double auc = ValidationMetric(evaluate_path, name, "ctr_auc");
@@ -236,8 +242,6 @@ absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
     CheckCalibration(config,
                      ValidationMetric(evaluate_path, name, "calibration"),
                      "CTR", gate);
-    const auto description = LoadTextProto<CtrModelDescription>(
-        std::filesystem::path(model_path) / "model.textproto");
     if (description.ok() && description->has_order_task()) {
       CheckCalibration(
           config, ValidationMetric(evaluate_path, name, "ctcvr_calibration"),
@@ -253,7 +257,7 @@ absl::Status RunPublish(StageContext& context) {
                         DecidePublish(context.config));
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "publish.textproto",
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / kDecisionFile,
                                            ToTextProto(decision)));
   ArtifactManifest manifest;
   manifest.set_kind("publish");

@@ -6,12 +6,12 @@
 // Threads: one at a time.
 #pragma once
 
-#include <absl/status/status.h>
 #include <absl/status/statusor.h>
 #include <torch/types.h>
 
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/dataset/impression_stream.h"
@@ -38,11 +38,17 @@ class RowScores {
   // The texts that its scene encoder weighs against each other, by feature;
   // none where it does not.
   virtual std::vector<std::string> scene_features() const { return {}; }
-  // The weights of those texts, and of agg itself behind them: float32
-  // [B, r + 1], rows sum to 1. REQUIRES: scene_features()
-  virtual absl::StatusOr<torch::Tensor> Attention(
-      std::span<const Impression> /*rows*/) {
-    return absl::UnimplementedError("this model weighs no texts");
+  // What it says with texts, and the weights of those texts, and of agg itself
+  // behind them: float32 [B, r + 1], rows sum to 1; undefined where it weighs
+  // none.
+  struct Seen {
+    torch::Tensor probabilities;
+    torch::Tensor attention;
+  };
+  virtual absl::StatusOr<Seen> ScoreAndLook(std::span<const Impression> rows) {
+    auto probabilities = Score(rows, true);
+    if (!probabilities.ok()) return probabilities.status();
+    return Seen{*std::move(probabilities), {}};
   }
 };
 

@@ -8,7 +8,12 @@
 #include <nlohmann/json.hpp>
 #include <thread>
 
+#include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
+#include "common/base/status_macros.h"
+#include "common/config/stage_files.h"
+#include "common/config/stage_inputs.h"
 
 namespace larr::stage {
 namespace {
@@ -35,7 +40,7 @@ bool EndsInNewline(const std::filesystem::path& path) {
 
 ProgressWriter::ProgressWriter(const std::filesystem::path& work_folder)
     : start_(std::chrono::steady_clock::now()) {
-  const auto path = work_folder / "progress.jsonl";
+  const auto path = work_folder / kProgressFile;
   elapsed_before_ = LastElapsed(path);
   const bool torn = !EndsInNewline(path);
   out_.open(path, std::ios::app);
@@ -64,9 +69,21 @@ absl::StatusOr<std::filesystem::path> StageContext::Input(
     const std::string& role) const {
   const auto it = config.inputs().find(role);
   if (it == config.inputs().end())
-    return absl::InvalidArgumentError(fmt::format(
-        "the stage's config has no input `{}`; add it to `inputs`", role));
+    return Invalid("the stage's config has no input `{}`; add it to `inputs`",
+                   role);
   return std::filesystem::path(it->second);
+}
+
+absl::StatusOr<std::map<std::string, std::string>> StageContext::InputDigests()
+    const {
+  std::map<std::string, std::string> digests;
+  for (const std::string& role :
+       StageInputs(config.spec(), config.stage(), config.align_name())) {
+    LARR_ASSIGN_OR_RETURN(const auto folder, Input(role));
+    LARR_ASSIGN_OR_RETURN(const auto manifest, ReadArtifact(folder));
+    digests[role] = manifest.digest();
+  }
+  return digests;
 }
 
 int StageContext::threads() const {

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -55,13 +56,16 @@ struct StageContext {
   const config::v1::StageConfig config;
   ProgressWriter progress;
   // Those that train one model together, this process among them, in the stages
-  // `pretrain` and `contrast`; this process alone in the others. Null only where
-  // a test of a stage that does not read it gives none.
+  // `pretrain` and `contrast`; this process alone in the others. Null only
+  // where a test of a stage that does not read it gives none.
   ProcessGroup* ranks = nullptr;
 
   // Folder of the artifact in `role` (see StageConfig.inputs).
   // Errors: kInvalidArgument  the config does not name it
   absl::StatusOr<std::filesystem::path> Input(const std::string& role) const;
+  // Digests of all that the stage reads, by role: the parents of its artifact.
+  // Errors: those of Input and ReadArtifact
+  absl::StatusOr<std::map<std::string, std::string>> InputDigests() const;
 
   // Threads to compute with: the spec's, or as many as there are cores.
   int threads() const;

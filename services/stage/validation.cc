@@ -2,12 +2,12 @@
 #include "services/stage/validation.h"
 
 #include <absl/status/status.h>
-#include <fmt/format.h>
 #include <torch/utils.h>
 
 #include <cmath>
 #include <cstdint>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/ctr/score_distribution.h"
 #include "common/dataset/impression_stream.h"
@@ -73,10 +73,10 @@ absl::StatusOr<double> ValidationLoss(const Dataset& dataset, CtrModel& model,
       }));
   const double loss = sum / static_cast<double>(rows);
   if (std::isfinite(loss)) return loss;
-  return absl::InvalidArgumentError(fmt::format(
+  return Invalid(
       "the loss on the {} validation rows of dataset \"{}\" is {}; `patience` "
       "needs one: check the split and the dataset's numbers",
-      rows, dataset.spec.name(), loss));
+      rows, dataset.spec.name(), loss);
 }
 
 absl::StatusOr<Validation> Validate(const Dataset& dataset, CtrModel& model,

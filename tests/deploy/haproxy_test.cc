@@ -14,7 +14,7 @@
 #include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/certificates.h"
 #include "tests/testing/free_port.h"
-#include "tests/testing/program.h"
+#include "tests/testing/server_program.h"
 #include "tests/testing/shell.h"
 #include "tests/testing/temp_dir.h"
 
@@ -84,13 +84,10 @@ class Deployment {
  private:
   void StartScoring(bool tls) {
     const testing::Artifacts& shared = testing::SharedArtifacts();
-    const auto port_file = dir_.path() / "port";
     config::v1::ScoringConfig config;
     config.set_model_path(shared.model);
     config.set_snapshot_path(shared.snapshot);
     auto& server = *config.mutable_server();
-    server.set_listen("127.0.0.1:0");
-    server.set_port_file(port_file);
     server.mutable_access()->mutable_score()->add_token_files(token());
     if (tls) {
       const auto pair = ca_.Issue("scoring", "DNS:scoring");
@@ -100,14 +97,8 @@ class Deployment {
       server.mutable_tls()->set_private_key_file(pair.key);
       server.mutable_tls()->set_client_ca_file(ca_.certificate());
     }
-    const auto path = dir_.path() / "scoring.textproto";
-    Write(path, ToTextProto(config));
-    scoring_ = std::make_unique<testing::Program>(
-        std::vector<std::string>{Bin("larr_scoring"), "--config", path},
-        dir_.path() / "scoring.log");
-    back_ = testing::WaitForAddress(*scoring_, port_file);
-    INFO(*ReadFile(dir_.path() / "scoring.log"));
-    REQUIRE_FALSE(back_.empty());
+    scoring_ = std::make_unique<testing::ServerProgram>(
+        Bin("larr_scoring"), config, dir_.path() / "scoring");
   }
   void StartProxy(bool tls_behind) {
     front_ = "127.0.0.1:" + std::to_string(testing::FreePort());
@@ -117,7 +108,7 @@ class Deployment {
     Write(path, text);
     proxy_ = std::make_unique<testing::Program>(
         std::vector<std::string>{"/usr/bin/env", "LARR_BIND=" + front_,
-                                 "LARR_SCORING=" + back_,
+                                 "LARR_SCORING=" + scoring_->address(),
                                  "LARR_CERTS=" + dir_.path().string(),
                                  "/usr/sbin/haproxy", "-db", "-f", path},
         dir_.path() / "proxy.log");
@@ -134,8 +125,9 @@ class Deployment {
   const testing::TempDir dir_;
   const testing::CertificateAuthority ca_{dir_.path(), "ca"};
   const testing::KeyPair client_ = ca_.Issue("client", "DNS:client.example");
-  std::string back_, front_;
-  std::unique_ptr<testing::Program> scoring_, proxy_;
+  std::string front_;
+  std::unique_ptr<testing::ServerProgram> scoring_;
+  std::unique_ptr<testing::Program> proxy_;
 };
 
 // Clients that rank: command lines without their address and what follows it.

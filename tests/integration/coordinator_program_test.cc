@@ -92,11 +92,6 @@ class CoordinatorProgramTest : public testing::CoordinatorFixture {
     grpc::ClientContext context;
     return (runs_.get()->*method)(&context, request, run);
   }
-  TrainingRun Get(const std::string& id) {
-    TrainingRun run;
-    REQUIRE(Call(&CoordinatorService::Stub::GetTrainingRun, id, &run).ok());
-    return run;
-  }
 
   static const StageRun& Stage(const TrainingRun& run, const std::string& id) {
     const auto it = std::find_if(run.stages().begin(), run.stages().end(),
@@ -105,24 +100,8 @@ class CoordinatorProgramTest : public testing::CoordinatorFixture {
     return *it;
   }
 
-  // Waits until the run is finished, as a client that watches does.
-  TrainingRun Finish(const std::string& id) {
-    WatchTrainingRunRequest request;
-    request.set_name("trainingRuns/" + id);
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() +
-                         std::chrono::seconds(60));
-    const auto reader = runs_->WatchTrainingRun(&context, request);
-    TrainingRun run;
-    while (reader->Read(&run)) ++updates_;
-    const grpc::Status status = reader->Finish();
-    INFO(status.error_message() << *ReadFile(path("coordinator.log")));
-    REQUIRE(status.ok());
-    return run;
-  }
-
   void WaitForStage(const std::string& id, const std::string& stage) {
-    INFO(*ReadFile(path("coordinator.log")));
+    INFO(coordinator_->log());
     REQUIRE(Eventually([&] { return !Starts(id, stage).empty(); }));
   }
 
@@ -137,8 +116,6 @@ class CoordinatorProgramTest : public testing::CoordinatorFixture {
     }
     return pids;
   }
-
-  int updates_ = 0;
 };
 
 TEST_CASE_METHOD(CoordinatorProgramTest, "A run goes through and is published",
@@ -154,7 +131,7 @@ TEST_CASE_METHOD(CoordinatorProgramTest, "A run goes through and is published",
   CHECK(Create("first", &again, /*seed=*/2).error_code() ==
         grpc::StatusCode::ALREADY_EXISTS);
 
-  run = Finish("first");
+  run = FinishRun("first");
   INFO(run.DebugString());
   CHECK(run.state() == TrainingRun::SUCCEEDED);
   CHECK(run.model_version() == "models/city/versions/1");
@@ -195,22 +172,20 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
   REQUIRE(Create("kept", &run).ok());
   REQUIRE(Create("queued", &run).ok());
   WaitForStage("kept", "pretrain");
-  program_->Kill();
-  StartCoordinator();
-  CHECK(Stage(Get("kept"), "pretrain").state() == StageRun::RUNNING);
-  CHECK(Get("queued").state() == TrainingRun::QUEUED);
+  RestartCoordinator();
+  CHECK(Stage(GetRun("kept"), "pretrain").state() == StageRun::RUNNING);
+  CHECK(GetRun("queued").state() == TrainingRun::QUEUED);
 
   // A stage that ends while nobody looks is known to have ended.
-  program_->Kill();
+  coordinator_->program().Kill();
   REQUIRE(Eventually([&] {
     return std::filesystem::exists(path("artifacts/runs/kept/pretrain"));
   }));
-  StartCoordinator();
+  RestartCoordinator();
   WaitForStage("kept", "align/larr");
-  program_->Kill();
-  StartCoordinator();
+  RestartCoordinator();
   for (const char* id : {"kept", "queued"}) {
-    run = Finish(id);
+    run = FinishRun(id);
     INFO(run.DebugString());
     CHECK(run.state() == TrainingRun::SUCCEEDED);
     for (const StageRun& stage : run.stages()) {
@@ -228,10 +203,9 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
   // 15 lives of 10 to 150 ms: some die between storing and starting.
   for (int life = 1; life <= 15; ++life) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10 * life));
-    program_->Kill();
-    StartCoordinator();
+    RestartCoordinator();
   }
-  run = Finish("often");
+  run = FinishRun("often");
   INFO(run.DebugString());
   CHECK(run.state() == TrainingRun::SUCCEEDED);
   CHECK(run.model_version() == "models/city/versions/1");
@@ -247,7 +221,7 @@ TEST_CASE_METHOD(CoordinatorProgramTest, "A killed stage starts again",
   REQUIRE(Create("killed", &run).ok());
   WaitForStage("killed", "corpus");
   kill(Starts("killed", "corpus")[0], SIGKILL);
-  run = Finish("killed");
+  run = FinishRun("killed");
   INFO(run.DebugString());
   CHECK(run.state() == TrainingRun::SUCCEEDED);
   CHECK(Stage(run, "corpus").restarts() == 1);
@@ -262,7 +236,7 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
   Behave("contrast fail\nembed die-always\n");
   TrainingRun run;
   REQUIRE(Create("failing", &run).ok());
-  run = Finish("failing");
+  run = FinishRun("failing");
   CHECK(run.state() == TrainingRun::FAILED);
   CHECK(run.error_message() ==
         "stage contrast failed: told to fail; remove the cause, then resume "
@@ -270,14 +244,14 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
   Behave("embed die-always\n");
   REQUIRE(
       Call(&CoordinatorService::Stub::ResumeTrainingRun, "failing", &run).ok());
-  run = Finish("failing");
+  run = FinishRun("failing");
   CHECK(run.state() == TrainingRun::FAILED);
   CHECK(run.error_message().find("stage embed failed: it died 3 times") == 0);
   CHECK(Starts("failing", "embed").size() == 3);
   Behave("");
   REQUIRE(
       Call(&CoordinatorService::Stub::ResumeTrainingRun, "failing", &run).ok());
-  CHECK(Finish("failing").state() == TrainingRun::SUCCEEDED);
+  CHECK(FinishRun("failing").state() == TrainingRun::SUCCEEDED);
   CHECK(Starts("failing", "corpus").size() == 1);
   CHECK(Starts("failing", "contrast").size() == 2);
   CHECK(Call(&CoordinatorService::Stub::ResumeTrainingRun, "failing", &run)
@@ -295,16 +269,15 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
               .ok());
   CHECK(run.cancel_requested());
   // Even a coordinator that dies now remembers.
-  program_->Kill();
-  StartCoordinator();
-  run = Finish("cancelled");
+  RestartCoordinator();
+  run = FinishRun("cancelled");
   CHECK(run.state() == TrainingRun::CANCELLED);
   CHECK(Stage(run, "pretrain").state() == StageRun::CANCELLED);
   CHECK_FALSE(Alive(pid));
   Behave("");
   REQUIRE(Call(&CoordinatorService::Stub::ResumeTrainingRun, "cancelled", &run)
               .ok());
-  CHECK(Finish("cancelled").state() == TrainingRun::SUCCEEDED);
+  CHECK(FinishRun("cancelled").state() == TrainingRun::SUCCEEDED);
   CHECK(Starts("cancelled", "corpus").size() == 1);
   // Cancelling a finished run changes nothing.
   REQUIRE(Call(&CoordinatorService::Stub::CancelTrainingRun, "cancelled", &run)
@@ -324,17 +297,17 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
   const auto reader = runs_->WatchTrainingRun(&context, request);
   REQUIRE(reader->Read(&run));
   const auto begin = std::chrono::steady_clock::now();
-  kill(program_->pid(), SIGTERM);
+  kill(coordinator_->program().pid(), SIGTERM);
   while (reader->Read(&run)) {
   }
   CHECK(reader->Finish().error_code() == grpc::StatusCode::UNAVAILABLE);
-  CHECK(program_->Wait() == 0);
+  CHECK(coordinator_->program().Wait() == 0);
   // Streams end at once: calls in flight would have ten seconds.
   CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(8));
   CHECK(Alive(Starts("drained", "corpus")[0]));
-  StartCoordinator();
+  RestartCoordinator();
   std::ofstream(path("go")) << "";
-  CHECK(Finish("drained").state() == TrainingRun::SUCCEEDED);
+  CHECK(FinishRun("drained").state() == TrainingRun::SUCCEEDED);
   CHECK(Starts("drained", "corpus").size() == 1);
 }
 
@@ -354,9 +327,9 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
                  "[integration]") {
   TrainingRun run;
   REQUIRE(Create("one", &run).ok());
-  Finish("one");
+  FinishRun("one");
   REQUIRE(Create("two", &run).ok());
-  CHECK(Finish("two").model_version() == "models/city/versions/2");
+  CHECK(FinishRun("two").model_version() == "models/city/versions/2");
 
   const auto champion = [&] {
     const auto bundle = LoadTextProto<ServingBundle>(
@@ -383,9 +356,9 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
     CHECK(model.aliases().at("canary") == "models/city/versions/2");
     CHECK(model.aliases().at("champion") == "models/city/versions/1");
   }
-  program_->Kill();
+  coordinator_->program().Kill();
   std::filesystem::remove_all(path("artifacts/aliases"));
-  StartCoordinator();
+  RestartCoordinator();
   CHECK(champion() == "models/city/versions/1");
   {
     ListAliasMovesRequest request;
@@ -424,8 +397,7 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
 TEST_CASE_METHOD(CoordinatorProgramTest,
                  "A second coordinator on the same state is refused",
                  "[integration]") {
-  testing::Program second({COORDINATOR, "--config", path("config")},
-                          path("second.log"));
+  testing::Program second(coordinator_->command(), path("second.log"));
   CHECK(second.Wait() == 1);
   CHECK(ReadFile(path("second.log"))->find("error: opening the run database") !=
         std::string::npos);

@@ -62,44 +62,23 @@ class CouponRunTest : public testing::CoordinatorFixture {
 
  protected:
   TrainingRun Train() {
-    coordinator::v1::CreateTrainingRunRequest create;
-    create.set_training_run_id("coupon");
-    auto& spec = *create.mutable_training_run()->mutable_spec();
-    spec = *ParseTextProto<config::v1::TrainingSpec>(kSpec);
+    auto spec = *ParseTextProto<config::v1::TrainingSpec>(kSpec);
     spec.set_dataset(path("data/dataset.textproto"));
     spec.set_base_model(testing::Env("LARR_SOURCE_DIR") +
                         "/tests/golden/tiny_llama");
-    TrainingRun run;
-    grpc::ClientContext creating, watching;
-    const auto created = runs_->CreateTrainingRun(&creating, create, &run);
-    INFO(created.error_message());
-    REQUIRE(created.ok());
-    coordinator::v1::WatchTrainingRunRequest watch;
-    watch.set_name(run.name());
-    watching.set_deadline(std::chrono::system_clock::now() +
-                          std::chrono::minutes(3));
-    const auto reader = runs_->WatchTrainingRun(&watching, watch);
-    while (reader->Read(&run)) {
-    }
-    REQUIRE(reader->Finish().ok());
-    return run;
+    StartRun("coupon", spec);
+    return FinishRun("coupon");
   }
 
   // Starts larr_scoring on what was published.
   void Serve() {
     config::v1::ScoringConfig config;
-    config.mutable_server()->set_listen("127.0.0.1:0");
-    config.mutable_server()->set_port_file(path("scoring.port"));
     config.set_alias_file(path("artifacts/aliases/coupon/champion.textproto"));
-    REQUIRE(
-        WriteFileAtomically(path("scoring.config"), ToTextProto(config)).ok());
-    scoring_ = std::make_unique<testing::Program>(
-        std::vector<std::string>{SCORING, "--config", path("scoring.config")},
-        path("scoring.log"));
+    scoring_ = std::make_unique<testing::ServerProgram>(SCORING, config,
+                                                        path("scoring"));
     stub_ = ScoringService::NewStub(grpc::CreateChannel(
-        testing::WaitForAddress(*scoring_, path("scoring.port")),
-        grpc::InsecureChannelCredentials()));
-    INFO(*ReadFile(path("scoring.log")));
+        scoring_->address(), grpc::InsecureChannelCredentials()));
+    INFO(scoring_->log());
     REQUIRE(testing::Eventually([&] {
       grpc::ClientContext context;
       scoring::v1::ServingState state;
@@ -120,7 +99,7 @@ class CouponRunTest : public testing::CoordinatorFixture {
     return path("artifacts/runs/coupon/" + stage + "/" + file);
   }
 
-  std::unique_ptr<testing::Program> scoring_;
+  std::unique_ptr<testing::ServerProgram> scoring_;
   std::unique_ptr<ScoringService::Stub> stub_;
 };
 

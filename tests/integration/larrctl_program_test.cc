@@ -51,8 +51,8 @@ class LarrctlProgramTest : public testing::CoordinatorFixture {
   }
   Outcome Larrctl(const std::string& arguments) const {
     const std::string command = "cd " + dir_.path().string() + "; " + LARRCTL +
-                                " --coordinator " + address_ + " " + arguments +
-                                " >out 2>&1";
+                                " --coordinator " + coordinator_->address() +
+                                " " + arguments + " >out 2>&1";
     const int status = std::system(command.c_str());
     return {WEXITSTATUS(status), *ReadFile(dir_.path() / "out")};
   }

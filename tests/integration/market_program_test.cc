@@ -86,32 +86,15 @@ class MarketProgramTest : public testing::CoordinatorFixture {
 
  protected:
   void Train() {
-    coordinator::v1::CreateTrainingRunRequest request;
-    request.set_training_run_id("tiny");
-    auto& spec = *request.mutable_training_run()->mutable_spec();
-    spec = *ParseTextProto<TrainingSpec>(kSpec);
+    auto spec = *ParseTextProto<TrainingSpec>(kSpec);
     spec.set_dataset(path("city/dataset.textproto"));
     spec.set_base_model(fs::path(std::getenv("LARR_SOURCE_DIR")) /
                         "tests/golden/tiny_llama");
-    TrainingRun run;
-    grpc::ClientContext context;
-    const grpc::Status status =
-        runs_->CreateTrainingRun(&context, request, &run);
-    INFO(status.error_message());
-    REQUIRE(status.ok());
-    REQUIRE(testing::Eventually(
-        [&] {
-          coordinator::v1::GetTrainingRunRequest get;
-          get.set_name("trainingRuns/tiny");
-          grpc::ClientContext look;
-          return runs_->GetTrainingRun(&look, get, &run).ok() &&
-                 run.state() != TrainingRun::QUEUED &&
-                 run.state() != TrainingRun::RUNNING;
-        },
-        std::chrono::seconds(100)));
+    StartRun("tiny", spec);
+    const TrainingRun run = FinishRun("tiny");
     INFO(run.ShortDebugString());
     REQUIRE(run.state() == TrainingRun::SUCCEEDED);
-    program_.reset();  // The coordinator has done its part.
+    coordinator_.reset();  // The coordinator has done its part.
   }
 
   // One whose name begins with `nightly` trains every night.

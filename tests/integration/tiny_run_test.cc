@@ -29,8 +29,6 @@ namespace {
 using config::v1::CoordinatorConfig;
 using config::v1::ServingBundle;
 using config::v1::TrainingSpec;
-using coordinator::v1::CreateTrainingRunRequest;
-using coordinator::v1::GetTrainingRunRequest;
 using coordinator::v1::StageRun;
 using coordinator::v1::TrainingRun;
 
@@ -95,24 +93,7 @@ class TinyRunTest : public testing::CoordinatorFixture {
   // A run on a city's copy.
   void Create(const std::string& id, const std::string& city) {
     spec_.set_dataset(path(city + "/dataset.textproto"));
-    CreateTrainingRunRequest request;
-    request.set_training_run_id(id);
-    *request.mutable_training_run()->mutable_spec() = spec_;
-    TrainingRun run;
-    grpc::ClientContext context;
-    const grpc::Status status =
-        runs_->CreateTrainingRun(&context, request, &run);
-    INFO(status.error_message());
-    REQUIRE(status.ok());
-  }
-
-  TrainingRun Get(const std::string& id) {
-    GetTrainingRunRequest request;
-    request.set_name("trainingRuns/" + id);
-    TrainingRun run;
-    grpc::ClientContext context;
-    REQUIRE(runs_->GetTrainingRun(&context, request, &run).ok());
-    return run;
+    StartRun(id, spec_);
   }
 
   static bool IsFinished(const TrainingRun& run) {
@@ -223,7 +204,7 @@ TEST_CASE_METHOD(TinyRunTest,
   bool coordinator_killed = false;
   REQUIRE(testing::Eventually(
       [&] {
-        const TrainingRun stormy = Get("stormy");
+        const TrainingRun stormy = GetRun("stormy");
         for (const StageRun& stage : stormy.stages()) {
           if (stage.state() != StageRun::RUNNING ||
               killed.contains(stage.id()) || !KillInTheMidst("stormy", stage)) {
@@ -231,13 +212,13 @@ TEST_CASE_METHOD(TinyRunTest,
           }
           killed.insert(stage.id());
           if (stage.id() != "contrast") continue;
-          StartCoordinator();  // Kills the present one.
+          RestartCoordinator();  // Kills the present one.
           coordinator_killed = true;
         }
-        return IsFinished(stormy) && IsFinished(Get("calm"));
+        return IsFinished(stormy) && IsFinished(GetRun("calm"));
       },
       std::chrono::seconds(200)));
-  const TrainingRun calm = Get("calm"), stormy = Get("stormy");
+  const TrainingRun calm = GetRun("calm"), stormy = GetRun("stormy");
   INFO(calm.ShortDebugString() << stormy.ShortDebugString());
   REQUIRE(calm.state() == TrainingRun::SUCCEEDED);
   REQUIRE(stormy.state() == TrainingRun::SUCCEEDED);
@@ -276,9 +257,7 @@ TEST_CASE_METHOD(TinyRunTest,
   spec_.mutable_align(0)->set_learning_rate(0.02);
   spec_.set_evaluate_only(true);
   Create("arm", "calm");
-  REQUIRE(testing::Eventually([&] { return IsFinished(Get("arm")); },
-                              std::chrono::seconds(60)));
-  CheckArm(Get("arm"));
+  CheckArm(FinishRun("arm"));
 
   // What another wrote, the embedding service for one, and no language model.
   std::filesystem::rename(path("artifacts/runs/stormy/embed"),
@@ -286,9 +265,7 @@ TEST_CASE_METHOD(TinyRunTest,
   spec_ = *ParseTextProto<TrainingSpec>(kSpec);
   spec_.set_snapshot(path("snapshot"));
   Create("daily", "stormy");
-  REQUIRE(testing::Eventually([&] { return IsFinished(Get("daily")); },
-                              std::chrono::seconds(60)));
-  CheckDaily(Get("daily"), path("snapshot"));
+  CheckDaily(FinishRun("daily"), path("snapshot"));
 }
 
 }  // namespace

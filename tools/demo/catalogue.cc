@@ -13,24 +13,25 @@
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
-#include "common/config/text_proto.h"
 #include "common/dataset/parquet_reader.h"
 #include "common/dataset/parquet_writer.h"
 #include "common/rpc/grpc_status.h"
-#include "larr/config/v1/server.pb.h"
 #include "larr/embedding/v1/embedding_service.pb.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tools/demo/replay.h"
 #include "tools/demo/training.h"
-#include "tools/demo/training_runs.h"
 #include "tools/larrctl/progress_view.h"
+#include "tools/larrctl/training_run.h"
+#include "tools/programs/interrupts.h"
 
 namespace larr::demo {
 namespace {
 
 namespace fs = std::filesystem;
 using coordinator::v1::TrainingRun;
+using ctl::ArtifactOf;
 using embedding::v1::RefreshJob;
+using programs::Server;
 
 constexpr int kChangedPois = 20;
 constexpr int kJobAttempts = 5;
@@ -132,14 +133,14 @@ absl::StatusOr<RefreshJob> Refresh(const Demo& demo, const Server& embedding,
         attempt == 1 ? name : fmt::format("{}-{}", name, attempt);
     std::error_code ignored;
     fs::remove(output, ignored);
-    status =
-        RunProgram({.words = {demo.program("larrctl").string(), "--embedding",
-                              embedding.address(), "--output=json", "embed",
-                              "create", "--id", id, "--watch"},
-                    .log = demo.log("larrctl"),
-                    .output = output},
-                   show);
-    LARR_RETURN_IF_ERROR(CheckInterrupt());
+    status = programs::RunProgram(
+        {.words = {programs::ProgramBeside("larrctl").string(), "--embedding",
+                   embedding.address(), "--output=json", "embed", "create",
+                   "--id", id, "--watch"},
+         .log = demo.log("larrctl"),
+         .output = output},
+        show);
+    LARR_RETURN_IF_ERROR(programs::CheckInterrupt());
     if (status.ok()) break;
   }
   LARR_RETURN_IF_ERROR(status);
@@ -206,9 +207,6 @@ absl::Status SwitchUnderTraffic(const Demo& demo, const TrainingRun& run,
 config::v1::EmbeddingConfig EmbeddingSettings(const Demo& demo,
                                               const TrainingRun& run) {
   config::v1::EmbeddingConfig config;
-  config.mutable_server()->set_listen("127.0.0.1:0");
-  config.mutable_server()->set_port_file(
-      (demo.path("config") / "embedding.port").string());
   config.set_state_dir(demo.path("embedding").string());
   config.set_snapshot_dir(demo.path("snapshots").string());
   config.set_checkpoint(ArtifactOf(run, "contrast").string());
@@ -222,11 +220,9 @@ config::v1::EmbeddingConfig EmbeddingSettings(const Demo& demo,
 absl::StatusOr<Server> StartEmbedding(const Demo& demo,
                                       const TrainingRun& run) {
   LARR_RETURN_IF_ERROR(CopyCity(demo));
-  const auto config = EmbeddingSettings(demo, run);
-  const auto path = demo.path("config") / "embedding.textproto";
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(path, ToTextProto(config)));
-  return Server::Start(demo.program("larr_embedding"), path,
-                       config.server().port_file(), demo.log("embedding"));
+  return Server::Start("larr_embedding", EmbeddingSettings(demo, run),
+                       demo.path("config") / "embedding.textproto",
+                       demo.log("embedding"));
 }
 
 absl::StatusOr<Json> ChangeCatalogue(const Demo& demo, const TrainingRun& run) {

@@ -8,8 +8,8 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
-#include "tools/demo/child_process.h"
 #include "tools/demo/embedded.h"
+#include "tools/programs/interrupts.h"
 
 namespace larr::demo {
 namespace {
@@ -57,8 +57,6 @@ absl::StatusOr<Demo> Demo::Open(const DemoOptions& options) {
   Demo demo;
   LARR_RETURN_IF_ERROR(MakeFolder(options.out / "logs"));
   demo.out_ = std::filesystem::canonical(options.out);
-  demo.programs_ =
-      std::filesystem::read_symlink("/proc/self/exe").parent_path();
   demo.size_ = options.size;
   LARR_ASSIGN_OR_RETURN(demo.training_, LoadTraining(options, demo.out_));
   LARR_RETURN_IF_ERROR(MakeFolder(demo.out_ / "parts"));
@@ -86,7 +84,7 @@ absl::StatusOr<Json> Demo::Part(
     const std::string& name, const std::string& title,
     const std::string& estimate,
     const std::function<absl::StatusOr<Json>()>& work) {
-  LARR_RETURN_IF_ERROR(CheckInterrupt());
+  LARR_RETURN_IF_ERROR(programs::CheckInterrupt());
   ++parts_begun_;
   const auto path = out_ / "parts" / (name + ".json");
   const auto text = ReadFile(path);

@@ -48,10 +48,6 @@ class Demo {
   std::filesystem::path log(const std::string& name) const {
     return out_ / "logs" / (name + ".log");
   }
-  // One of our programs, beside this one.
-  std::filesystem::path program(const std::string& name) const {
-    return programs_ / name;
-  }
 
   // What the part `name` has to say: from an earlier run, or from `work` now.
   // `seconds` is added, what the part took in the run that finished it.
@@ -65,7 +61,6 @@ class Demo {
   absl::Status CheckSettings() const;
 
   std::filesystem::path out_;
-  std::filesystem::path programs_;
   std::string size_;
   config::v1::TrainingSpec training_;
   int parts_begun_ = 0;

@@ -9,6 +9,6 @@ namespace larr::demo {
 
 extern const std::string_view kDemoTraining;  // training_demo.textproto
 extern const std::string_view kTinyTraining;  // training_tiny.textproto
-extern const std::string_view kReportHtml;    // report.html
+extern const std::string_view kReportScript;  // report.js
 
 }  // namespace larr::demo

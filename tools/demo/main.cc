@@ -10,7 +10,6 @@
 
 #include "common/base/status_macros.h"
 #include "tools/demo/catalogue.h"
-#include "tools/demo/child_process.h"
 #include "tools/demo/demo.h"
 #include "tools/demo/next_steps.h"
 #include "tools/demo/preflight.h"
@@ -18,6 +17,7 @@
 #include "tools/demo/replay.h"
 #include "tools/demo/report.h"
 #include "tools/demo/training.h"
+#include "tools/programs/interrupts.h"
 
 namespace larr::demo {
 namespace {
@@ -76,7 +76,7 @@ int main(int argc, char** argv) {
                  "Language model to start from, in Hugging Face layout");
   CLI11_PARSE(app, argc, argv);
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // lines, into a pipe, too
-  larr::demo::CatchInterrupts();
+  larr::programs::CatchInterrupts();
   auto demo = larr::demo::Demo::Open(options);
   const absl::Status status =
       demo.ok() ? larr::demo::Run(*demo) : demo.status();
@@ -87,7 +87,7 @@ int main(int argc, char** argv) {
                       "go on\n",
                       larr::demo::ShortPath(demo->path("")))
                 : "";
-  if (larr::demo::Interrupted()) {
+  if (larr::programs::Interrupted()) {
     fmt::print(stderr, "larr_demo: interrupted; {}", kept);
     return larr::demo::kExitInterrupted;
   }

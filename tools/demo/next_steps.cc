@@ -9,6 +9,7 @@
 #include "common/config/text_proto.h"
 #include "tools/demo/catalogue.h"
 #include "tools/demo/replay.h"
+#include "tools/programs/child_process.h"
 
 namespace larr::demo {
 namespace {
@@ -26,13 +27,11 @@ absl::StatusOr<std::string> NextSteps(const Demo& demo,
   LARR_RETURN_IF_ERROR(MakeFolder(folder));
   auto scoring = ScoringSettings(demo, run);
   scoring.mutable_server()->set_listen(kScoring);
-  scoring.mutable_server()->clear_port_file();
   scoring.set_admin_listen(kScoringAdmin);
   LARR_RETURN_IF_ERROR(
       WriteFileAtomically(folder / "scoring.textproto", ToTextProto(scoring)));
   auto embedding = EmbeddingSettings(demo, run);
   embedding.mutable_server()->set_listen(kEmbedding);
-  embedding.mutable_server()->clear_port_file();
   LARR_RETURN_IF_ERROR(WriteFileAtomically(folder / "embedding.textproto",
                                            ToTextProto(embedding)));
   LARR_ASSIGN_OR_RETURN(const auto requests, LoadLastDay(demo, run));
@@ -54,7 +53,7 @@ absl::StatusOr<std::string> NextSteps(const Demo& demo,
       "{0}larrctl embed search \"something cold on a hot afternoon\"; kill $!\n"
       "  look at the data\n"
       "    {0}larrctl dataset validate {2}\n",
-      ShortPath(demo.program("")), ShortPath(folder),
+      ShortPath(programs::ProgramBeside("")), ShortPath(folder),
       ShortPath(demo.training().dataset()));
 }
 

@@ -9,26 +9,27 @@
 #include <cmath>
 #include <thread>
 
-#include "common/base/files.h"
 #include "common/base/status_macros.h"
-#include "common/config/text_proto.h"
 #include "common/ctr/auc.h"
 #include "common/dataset/dataset_spec.h"
 #include "common/dataset/impression_stream.h"
 #include "common/dataset/parquet_reader.h"
 #include "common/rpc/grpc_status.h"
-#include "larr/config/v1/server.pb.h"
+#include "common/rpc/health_client.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tools/demo/logged_request.h"
-#include "tools/demo/part_progress.h"
-#include "tools/demo/quantile.h"
 #include "tools/demo/training.h"
-#include "tools/demo/training_runs.h"
+#include "tools/larrctl/part_progress.h"
+#include "tools/larrctl/training_run.h"
+#include "tools/load/latency_histogram.h"
+#include "tools/programs/interrupts.h"
 
 namespace larr::demo {
 namespace {
 
 using coordinator::v1::TrainingRun;
+using ctl::ArtifactOf;
+using programs::Server;
 using scoring::v1::ScoreResponse;
 using scoring::v1::ScoringService;
 
@@ -64,24 +65,18 @@ struct Comparison {
   std::vector<double> served, offline;  // CTR
   std::vector<uint8_t> clicks;
   double max_abs_diff = 0;
-  std::vector<double> milliseconds;  // By request.
+  load::LatencyHistogram latencies;
   int64_t defaults = 0;  // Users, POIs and texts that a default stood in for.
   std::string model_version;
 };
 
 // A scoring server answers before its first model is loaded and verified.
 absl::Status AwaitModel(Server& server) {
-  const auto stub = ScoringService::NewStub(grpc::CreateChannel(
-      server.address(), grpc::InsecureChannelCredentials()));
   const auto give_up = std::chrono::steady_clock::now() + kLoadTime;
   while (true) {
-    grpc::ClientContext context;
-    context.set_deadline(std::chrono::system_clock::now() + kLoadTime);
-    scoring::v1::ServingState state;
-    const absl::Status status =
-        FromGrpc(stub->GetServingState(&context, {}, &state));
-    if (status.ok() && !state.model_path().empty()) return status;
-    LARR_RETURN_IF_ERROR(CheckInterrupt());
+    const absl::Status status = CheckHealth(server.address(), kLoadTime);
+    if (status.ok()) return status;
+    LARR_RETURN_IF_ERROR(programs::CheckInterrupt());
     LARR_RETURN_IF_ERROR(server.Check());
     if (std::chrono::steady_clock::now() > give_up)
       return absl::UnavailableError(
@@ -156,9 +151,6 @@ absl::StatusOr<std::vector<LoggedRequest>> LoadLastDay(const Demo& demo,
 config::v1::ScoringConfig ScoringSettings(const Demo& demo,
                                           const TrainingRun& run) {
   config::v1::ScoringConfig config;
-  config.mutable_server()->set_listen("127.0.0.1:0");
-  config.mutable_server()->set_port_file(
-      (demo.path("config") / "scoring.port").string());
   config.set_admin_listen("127.0.0.1:0");
   if (run.model_version().empty()) {
     config.set_model_path(
@@ -177,13 +169,10 @@ config::v1::ScoringConfig ScoringSettings(const Demo& demo,
 }
 
 absl::StatusOr<Server> StartScoring(const Demo& demo, const TrainingRun& run) {
-  const auto config = ScoringSettings(demo, run);
-  const auto path = demo.path("config") / "scoring.textproto";
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(path, ToTextProto(config)));
   LARR_ASSIGN_OR_RETURN(
-      Server server,
-      Server::Start(demo.program("larr_scoring"), path,
-                    config.server().port_file(), demo.log("scoring")));
+      Server server, Server::Start("larr_scoring", ScoringSettings(demo, run),
+                                   demo.path("config") / "scoring.textproto",
+                                   demo.log("scoring")));
   LARR_RETURN_IF_ERROR(AwaitModel(server));
   return server;
 }
@@ -195,11 +184,11 @@ absl::StatusOr<Json> ReplayLastDay(const Demo& demo, const TrainingRun& run) {
   const auto stub = ScoringService::NewStub(grpc::CreateChannel(
       server.address(), grpc::InsecureChannelCredentials()));
   Comparison all;
-  PartProgress progress("requests", std::ssize(requests));
+  ctl::PartProgress progress("requests", std::ssize(requests));
   const auto begin = Clock::now();
   for (const LoggedRequest& logged : requests) {
-    LARR_RETURN_IF_ERROR(CheckInterrupt());
-    progress.Update(std::ssize(all.milliseconds));
+    LARR_RETURN_IF_ERROR(programs::CheckInterrupt());
+    progress.Update(all.latencies.count());
     grpc::ClientContext context;
     context.set_deadline(std::chrono::system_clock::now() +
                          std::chrono::seconds(10));
@@ -211,23 +200,23 @@ absl::StatusOr<Json> ReplayLastDay(const Demo& demo, const TrainingRun& run) {
       LARR_RETURN_IF_ERROR(server.Check());
       return FromGrpc(status);
     }
-    const std::chrono::duration<double, std::milli> time = Clock::now() - sent;
-    all.milliseconds.push_back(time.count());
+    all.latencies.Record(Clock::now() - sent);
     LARR_RETURN_IF_ERROR(Compare(logged, response, all));
   }
   const std::chrono::duration<double> seconds = Clock::now() - begin;
   progress.Finish(std::ssize(requests));
-  Json json = {{"scores", all.served.size()},
-               {"max_abs_diff", all.max_abs_diff},
-               {"ctr_auc", Auc(all.served, all.clicks)},
-               {"offline_ctr_auc", Auc(all.offline, all.clicks)},
-               {"requests", requests.size()},
-               {"p50_milliseconds", Quantile(all.milliseconds, 0.5)},
-               {"p99_milliseconds", Quantile(all.milliseconds, 0.99)},
-               {"scores_per_second",
-                static_cast<double>(all.served.size()) / seconds.count()},
-               {"defaults", all.defaults},
-               {"model_version", all.model_version}};
+  Json json = {
+      {"scores", all.served.size()},
+      {"max_abs_diff", all.max_abs_diff},
+      {"ctr_auc", Auc(all.served, all.clicks)},
+      {"offline_ctr_auc", Auc(all.offline, all.clicks)},
+      {"requests", requests.size()},
+      {"p50_milliseconds", load::Milliseconds(all.latencies.Quantile(0.5))},
+      {"p99_milliseconds", load::Milliseconds(all.latencies.Quantile(0.99))},
+      {"scores_per_second",
+       static_cast<double>(all.served.size()) / seconds.count()},
+      {"defaults", all.defaults},
+      {"model_version", all.model_version}};
   fmt::print(
       "{} scores of {} requests over gRPC: largest difference to the offline "
       "scores {:.2g}, AUC {:.6f} (offline {:.6f}), p50 {:.2f} ms\n",

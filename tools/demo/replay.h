@@ -12,8 +12,8 @@
 #include "larr/config/v1/server.pb.h"
 #include "larr/coordinator/v1/coordinator_service.pb.h"
 #include "larr/scoring/v1/scoring_service.pb.h"
-#include "tools/demo/child_process.h"
 #include "tools/demo/demo.h"
+#include "tools/programs/server.h"
 
 namespace larr::demo {
 
@@ -30,11 +30,12 @@ struct LoggedRequest {
 absl::StatusOr<std::vector<LoggedRequest>> LoadLastDay(
     const Demo& demo, const coordinator::v1::TrainingRun& run);
 
-// Serves what the run published; the admin port is open. Ports are free ones.
+// All but the address: what the run published is served; the admin port is a
+// free one.
 config::v1::ScoringConfig ScoringSettings(
     const Demo& demo, const coordinator::v1::TrainingRun& run);
-absl::StatusOr<Server> StartScoring(const Demo& demo,
-                                    const coordinator::v1::TrainingRun& run);
+absl::StatusOr<programs::Server> StartScoring(
+    const Demo& demo, const coordinator::v1::TrainingRun& run);
 
 // Sends the last day's requests one after another.
 absl::StatusOr<Json> ReplayLastDay(const Demo& demo,

@@ -10,15 +10,16 @@
 #include "common/base/status_macros.h"
 #include "tools/demo/embedded.h"
 #include "tools/demo/training.h"
-#include "tools/demo/training_runs.h"
 #include "tools/larrctl/output.h"
+#include "tools/larrctl/training_run.h"
+#include "tools/report/page.h"
 
 namespace larr::demo {
 namespace {
 
 using coordinator::v1::TrainingRun;
+using ctl::ArtifactOf;
 
-constexpr char kPlace[] = "__REPORT__";
 constexpr const char* kMetrics[] = {"ctr_auc", "ctcvr_auc", "ctr_gauc",
                                     "ctcvr_gauc"};
 
@@ -170,23 +171,11 @@ absl::StatusOr<Json> MakeReport(const Demo& demo, const Findings& findings) {
   return report;
 }
 
-std::string RenderHtml(std::string_view html, const Json& report) {
-  // `</script>` in a text must not end the script.
-  std::string json = report.dump();
-  for (size_t at = 0; (at = json.find("</", at)) != std::string::npos;
-       at += 3) {
-    json.replace(at, 2, "<\\/");
-  }
-  std::string page(html);
-  page.replace(page.find(kPlace), std::char_traits<char>::length(kPlace), json);
-  return page;
-}
-
 absl::Status WriteReport(const Demo& demo, const Json& report) {
   LARR_RETURN_IF_ERROR(
       WriteFileAtomically(demo.path("report.json"), report.dump(2) + "\n"));
   return WriteFileAtomically(demo.path("report.html"),
-                             RenderHtml(kReportHtml, report));
+                             report::RenderPage(report.dump(), kReportScript));
 }
 
 std::string ReportText(const Json& report) {

@@ -29,7 +29,4 @@ absl::Status WriteReport(const Demo& demo, const Json& report);
 // The tables, and a line for each further point, that the demo ends with.
 std::string ReportText(const Json& report);
 
-// The page with the report put in. REQUIRES: the template has its place once.
-std::string RenderHtml(std::string_view html, const Json& report);
-
 }  // namespace larr::demo

@@ -10,9 +10,11 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "examples/city/generator.h"
-#include "tools/demo/child_process.h"
-#include "tools/demo/part_progress.h"
-#include "tools/demo/training_runs.h"
+#include "larr/config/v1/server.pb.h"
+#include "tools/larrctl/part_progress.h"
+#include "tools/larrctl/training_run.h"
+#include "tools/programs/interrupts.h"
+#include "tools/programs/server.h"
 
 namespace larr::demo {
 
@@ -23,19 +25,20 @@ absl::StatusOr<Json> MakeCity(const Demo& demo) {
   options.seed = demo.training().seed();
   options.threads =
       std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-  PartProgress progress("impressions", options.impressions);
+  ctl::PartProgress progress("impressions", options.impressions);
   int64_t made = 0;
   LARR_RETURN_IF_ERROR(city::GenerateCity(
       options, demo.path("city"), [&](const std::string&, int64_t rows) {
         made = rows;
         progress.Update(rows);
-        return CheckInterrupt();
+        return programs::CheckInterrupt();
       }));
   if (made > 0) progress.Finish(made);
   fmt::print("validating\n");
   const auto validation = demo.path("city-validation.txt");
-  LARR_RETURN_IF_ERROR(RunProgram(
-      {.words = {demo.program("larrctl").string(), "dataset", "validate",
+  LARR_RETURN_IF_ERROR(programs::RunProgram(
+      {.words = {programs::ProgramBeside("larrctl").string(), "dataset",
+                 "validate",
                  (demo.path("city") / "dataset.textproto").string()},
        .log = demo.log("validate"),
        .output = validation}));
@@ -51,16 +54,19 @@ absl::StatusOr<Json> MakeCity(const Demo& demo) {
 }
 
 absl::StatusOr<Json> Train(const Demo& demo) {
+  config::v1::CoordinatorConfig config;
+  config.set_state_dir(demo.path("coordinator").string());
+  config.set_artifact_root(demo.path("artifacts").string());
+  config.set_stage_program(programs::ProgramBeside("larr_stage").string());
   LARR_ASSIGN_OR_RETURN(
-      TrainingRuns runs,
-      TrainingRuns::Start(
-          {.programs = demo.program(""),
-           .state = demo.path("coordinator"),
-           .artifacts = demo.path("artifacts"),
-           .settings = demo.path("config") / "coordinator.textproto",
-           .log = demo.log("coordinator")}));
-  LARR_ASSIGN_OR_RETURN(const TrainingRun run,
-                        runs.Finish("demo", demo.training()));
+      auto coordinator,
+      programs::Server::Start("larr_coordinator", config,
+                              demo.path("config") / "coordinator.textproto",
+                              demo.log("coordinator")));
+  const auto finished = ctl::FinishTrainingRun(
+      {.coordinator = coordinator.address()}, "demo", demo.training());
+  if (!finished.ok()) LARR_RETURN_IF_ERROR(coordinator.Check());
+  LARR_ASSIGN_OR_RETURN(const TrainingRun run, finished);
   if (run.model_version().empty()) {
     for (const std::string& reason : run.publish_reasons()) {
       fmt::print("gate: {}\n", reason);

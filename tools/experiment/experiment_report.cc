@@ -7,13 +7,14 @@
 #include <cmath>
 #include <limits>
 
-#include "tools/experiment/numbers.h"
 #include "tools/experiment/report_parts.h"
 #include "tools/experiment/text_parts.h"
+#include "tools/report/numbers.h"
 
 namespace larr::experiment {
 namespace {
 
+using namespace report;  // NOLINT: what reports are made of
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 std::string Metric4(const ArmFindings& arm, const char* key,

@@ -10,16 +10,16 @@
 
 #include <string>
 
-#include "tools/experiment/document.h"
 #include "tools/experiment/findings.h"
+#include "tools/report/document.h"
 
 namespace larr::experiment {
 
-Document MakeExperimentReport(const Findings& findings,
-                              const std::string& size);
+report::Document MakeExperimentReport(const Findings& findings,
+                                      const std::string& size);
 
 // Claims with differences, intervals and verdicts.
-Table ClaimTable(const Findings& findings);
+report::Table ClaimTable(const Findings& findings);
 
 // How intervals come about, in words: once in each report.
 std::string StatisticsText();

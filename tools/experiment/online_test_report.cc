@@ -11,6 +11,7 @@
 namespace larr::experiment {
 namespace {
 
+using namespace report;  // NOLINT: what reports are made of
 using Json = nlohmann::ordered_json;
 
 constexpr std::pair<const char*, const char*> kMetricTitles[] = {

@@ -9,13 +9,13 @@
 #include <nlohmann/json.hpp>
 
 #include "absl/status/statusor.h"
-#include "tools/experiment/document.h"
+#include "tools/report/document.h"
 
 namespace larr::experiment {
 
 // Of market.json, whose keys are in tools/market/result.h.
 // Errors: kDataLoss  it is not one
-absl::StatusOr<Document> MakeOnlineTestReport(
+absl::StatusOr<report::Document> MakeOnlineTestReport(
     const nlohmann::ordered_json& market);
 
 }  // namespace larr::experiment

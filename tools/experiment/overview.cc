@@ -9,11 +9,13 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "tools/experiment/experiment_report.h"
-#include "tools/experiment/numbers.h"
+#include "tools/report/numbers.h"
 
 namespace larr::experiment {
 namespace {
 
+using namespace report;  // NOLINT: what reports are made of
+constexpr char kIndex[] = "index";
 constexpr char kGenerated[] =
     "<!-- Made by `larrctl experiment report` from experiments/. Do not edit. "
     "-->\n";
@@ -135,7 +137,10 @@ Document MakeOverview(const Evidence& evidence, bool links) {
 absl::Status WritePages(const Evidence& evidence,
                         const std::filesystem::path& folder) {
   LARR_RETURN_IF_ERROR(MakeFolder(folder));
-  const auto write = [&](const std::string& name, const Document& document) {
+  const auto write = [&](const std::string& name, Document document) {
+    if (name != kIndex)
+      document.lead.push_back(
+          fmt::format("[All experiments]({}.html)", kIndex));
     return WriteFileAtomically(folder / (name + ".html"), ToHtml(document));
   };
   for (const Findings& findings : evidence.experiments)
@@ -143,7 +148,7 @@ absl::Status WritePages(const Evidence& evidence,
                                MakeExperimentReport(findings, evidence.size)));
   for (const auto& [name, test] : evidence.online_tests)
     LARR_RETURN_IF_ERROR(write(name, test));
-  return write("index", MakeOverview(evidence, /*links=*/true));
+  return write(kIndex, MakeOverview(evidence, /*links=*/true));
 }
 
 std::string OverviewMarkdown(const Evidence& evidence) {

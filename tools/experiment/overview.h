@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "tools/experiment/document.h"
 #include "tools/experiment/findings.h"
+#include "tools/report/document.h"
 
 namespace larr::experiment {
 
@@ -24,7 +24,7 @@ struct Evidence {
   std::string size;
   std::string limits;  // What a reader must know of all.
   // Those that were run, by the names of their pages.
-  std::map<std::string, Document> online_tests;
+  std::map<std::string, report::Document> online_tests;
 };
 
 // How many claims are held, and the first claim of the first experiment that
@@ -33,7 +33,7 @@ std::string Headline(const std::vector<Findings>& all);
 
 // Every experiment with a line for each claim; one without results is listed
 // as not run. `links`: names are links to `<name>.html`.
-Document MakeOverview(const Evidence& evidence, bool links);
+report::Document MakeOverview(const Evidence& evidence, bool links);
 
 // Writes `index.html` and `<name>.html` of each experiment and each online test
 // into `folder`.

@@ -6,10 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "common/base/status_macros.h"
-#include "services/embedding/poi_index.h"
-#include "tools/experiment/places.h"
-
 namespace larr::experiment {
 namespace {
 
@@ -37,10 +33,7 @@ size_t NumberOf(const std::string& name, Json& names) {
 
 }  // namespace
 
-absl::StatusOr<Json> MapPois(const Snapshot& snapshot, const city::World& world,
-                             size_t most) {
-  LARR_ASSIGN_OR_RETURN(const auto places, ReadPlaces(snapshot, world));
-  LARR_ASSIGN_OR_RETURN(const PoiIndex pois, PoiIndex::Load(snapshot));
+Json MapPois(const PoiIndex& pois, const Places& places, size_t most) {
   Json map = {{"cities", Json::array()},
               {"categories", Json::array()},
               {"explained", 0.0},

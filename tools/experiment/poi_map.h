@@ -11,20 +11,17 @@
 // `most` POIs: every n-th of the snapshot.
 //
 // Threads:  one.
-// Errors:   those of places.h and of the snapshot
 #pragma once
 
 #include <cstddef>
 #include <nlohmann/json.hpp>
 
-#include "absl/status/statusor.h"
-#include "common/store/snapshot.h"
-#include "examples/city/world.h"
+#include "services/embedding/poi_index.h"
+#include "tools/experiment/recall.h"
 
 namespace larr::experiment {
 
-absl::StatusOr<nlohmann::ordered_json> MapPois(const Snapshot& snapshot,
-                                               const city::World& world,
-                                               size_t most);
+nlohmann::ordered_json MapPois(const PoiIndex& pois, const Places& places,
+                               size_t most);
 
 }  // namespace larr::experiment

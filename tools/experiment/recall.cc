@@ -3,13 +3,7 @@
 
 #include <fmt/format.h>
 
-#include <map>
-#include <string>
-#include <vector>
-
 #include "common/base/status_macros.h"
-#include "services/embedding/poi_index.h"
-#include "tools/experiment/places.h"
 
 namespace larr::experiment {
 namespace {
@@ -37,38 +31,37 @@ double Ratio(int part, int whole) {
 
 }  // namespace
 
-absl::StatusOr<Json> MeasureRecall(const Snapshot& snapshot,
+absl::StatusOr<Json> MeasureRecall(const Places& places,
                                    const city::World& world,
-                                   TextEncoder& encoder) {
-  if (snapshot.fingerprint() != encoder.fingerprint())
-    return absl::FailedPreconditionError(
-        fmt::format("{} is of another embedder", snapshot.folder().string()));
-  LARR_ASSIGN_OR_RETURN(const auto places, ReadPlaces(snapshot, world));
-  LARR_ASSIGN_OR_RETURN(const PoiIndex index, PoiIndex::Load(snapshot));
+                                   const PoiSearch& search) {
   Json regions = Json::array();
   std::map<std::string, double> sums;
   for (const city::City& city : world.cities) {
     const std::string& cuisine = world.cuisines[city.cuisine];
+    // A scene as the embedder knows it: a context text between its tokens.
     const std::string query = fmt::format(
         "<situation>travelling on vacation in {}</situation>", city.region);
-    LARR_ASSIGN_OR_RETURN(const auto encoded, encoder.Encode({&query, 1}));
+    LARR_ASSIGN_OR_RETURN(const auto ids, search(query, kTop));
     Shares found, chance;
-    for (const PoiIndex::Hit& hit : index.Search(encoded.vectors, kTop)) {
-      const auto place = places.find(hit.poi_id);
+    for (const std::string& id : ids) {
+      const auto place = places.find(id);
       if (place != places.end()) found.Add(place->second, city.name, cuisine);
     }
     for (const auto& [id, place] : places)
       chance.Add(place, city.name, cuisine);
-    const double precision = Ratio(found.in_city, kTop);
-    const double share = Ratio(found.of_cuisine, kTop);
-    sums["precision"] += precision;
-    sums["precision_chance"] += Ratio(chance.in_city, chance.all);
-    sums["cuisine_share"] += share;
-    sums["cuisine_share_chance"] += Ratio(chance.of_cuisine, chance.all);
-    sums["cuisine_share_in_city"] += Ratio(chance.of_both, chance.in_city);
-    regions.push_back({{"region", city.region},
-                       {"precision", precision},
-                       {"cuisine_share", share}});
+    Json region = {
+        {"query", query},
+        {"region", city.region},
+        {"city", city.name},
+        {"cuisine", cuisine},
+        {"precision", Ratio(found.in_city, kTop)},
+        {"precision_chance", Ratio(chance.in_city, chance.all)},
+        {"cuisine_share", Ratio(found.of_cuisine, kTop)},
+        {"cuisine_share_chance", Ratio(chance.of_cuisine, chance.all)},
+        {"cuisine_share_in_city", Ratio(chance.of_both, chance.in_city)}};
+    for (const auto& [key, value] : region.items())
+      if (value.is_number()) sums[key] += value.get<double>();
+    regions.push_back(std::move(region));
   }
   Json json = {{"top", kTop}};
   for (const auto& [key, sum] : sums)

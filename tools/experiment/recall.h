@@ -12,27 +12,39 @@
 //   cuisine_share          share of the ten that have the region's cuisine
 //   cuisine_share_chance   of all POIs
 //   cuisine_share_in_city  of the POIs in the region
-// and "regions": [{"region", "precision", "cuisine_share"}].
-//
-// Cuisine is the category that the platform shows (places.h).
+// and "regions": for each the same five, "query", "region", "city" and
+// "cuisine".
 //
 // Threads:  one.
-// Errors:   kFailedPrecondition  the snapshot is of another embedder, or of
-//                                another dataset than the city;  otherwise
-//                                those of the snapshot and of the encoder
+// Errors:   those of the search
 #pragma once
 
+#include <functional>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
-#include "common/store/snapshot.h"
 #include "examples/city/world.h"
-#include "services/embedding/text_encoder.h"
 
 namespace larr::experiment {
 
-absl::StatusOr<nlohmann::ordered_json> MeasureRecall(const Snapshot& snapshot,
+// Where a POI is, and what it says that it cooks: the category that the
+// platform shows, wrong for one POI in seven.
+struct Place {
+  std::string city;
+  std::string category;
+};
+using Places = std::map<std::string, Place>;  // by POI id
+
+// The ids of the `top` POIs nearest to a scene.
+using PoiSearch = std::function<absl::StatusOr<std::vector<std::string>>(
+    const std::string& scene, int top)>;
+
+// `places`: of all POIs that can be found.
+absl::StatusOr<nlohmann::ordered_json> MeasureRecall(const Places& places,
                                                      const city::World& world,
-                                                     TextEncoder& encoder);
+                                                     const PoiSearch& search);
 
 }  // namespace larr::experiment

@@ -14,6 +14,7 @@
 #include "common/config/text_proto.h"
 #include "examples/city/embedded.h"
 #include "services/embedding/llm_encoder.h"
+#include "tools/experiment/places.h"
 #include "tools/experiment/poi_map.h"
 #include "tools/experiment/recall.h"
 
@@ -31,8 +32,15 @@ absl::Status Run(const std::string& checkpoint, const std::string& snapshot,
                         ParseTextProto<config::v1::EmbedConfig>(embed));
   LARR_ASSIGN_OR_RETURN(const auto encoder,
                         OpenLlmEncoder(checkpoint, config, 0));
-  LARR_ASSIGN_OR_RETURN(auto json, MeasureRecall(*opened, world, *encoder));
-  LARR_ASSIGN_OR_RETURN(json["map"], MapPois(*opened, world, kMapPois));
+  LARR_ASSIGN_OR_RETURN(const Places places, ReadPlaces(*opened, world));
+  LARR_ASSIGN_OR_RETURN(const PoiIndex pois, PoiIndex::Load(*opened));
+  LARR_ASSIGN_OR_RETURN(const auto search, SearchBy(*encoder, *opened, pois));
+  LARR_ASSIGN_OR_RETURN(auto json, MeasureRecall(places, world, search));
+  for (auto& region : json["regions"])
+    region = {{"region", region["region"]},
+              {"precision", region["precision"]},
+              {"cuisine_share", region["cuisine_share"]}};
+  json["map"] = MapPois(pois, places, kMapPois);
   fmt::print("{}\n", json.dump());
   return absl::OkStatus();
 }

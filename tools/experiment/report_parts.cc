@@ -9,11 +9,12 @@
 #include <set>
 #include <utility>
 
-#include "tools/experiment/numbers.h"
+#include "tools/report/numbers.h"
 
 namespace larr::experiment {
 namespace {
 
+using namespace report;  // NOLINT: what reports are made of
 Series CalibrationSeries(const ArmFindings& arm, const char* bins) {
   Series series{arm.title(), {}};
   const Json* result = arm.First();

@@ -8,8 +8,8 @@
 
 #include <string>
 
-#include "tools/experiment/document.h"
 #include "tools/experiment/findings.h"
+#include "tools/report/document.h"
 
 namespace larr::experiment {
 
@@ -17,12 +17,12 @@ namespace larr::experiment {
 std::string KindName(const config::v1::ExperimentArm& arm);
 
 // CTR AUC by slice of the test rows.
-Section SliceSection(const Findings& findings);
+report::Section SliceSection(const Findings& findings);
 // Mean score and mean label in bins of equal mass, of each arm's first seed.
-Section CalibrationSection(const Findings& findings);
+report::Section CalibrationSection(const Findings& findings);
 // Losses of every stage that learns, of each arm's first seed.
-Section CurveSection(const Findings& findings);
+report::Section CurveSection(const Findings& findings);
 // Commands, settings, versions, machines and times.
-Section RerunSection(const Findings& findings, const std::string& size);
+report::Section RerunSection(const Findings& findings, const std::string& size);
 
 }  // namespace larr::experiment

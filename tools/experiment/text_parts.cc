@@ -8,11 +8,12 @@
 #include <utility>
 #include <vector>
 
-#include "tools/experiment/numbers.h"
+#include "tools/report/numbers.h"
 
 namespace larr::experiment {
 namespace {
 
+using namespace report;  // NOLINT: what reports are made of
 // Losses of what stage 1 held out, before and after, where they are told by
 // measure; one row for each language model.
 void AddPretraining(const ArmFindings& arm, const Json& held_out,

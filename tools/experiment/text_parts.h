@@ -7,16 +7,16 @@
 // Threads:  pure functions.
 #pragma once
 
-#include "tools/experiment/document.h"
 #include "tools/experiment/findings.h"
+#include "tools/report/document.h"
 
 namespace larr::experiment {
 
 // What the language model's stages did to what was held out from them.
-Section TextStageSection(const Findings& findings);
+report::Section TextStageSection(const Findings& findings);
 // What LARR's agg attends to, by feature, and of the last arm also by slice.
-Section AttentionSection(const Findings& findings);
+report::Section AttentionSection(const Findings& findings);
 // POIs in the plane of their vectors, of each language model.
-Section MapSection(const Findings& findings);
+report::Section MapSection(const Findings& findings);
 
 }  // namespace larr::experiment

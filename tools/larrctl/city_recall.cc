@@ -10,6 +10,8 @@
 
 #include "absl/strings/str_replace.h"
 #include "common/config/text_proto.h"
+#include "tools/larrctl/training_run.h"
+#include "tools/programs/child_process.h"
 
 namespace larr::ctl {
 namespace {
@@ -17,12 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using coordinator::v1::TrainingRun;
 using experiment::Json;
-
-std::string ArtifactOf(const TrainingRun& run, const std::string& id) {
-  for (const auto& stage : run.stages())
-    if (stage.id() == id) return stage.artifact_path();
-  return "";
-}
 
 // A word of a shell's command.
 std::string Quoted(const std::string& word) {
@@ -39,9 +35,7 @@ bool IsLanguageModel(const config::v1::TrainingSpec& spec) {
 
 absl::StatusOr<Json> CityRecall(const TrainingRun& run) {
   std::error_code error;
-  const fs::path program =
-      fs::read_symlink("/proc/self/exe", error).parent_path() /
-      "larr_city_recall";
+  const fs::path program = programs::ProgramBeside("larr_city_recall");
   const std::string checkpoint = ArtifactOf(run, "contrast");
   const std::string snapshot = ArtifactOf(run, "embed");
   const fs::path data = fs::path(run.spec().dataset()).parent_path();

@@ -13,13 +13,13 @@
 #include "common/base/status_macros.h"
 #include "tools/experiment/experiment.h"
 #include "tools/experiment/findings.h"
-#include "tools/experiment/numbers.h"
 #include "tools/experiment/online_test_report.h"
 #include "tools/experiment/overview.h"
 #include "tools/experiment/results.h"
 #include "tools/larrctl/command_group.h"
 #include "tools/larrctl/experiment_run.h"
 #include "tools/larrctl/output.h"
+#include "tools/report/numbers.h"
 
 namespace larr::ctl {
 namespace {
@@ -70,7 +70,7 @@ std::string LeftText(const std::vector<Shard>& left, const Results& results) {
   if (left.empty()) return "-";
   const double seconds =
       results.EstimateSeconds(left, std::vector<std::string>(left.size()));
-  return seconds < 0 ? "not known yet" : experiment::TimeText(seconds);
+  return seconds < 0 ? "not known yet" : report::TimeText(seconds);
 }
 
 absl::Status List(const Session& session,
@@ -125,9 +125,9 @@ std::string Limits(const ExperimentArguments& arguments) {
 }
 
 // Those that were run: with the models as given, and trained anew every night.
-absl::StatusOr<std::map<std::string, experiment::Document>> OnlineTests(
+absl::StatusOr<std::map<std::string, report::Document>> OnlineTests(
     const ExperimentArguments& arguments) {
-  std::map<std::string, experiment::Document> tests;
+  std::map<std::string, report::Document> tests;
   for (const char* kind : {"", "-retrained"}) {
     const fs::path path = fs::path(arguments.folder) / "online-test" /
                           (arguments.size + kind + ".json");

@@ -2,64 +2,28 @@
 #include "tools/larrctl/experiment_run.h"
 
 #include <fmt/format.h>
-#include <signal.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <map>
 #include <set>
-#include <thread>
 
 #include "common/base/status_macros.h"
-#include "larr/coordinator/v1/coordinator_service.grpc.pb.h"
-#include "tools/experiment/numbers.h"
 #include "tools/experiment/results.h"
 #include "tools/experiment/shard_digest.h"
 #include "tools/experiment/shard_result.h"
 #include "tools/experiment/work_folders.h"
 #include "tools/larrctl/city_recall.h"
-#include "tools/larrctl/names.h"
-#include "tools/larrctl/progress_view.h"
-#include "tools/larrctl/service_client.h"
+#include "tools/larrctl/training_run.h"
+#include "tools/programs/interrupts.h"
+#include "tools/report/numbers.h"
 
 namespace larr::ctl {
 namespace {
 
-using namespace coordinator::v1;  // NOLINT: one service's messages
+using coordinator::v1::TrainingRun;
 using experiment::Json;
 using experiment::Results;
 using experiment::Shard;
 using experiment::ShardDigest;
-using RunClient = ServiceClient<CoordinatorService, Server::kCoordinator>;
-using Stub = CoordinatorService::Stub;
-
-constexpr char kCollection[] = "trainingRuns";
-constexpr auto kPoll = std::chrono::milliseconds(300);
-
-volatile sig_atomic_t interrupted = 0;
-
-// While it lives, SIGINT and SIGTERM set `interrupted`.
-class Interrupts {
- public:
-  Interrupts() {
-    struct sigaction action = {};
-    action.sa_handler = [](int) { interrupted = 1; };
-    sigaction(SIGINT, &action, &interrupt_);
-    sigaction(SIGTERM, &action, &terminate_);
-  }
-  ~Interrupts() {
-    sigaction(SIGINT, &interrupt_, nullptr);
-    sigaction(SIGTERM, &terminate_, nullptr);
-  }
-
- private:
-  struct sigaction interrupt_ = {}, terminate_ = {};
-};
-
-bool IsOver(const TrainingRun& run) {
-  return run.state() != TrainingRun::QUEUED &&
-         run.state() != TrainingRun::RUNNING;
-}
 
 // A shard that is to be run.
 struct Work {
@@ -71,10 +35,7 @@ class Runner {
  public:
   Runner(const Session& session, const ExperimentRunOptions& options,
          Results results)
-      : client_(session),
-        session_(session),
-        options_(options),
-        results_(std::move(results)) {}
+      : session_(session), options_(options), results_(std::move(results)) {}
 
   // Runs what has no result yet.
   absl::Status Run(const std::vector<Shard>& shards);
@@ -86,19 +47,10 @@ class Runner {
   void Announce(size_t at, const std::vector<Work>& work) const;
   // Runs one shard and keeps its result.
   absl::Status RunOne(const Work& work);
-  // Creates the run, or takes it up again.
-  absl::StatusOr<TrainingRun> Begin(const Work& work);
-  absl::StatusOr<TrainingRun> Watch(TrainingRun run);
-  absl::Status Cancel(TrainingRun run);
   // The case study, once for each language model.
   absl::Status AddRecall(const TrainingRun& run, const ShardDigest& digest,
                          Json& result);
-  absl::StatusOr<TrainingRun> Get(const std::string& name) {
-    return client_.Call(&Stub::GetTrainingRun,
-                        Named<GetTrainingRunRequest>(kCollection, name));
-  }
 
-  const RunClient client_;
   const Session& session_;
   const ExperimentRunOptions& options_;
   Results results_;
@@ -142,63 +94,13 @@ void Runner::Announce(size_t at, const std::vector<Work>& work) const {
     texts.push_back(work[i].digest.texts);
   }
   const double seconds = results_.EstimateSeconds(left, texts);
-  fmt::print("== {}/{} {} seed {} ({}){}\n", at + 1, work.size(),
-             work[at].shard->arm, work[at].shard->seed,
-             experiment::RunId(work[at].digest),
-             seconds < 0 ? ""
-                         : fmt::format(", about {} left in all",
-                                       experiment::TimeText(seconds)));
+  fmt::print(
+      "== {}/{} {} seed {} ({}){}\n", at + 1, work.size(), work[at].shard->arm,
+      work[at].shard->seed, experiment::RunId(work[at].digest),
+      seconds < 0
+          ? ""
+          : fmt::format(", about {} left in all", report::TimeText(seconds)));
   std::fflush(stdout);
-}
-
-absl::StatusOr<TrainingRun> Runner::Begin(const Work& work) {
-  CreateTrainingRunRequest request;
-  request.set_training_run_id(experiment::RunId(work.digest));
-  *request.mutable_training_run()->mutable_spec() =
-      experiment::Resolve(work.shard->settings, options_.folder);
-  auto created = client_.Call(&Stub::CreateTrainingRun, request);
-  if (absl::IsAlreadyExists(created.status()))
-    return absl::FailedPreconditionError(fmt::format(
-        "{} was made from data or a language model in another place: use "
-        "another coordinator, with a state and artifacts of its own",
-        experiment::RunId(work.digest)));
-  LARR_ASSIGN_OR_RETURN(TrainingRun run, std::move(created));
-  // An earlier call was killed while it stopped the stages.
-  while (run.cancel_requested() && !IsOver(run)) {
-    if (interrupted) return absl::CancelledError("interrupted");
-    std::this_thread::sleep_for(kPoll);
-    LARR_ASSIGN_OR_RETURN(run, Get(run.name()));
-  }
-  if (run.state() != TrainingRun::FAILED &&
-      run.state() != TrainingRun::CANCELLED)
-    return run;
-  return client_.Call(&Stub::ResumeTrainingRun,
-                      Named<ResumeTrainingRunRequest>(kCollection, run.name()));
-}
-
-absl::Status Runner::Cancel(TrainingRun run) {
-  fmt::print("interrupted: waiting for the stage to stop\n");
-  std::fflush(stdout);
-  const std::string name = run.name();
-  LARR_ASSIGN_OR_RETURN(
-      run, client_.Call(&Stub::CancelTrainingRun,
-                        Named<CancelTrainingRunRequest>(kCollection, name)));
-  while (!IsOver(run)) {
-    std::this_thread::sleep_for(kPoll);
-    LARR_ASSIGN_OR_RETURN(run, Get(name));
-  }
-  return absl::CancelledError("interrupted");
-}
-
-absl::StatusOr<TrainingRun> Runner::Watch(TrainingRun run) {
-  ProgressView view(stdout, isatty(STDOUT_FILENO));
-  while (true) {
-    if (!session_.json) view.Update(ToProgress(run));
-    if (IsOver(run)) return run;
-    if (interrupted) return Cancel(std::move(run));
-    std::this_thread::sleep_for(kPoll);
-    LARR_ASSIGN_OR_RETURN(run, Get(run.name()));
-  }
 }
 
 absl::Status Runner::AddRecall(const TrainingRun& run,
@@ -212,14 +114,15 @@ absl::Status Runner::AddRecall(const TrainingRun& run,
 }
 
 absl::Status Runner::RunOne(const Work& work) {
-  LARR_ASSIGN_OR_RETURN(TrainingRun run, Begin(work));
-  LARR_ASSIGN_OR_RETURN(run, Watch(std::move(run)));
-  if (run.state() != TrainingRun::SUCCEEDED)
-    return absl::AbortedError(
-        fmt::format("{} {}", run.name(),
-                    run.state() == TrainingRun::CANCELLED
-                        ? "was cancelled by someone else"
-                        : "failed: " + run.error_message()));
+  const std::string id = experiment::RunId(work.digest);
+  const auto finished = FinishTrainingRun(
+      session_, id, experiment::Resolve(work.shard->settings, options_.folder));
+  if (absl::IsAlreadyExists(finished.status()))
+    return absl::FailedPreconditionError(fmt::format(
+        "{} was made from data or a language model in another place: use "
+        "another coordinator, with a state and artifacts of its own",
+        id));
+  LARR_ASSIGN_OR_RETURN(const TrainingRun run, finished);
   LARR_ASSIGN_OR_RETURN(Json result,
                         experiment::MakeShardResult(*work.shard, work.digest,
                                                     options_.size, run));
@@ -232,7 +135,7 @@ absl::Status Runner::RunOne(const Work& work) {
 absl::Status Runner::Run(const std::vector<Shard>& shards) {
   const std::vector<Work> work = Missing(shards);
   for (size_t i = 0; i < work.size(); ++i) {
-    if (interrupted) return absl::CancelledError("interrupted");
+    LARR_RETURN_IF_ERROR(programs::CheckInterrupt());
     Announce(i, work);
     const absl::Status status = RunOne(work[i]);
     // Nothing more can be run.
@@ -254,8 +157,7 @@ absl::Status RunShards(const Session& session,
                        const ExperimentRunOptions& options,
                        const std::vector<Shard>& shards) {
   LARR_ASSIGN_OR_RETURN(Results results, Results::Read(options.results));
-  const Interrupts interrupts;
-  interrupted = 0;
+  programs::CatchInterrupts();
   Runner runner(session, options, std::move(results));
   return runner.Run(shards);
 }

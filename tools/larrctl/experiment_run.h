@@ -2,7 +2,7 @@
 //
 // Runs shards by the coordinator, one after another, and keeps what each found.
 //
-// Threads:  one. Catches SIGINT and SIGTERM while it works.
+// Threads:  one. Catches SIGINT and SIGTERM from then on.
 // Errors:   kAborted      some shards failed; the others are done, and messages
 //                         about each were printed
 //           kCancelled    interrupted; the current run was cancelled and goes

@@ -35,4 +35,8 @@ class LatencyHistogram {
   Duration max_{0};
 };
 
+inline double Milliseconds(LatencyHistogram::Duration latency) {
+  return std::chrono::duration<double, std::milli>(latency).count();
+}
+
 }  // namespace larr::load

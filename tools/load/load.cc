@@ -17,10 +17,11 @@
 #include "common/store/snapshot.h"
 #include "larr/scoring/v1/scoring_service.pb.h"
 #include "tools/load/driver.h"
+#include "tools/load/embedded.h"
 #include "tools/load/rate_search.h"
-#include "tools/load/report.h"
 #include "tools/load/request_file.h"
 #include "tools/load/request_maker.h"
+#include "tools/report/page.h"
 
 namespace larr::load {
 namespace {
@@ -168,7 +169,9 @@ absl::Status RunLoad(const LoadOptions& options) {
   }
   return options.html.empty()
              ? absl::OkStatus()
-             : WriteFileAtomically(options.html, RenderReport(report));
+             : WriteFileAtomically(
+                   options.html,
+                   report::RenderPage(report.dump(), kReportScript));
 }
 
 }  // namespace larr::load

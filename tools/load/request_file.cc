@@ -2,30 +2,37 @@
 #include "tools/load/request_file.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <google/protobuf/util/delimited_message_util.h>
 
+#include <cerrno>
 #include <string>
 
+#include "common/base/file_descriptor.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 
 namespace larr::load {
 
-using google::protobuf::io::ArrayInputStream;
+using google::protobuf::io::FileInputStream;
 using google::protobuf::io::StringOutputStream;
 using scoring::v1::ScoreRequest;
 
 absl::StatusOr<std::vector<ScoreRequest>> ReadRequests(
     const std::filesystem::path& path) {
-  LARR_ASSIGN_OR_RETURN(const std::string bytes, ReadFile(path));
-  ArrayInputStream stream(bytes.data(), static_cast<int>(bytes.size()));
+  const FileDescriptor file(path, O_RDONLY);
+  if (!file.valid()) return ErrnoStatus("cannot open", path);
+  FileInputStream stream(file.get());
   std::vector<ScoreRequest> requests;
   while (true) {
     ScoreRequest request;
     bool at_end = false;
     if (!google::protobuf::util::ParseDelimitedFromZeroCopyStream(
             &request, &stream, &at_end)) {
+      if (stream.GetErrno() != 0) {
+        errno = stream.GetErrno();
+        return ErrnoStatus("cannot read", path);
+      }
       if (at_end && !requests.empty()) return requests;
       return absl::InvalidArgumentError(
           at_end ? fmt::format("{} has no requests", path.string())

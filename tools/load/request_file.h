@@ -15,7 +15,8 @@
 
 namespace larr::load {
 
-// All requests of a file, in its order; at least one.
+// All requests of a file of any size, in its order; at least one. They are all
+// held in memory.
 // Errors: those of ReadFile; kInvalidArgument  the file is empty, or one is
 //         no ScoreRequest or cut off
 absl::StatusOr<std::vector<scoring::v1::ScoreRequest>> ReadRequests(

@@ -15,10 +15,6 @@ constexpr char kRow[] =
     "{:<9} {:>8} {:>9} {:>8} {:>12} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>8}  "
     "{}";
 
-double Milliseconds(LatencyHistogram::Duration latency) {
-  return std::chrono::duration<double, std::milli>(latency).count();
-}
-
 // 3 significant digits.
 std::string Text(double value) {
   if (value >= 99.95) return fmt::format("{:.0f}", value);

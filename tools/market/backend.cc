@@ -78,7 +78,7 @@ ScoreRequest MakeScoreRequest(const Market& market, int user,
   return request;
 }
 
-Backend::Backend(demo::Server& scoring)
+Backend::Backend(programs::Server& scoring)
     : server_(scoring),
       scoring_(ScoringService::NewStub(ChannelTo(scoring.address()))),
       admin_(ScoringAdminService::NewStub(ChannelTo(scoring.admin_address()))) {
@@ -103,14 +103,14 @@ absl::StatusOr<Answer> Backend::Ask(const ScoreRequest& request) {
   ScoreResponse response;
   const auto begin = Clock::now();
   const grpc::Status status = scoring_->Score(&context, request, &response);
-  const std::chrono::duration<double, std::milli> time = Clock::now() - begin;
+  const auto end = Clock::now();
   if (!status.ok()) {
     LARR_RETURN_IF_ERROR(server_.Check());
     return FromGrpc(status);
   }
   Answer answer{.arm = response.arm(),
                 .missing = response.missing(),
-                .milliseconds = time.count()};
+                .latency = end - begin};
   if (response.scores_size() != std::min(kShown, request.candidates_size())) {
     return absl::DataLossError(fmt::format("{} candidates got {} scores",
                                            request.candidates_size(),

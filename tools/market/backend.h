@@ -8,6 +8,7 @@
 //             its request
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,9 +18,9 @@
 #include "examples/city/tables.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "larr/scoring/v1/scoring_service.pb.h"
-#include "tools/demo/child_process.h"
 #include "tools/market/market.h"
 #include "tools/market/oracle.h"
+#include "tools/programs/server.h"
 
 namespace larr::market {
 
@@ -35,13 +36,13 @@ struct Answer {
   std::string arm;
   std::vector<int> best;  // Indices of candidates, best first.
   scoring::v1::MissingCounts missing;
-  double milliseconds = 0;  // From call to answer.
+  std::chrono::nanoseconds latency{0};  // From call to answer.
 };
 
 class Backend {
  public:
   // Borrows the server.
-  explicit Backend(demo::Server& scoring);
+  explicit Backend(programs::Server& scoring);
 
   // Divides users between the arms from now on; loads their bundles first.
   absl::Status SetArms(const scoring::v1::Arms& arms);
@@ -49,7 +50,7 @@ class Backend {
   absl::StatusOr<Answer> Ask(const scoring::v1::ScoreRequest& request);
 
  private:
-  demo::Server& server_;
+  programs::Server& server_;
   const std::unique_ptr<scoring::v1::ScoringService::Stub> scoring_;
   const std::unique_ptr<scoring::v1::ScoringAdminService::Stub> admin_;
 };

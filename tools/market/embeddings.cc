@@ -9,13 +9,12 @@
 #include <utility>
 
 #include "common/base/artifact_folder.h"
-#include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/rpc/grpc_status.h"
 #include "larr/config/v1/server.pb.h"
 #include "larr/config/v1/training.pb.h"
-#include "tools/market/programs.h"
+#include "tools/programs/interrupts.h"
 
 namespace larr::market {
 namespace {
@@ -36,7 +35,7 @@ bool IsOver(const RefreshJob& job) {
 
 }  // namespace
 
-Embeddings::Embeddings(demo::Server server)
+Embeddings::Embeddings(programs::Server server)
     : server_(std::move(server)),
       stub_(EmbeddingService::NewStub(grpc::CreateChannel(
           server_.address(), grpc::InsecureChannelCredentials()))) {}
@@ -49,21 +48,16 @@ absl::StatusOr<Embeddings> Embeddings::Start(const Market& market,
   LARR_ASSIGN_OR_RETURN(
       auto embed, ParseTextProto<config::v1::EmbedConfig>(manifest.config()));
   config::v1::EmbeddingConfig config;
-  const fs::path port = folder / "embedding.port";
-  config.mutable_server()->set_listen("127.0.0.1:0");
-  config.mutable_server()->set_port_file(port.string());
   config.set_state_dir((folder / "embedding").string());
   config.set_snapshot_dir((folder / "snapshots").string());
   config.set_checkpoint(market.options().embedder.string());
   config.set_dataset((folder / "dataset/dataset.textproto").string());
   config.set_base_snapshot(market.options().snapshot.string());
   *config.mutable_embed() = std::move(embed);
-  const fs::path path = folder / "embedding.textproto";
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(path, ToTextProto(config)));
-  LARR_ASSIGN_OR_RETURN(
-      demo::Server server,
-      demo::Server::Start(ProgramBeside("larr_embedding"), path, port,
-                          folder / "embedding.log"));
+  LARR_ASSIGN_OR_RETURN(programs::Server server,
+                        programs::Server::Start("larr_embedding", config,
+                                                folder / "embedding.textproto",
+                                                folder / "embedding.log"));
   return Embeddings(std::move(server));
 }
 
@@ -74,7 +68,7 @@ absl::StatusOr<RefreshJob> Embeddings::Refresh(const std::string& date) {
     request.set_refresh_job_id(fmt::format("market-{}-{}", date, attempt));
     request.mutable_refresh_job()->set_as_of_date(date);
     do {
-      LARR_RETURN_IF_ERROR(demo::CheckInterrupt());
+      LARR_RETURN_IF_ERROR(programs::CheckInterrupt());
       LARR_RETURN_IF_ERROR(server_.Check());
       grpc::ClientContext context;
       context.set_deadline(std::chrono::system_clock::now() + kCallTime);

@@ -13,8 +13,8 @@
 #include "absl/status/statusor.h"
 #include "larr/embedding/v1/embedding_service.grpc.pb.h"
 #include "larr/embedding/v1/embedding_service.pb.h"
-#include "tools/demo/child_process.h"
 #include "tools/market/market.h"
+#include "tools/programs/server.h"
 
 namespace larr::market {
 
@@ -30,9 +30,9 @@ class Embeddings {
   absl::StatusOr<embedding::v1::RefreshJob> Refresh(const std::string& date);
 
  private:
-  explicit Embeddings(demo::Server server);
+  explicit Embeddings(programs::Server server);
 
-  demo::Server server_;
+  programs::Server server_;
   std::unique_ptr<embedding::v1::EmbeddingService::Stub> stub_;
 };
 

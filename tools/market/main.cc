@@ -10,12 +10,12 @@
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
-#include "tools/demo/child_process.h"
-#include "tools/experiment/document.h"
 #include "tools/experiment/online_test_report.h"
 #include "tools/market/market.h"
 #include "tools/market/online_test.h"
 #include "tools/market/result.h"
+#include "tools/programs/interrupts.h"
+#include "tools/report/document.h"
 
 namespace larr::market {
 namespace {
@@ -41,8 +41,8 @@ absl::Status Run(const MarketOptions& options) {
   LARR_ASSIGN_OR_RETURN(const auto report,
                         experiment::MakeOnlineTestReport(result));
   const auto page = paths.out / "market.html";
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(page, experiment::ToHtml(report)));
-  fmt::print("\n{}{}\n{}\n", experiment::ToText(report), path.string(),
+  LARR_RETURN_IF_ERROR(WriteFileAtomically(page, report::ToHtml(report)));
+  fmt::print("\n{}{}\n{}\n", report::ToText(report), path.string(),
              page.string());
   return absl::OkStatus();
 }
@@ -79,11 +79,11 @@ int main(int argc, char** argv) {
                "Train both models anew every morning, on all that was logged");
   CLI11_PARSE(app, argc, argv);
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // lines, into a pipe, too
-  larr::demo::CatchInterrupts();
+  larr::programs::CatchInterrupts();
   const absl::Status status = larr::market::Run(options);
   if (status.ok()) return EXIT_SUCCESS;
   fmt::print(stderr, "larr_market: {}; finished days are kept in {}\n",
              std::string(status.message()), options.out.string());
-  return larr::demo::Interrupted() ? larr::market::kExitInterrupted
-                                   : EXIT_FAILURE;
+  return larr::programs::Interrupted() ? larr::market::kExitInterrupted
+                                       : EXIT_FAILURE;
 }

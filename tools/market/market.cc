@@ -12,7 +12,7 @@
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "examples/city/city_log.h"
-#include "tools/demo/child_process.h"
+#include "tools/programs/interrupts.h"
 
 namespace larr::market {
 namespace {
@@ -123,7 +123,7 @@ absl::StatusOr<std::unique_ptr<const Market>> Market::Open(
 absl::Status Market::LiveThroughLog() {
   city::CityLog log(city_, platform_);
   for (int day = 0; day < first_day(); ++day) {
-    LARR_RETURN_IF_ERROR(demo::CheckInterrupt());
+    LARR_RETURN_IF_ERROR(programs::CheckInterrupt());
     entities_->StartDay(day, *statistics_);
     LARR_RETURN_IF_ERROR(log.NextDay([this](const city::Chunk& chunk) {
       for (const city::Event& event : chunk.events) statistics_->Add(event);

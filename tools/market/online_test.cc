@@ -12,22 +12,21 @@
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
-#include "common/config/text_proto.h"
 #include "examples/city/impression_rows.h"
 #include "examples/city/random.h"
 #include "examples/city/visits.h"
 #include "larr/config/v1/server.pb.h"
 #include "services/scoring/arm_table.h"
-#include "tools/demo/child_process.h"
-#include "tools/demo/part_progress.h"
-#include "tools/demo/quantile.h"
+#include "tools/larrctl/part_progress.h"
+#include "tools/load/latency_histogram.h"
 #include "tools/market/backend.h"
 #include "tools/market/day_log.h"
 #include "tools/market/embeddings.h"
 #include "tools/market/market_dataset.h"
 #include "tools/market/oracle.h"
-#include "tools/market/programs.h"
 #include "tools/market/retraining.h"
+#include "tools/programs/interrupts.h"
+#include "tools/programs/server.h"
 
 namespace larr::market {
 namespace {
@@ -43,20 +42,21 @@ struct ArmModel {
 
 // What is known of the requests of one arm on one day, but not logged.
 struct ArmFacts {
-  std::vector<double> milliseconds;
+  load::LatencyHistogram latencies;
   scoring::v1::MissingCounts missing;
 };
 
 Json ToJson(const std::map<std::string, ArmFacts>& arms) {
   Json json = Json::object();
   for (const auto& [name, facts] : arms) {
-    json[name] = {{"missing",
-                   {{"users", facts.missing.users()},
-                    {"pois", facts.missing.pois()},
-                    {"texts", facts.missing.texts()}}},
-                  {"latency_ms",
-                   {{"p50", demo::Quantile(facts.milliseconds, 0.5)},
-                    {"p99", demo::Quantile(facts.milliseconds, 0.99)}}}};
+    json[name] = {
+        {"missing",
+         {{"users", facts.missing.users()},
+          {"pois", facts.missing.pois()},
+          {"texts", facts.missing.texts()}}},
+        {"latency_ms",
+         {{"p50", load::Milliseconds(facts.latencies.Quantile(0.5))},
+          {"p99", load::Milliseconds(facts.latencies.Quantile(0.99))}}}};
   }
   return json;
 }
@@ -113,7 +113,7 @@ class OnlineTest {
   std::array<ArmModel, 2> models_;
   std::optional<Embeddings> embeddings_;
   std::optional<Retraining> retraining_;
-  std::optional<demo::Server> scoring_;
+  std::optional<programs::Server> scoring_;
   std::optional<Backend> backend_;
   TestResult result_;
 };
@@ -167,15 +167,11 @@ absl::Status OnlineTest::StartServers() {
                         Embeddings::Start(market_, folder_));
   embeddings_.emplace(std::move(embeddings));
   config::v1::ScoringConfig config;
-  const fs::path port = folder_ / "scoring.port";
-  config.mutable_server()->set_listen("127.0.0.1:0");
-  config.mutable_server()->set_port_file(port.string());
   config.set_admin_listen("127.0.0.1:0");
-  const fs::path path = folder_ / "scoring.textproto";
-  LARR_RETURN_IF_ERROR(WriteFileAtomically(path, ToTextProto(config)));
-  LARR_ASSIGN_OR_RETURN(demo::Server scoring,
-                        demo::Server::Start(ProgramBeside("larr_scoring"), path,
-                                            port, folder_ / "scoring.log"));
+  LARR_ASSIGN_OR_RETURN(programs::Server scoring,
+                        programs::Server::Start("larr_scoring", config,
+                                                folder_ / "scoring.textproto",
+                                                folder_ / "scoring.log"));
   scoring_.emplace(std::move(scoring));
   backend_.emplace(*scoring_);
   return absl::OkStatus();
@@ -238,9 +234,9 @@ absl::StatusOr<Json> OnlineTest::ServeRequests(int day) {
   city::Visits visits(market_.city_seed(), platform);
   visits.StartDay(day);
   std::map<std::string, ArmFacts> arms;
-  demo::PartProgress progress("requests", market_.requests());
+  ctl::PartProgress progress("requests", market_.requests());
   for (int64_t i = 0; i < market_.requests(); ++i) {
-    LARR_RETURN_IF_ERROR(demo::CheckInterrupt());
+    LARR_RETURN_IF_ERROR(programs::CheckInterrupt());
     progress.Update(i);
     ServedRequest request{.id = market_.FirstRequest(day) + i};
     city::Random random({market_.options().seed, city::Random::kMarketVisit,
@@ -268,7 +264,7 @@ absl::StatusOr<Json> OnlineTest::ServeRequests(int day) {
     }
     LARR_RETURN_IF_ERROR(log.Add(moment, request));
     ArmFacts& facts = arms[answer.arm];
-    facts.milliseconds.push_back(answer.milliseconds);
+    facts.latencies.Record(answer.latency);
     facts.missing.set_users(facts.missing.users() + answer.missing.users());
     facts.missing.set_pois(facts.missing.pois() + answer.missing.pois());
     facts.missing.set_texts(facts.missing.texts() + answer.missing.texts());

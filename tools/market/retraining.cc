@@ -4,11 +4,11 @@
 #include <fmt/format.h>
 
 #include "common/base/artifact_folder.h"
-#include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "larr/config/v1/server.pb.h"
+#include "tools/larrctl/training_run.h"
 #include "tools/market/market_dataset.h"
-#include "tools/market/programs.h"
 
 namespace larr::market {
 namespace {
@@ -45,14 +45,16 @@ fs::path Recommender::ModelFolder(const fs::path& folder,
 
 absl::StatusOr<Retraining> Retraining::Start(const Market& market,
                                              const fs::path& folder) {
+  config::v1::CoordinatorConfig config;
+  config.set_state_dir((folder / "coordinator").string());
+  config.set_artifact_root((folder / kArtifacts).string());
+  config.set_stage_program(programs::ProgramBeside("larr_stage").string());
   LARR_ASSIGN_OR_RETURN(
-      demo::TrainingRuns runs,
-      demo::TrainingRuns::Start({.programs = ProgramBeside(""),
-                                 .state = folder / "coordinator",
-                                 .artifacts = folder / kArtifacts,
-                                 .settings = folder / "coordinator.textproto",
-                                 .log = folder / "coordinator.log"}));
-  return Retraining(market, folder, std::move(runs));
+      programs::Server coordinator,
+      programs::Server::Start("larr_coordinator", config,
+                              folder / "coordinator.textproto",
+                              folder / "coordinator.log"));
+  return Retraining(market, folder, std::move(coordinator));
 }
 
 absl::StatusOr<bool> Retraining::Train(int day, const std::string& snapshot,
@@ -66,12 +68,15 @@ absl::StatusOr<bool> Retraining::Train(int day, const std::string& snapshot,
   spec.mutable_publish()->set_alias(recommender.config.name());
   spec.mutable_publish()->set_max_auc_loss(kMaxAucLoss);
   spec.mutable_publish()->set_max_calibration_error(kMaxCalibrationError);
-  LARR_ASSIGN_OR_RETURN(
-      const auto run, runs_.Finish(recommender.RunId(market_.Date(day)), spec));
-  for (const std::string& reason : run.publish_reasons()) {
-    if (run.model_version().empty()) fmt::print("gate: {}\n", reason);
+  const auto run =
+      ctl::FinishTrainingRun({.coordinator = coordinator_.address()},
+                             recommender.RunId(market_.Date(day)), spec);
+  if (!run.ok()) LARR_RETURN_IF_ERROR(coordinator_.Check());
+  LARR_RETURN_IF_ERROR(run.status());
+  for (const std::string& reason : run->publish_reasons()) {
+    if (run->model_version().empty()) fmt::print("gate: {}\n", reason);
   }
-  return !run.model_version().empty();
+  return !run->model_version().empty();
 }
 
 }  // namespace larr::market

@@ -17,8 +17,8 @@
 
 #include "absl/status/statusor.h"
 #include "larr/config/v1/training.pb.h"
-#include "tools/demo/training_runs.h"
 #include "tools/market/market.h"
+#include "tools/programs/server.h"
 
 namespace larr::market {
 
@@ -49,12 +49,14 @@ class Retraining {
 
  private:
   Retraining(const Market& market, std::filesystem::path folder,
-             demo::TrainingRuns runs)
-      : market_(market), folder_(std::move(folder)), runs_(std::move(runs)) {}
+             programs::Server coordinator)
+      : market_(market),
+        folder_(std::move(folder)),
+        coordinator_(std::move(coordinator)) {}
 
   const Market& market_;
   std::filesystem::path folder_;
-  demo::TrainingRuns runs_;
+  programs::Server coordinator_;
 };
 
 }  // namespace larr::market

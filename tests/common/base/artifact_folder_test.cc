@@ -109,4 +109,16 @@ TEST_CASE("Damage is found and named", "[base]") {
   }
 }
 
+TEST_CASE("Verifying an artifact can be given up", "[base]") {
+  const testing::TempDir dir;
+  const fs::path path = dir.path() / "artifact";
+  MakeArtifact(path);
+  int asked = 0;
+  CHECK(VerifyArtifact(path, [&] { return ++asked < 0; }).ok());
+  CHECK(asked >= 2);  // Each of its files.
+  int left = 1;
+  const auto stop = [&] { return --left < 0; };
+  CHECK(absl::IsCancelled(VerifyArtifact(path, stop).status()));
+}
+
 }  // namespace larr

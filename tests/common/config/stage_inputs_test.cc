@@ -106,6 +106,14 @@ TEST_CASE("The base model is read by stage 1 and by a P5", "[config]") {
   CHECK_FALSE(NeedsStage(spec, StageConfig::PRETRAIN));
 }
 
+TEST_CASE("A model is found by its name", "[config]") {
+  const TrainingSpec spec =
+      SpecOf({CtrArchitecture::LARR, CtrArchitecture::PLE});
+  CHECK(FindAlign(spec, "m2") == &spec.align(1));
+  CHECK(FindAlign(spec, "m3") == nullptr);
+  CHECK(AlignRole("m2") == "align/m2");
+}
+
 TEST_CASE("A stage reads nothing but stages before it", "[config]") {
   TrainingSpec spec = SpecOf(
       {CtrArchitecture::LARR, CtrArchitecture::P5, CtrArchitecture::PLE});

@@ -28,8 +28,13 @@ class DatasetIdentityTest {
   void Write(const config::v1::DatasetSpec& spec) {
     REQUIRE(WriteFileAtomically(spec_file_, ToTextProto(spec)).ok());
   }
+  absl::StatusOr<DatasetIdentity> Try() {
+    return IdentifyDataset(
+        LoadTextProto<config::v1::DatasetSpec>(spec_file_).value(),
+        dir_.path());
+  }
   DatasetIdentity Identify() {
-    const auto identity = IdentifyDataset(spec_file_);
+    const auto identity = Try();
     INFO(identity.status().ToString());
     REQUIRE(identity.ok());
     return *identity;
@@ -82,7 +87,7 @@ TEST_CASE_METHOD(DatasetIdentityTest, "Tables that are none have no files",
 TEST_CASE_METHOD(DatasetIdentityTest, "Without data there is no identity",
                  "[dataset]") {
   fs::remove_all(dir_.path() / "pois");
-  CHECK(absl::IsNotFound(IdentifyDataset(spec_file_).status()));
+  CHECK(absl::IsNotFound(Try().status()));
 }
 
 }  // namespace

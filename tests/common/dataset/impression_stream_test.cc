@@ -89,8 +89,7 @@ TEST_CASE("A leak planted in a later partition stays unseen", "[dataset]") {
   const Dataset dataset = Open(dir.path());
   const auto rows =
       ReadAll(dataset, {.part = Part::kTrain, .seed = 3, .shuffle_rows = 100});
-  const auto history =
-      dataset.texts.KeywordsOf(config::v1::Keyword::USER_ACTION)[0];
+  const int history = dataset.texts.SceneFeaturesOf(config::v1::USER)[0];
   int checked = 0;
   for (const auto& row : rows) {
     if (row.date != "2024-01-03" || row.rows().user == nullptr) continue;
@@ -176,7 +175,7 @@ TEST_CASE("A stream stops at a label that is wrong", "[dataset]") {
   std::string message;
   SECTION("not 0 or 1") {
     rows[7][6] = int64_t{9};
-    message = "column `click`, row 8: the label is neither";
+    message = "column `click`, row 8: the label is 9; write 0 or 1";
   }
   SECTION("an order without a click") {
     rows[2][7] = int64_t{1};

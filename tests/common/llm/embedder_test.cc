@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "common/base/files.h"
 #include "common/llm/checkpoint.h"
 #include "tests/common/llm/golden.h"
 #include "tests/testing/temp_dir.h"
@@ -15,6 +16,7 @@
 namespace larr {
 namespace {
 
+namespace fs = std::filesystem;
 using config::v1::Precision;
 using testing::Value;
 
@@ -163,6 +165,85 @@ TEST_CASE("A text's vector is the same in a hundred batches") {
         if (deterministic) CHECK(torch::equal(vector, first));
       }
     }
+  }
+}
+
+// The tiny model as an embedder of two slots, with a tokenizer.json or a
+// tokenizer.model.
+fs::path WithSlots(const testing::TempDir& dir, bool pieces) {
+  auto checkpoint =
+      Value(ReadCheckpoint(testing::TinyFolder(), torch::kFloat32));
+  const auto model = dir.path() / "model";
+  if (pieces) {
+    ResizeVocabulary(500, checkpoint.config.vocab_size, 1, checkpoint.config,
+                     checkpoint.weights);
+    fs::create_directory(model);
+    REQUIRE(WriteCheckpoint(model, checkpoint, torch::kFloat32, nullptr).ok());
+    fs::remove(model / "tokenizer.json");
+    fs::copy(
+        testing::SentencepieceFolder("baichuan"), model,
+        fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    checkpoint = Value(ReadCheckpoint(model, torch::kFloat32));
+  }
+  const std::vector<std::string> slots = {"weather", "history"};
+  Value(AddSlots(slots, 1, checkpoint));
+  EmbedderHead head;
+  head.config.set_max_tokens(100);
+  for (const auto& slot : slots) head.config.add_slots(slot);
+  head.projection = torch::randn({128, 64});
+  const auto folder = dir.path() / "embedder";
+  fs::create_directory(folder);
+  REQUIRE(WriteCheckpoint(folder, checkpoint, torch::kFloat32, &head).ok());
+  return folder;
+}
+
+TEST_CASE("An embedder whose tokenizer lacks its slots' tokens is refused") {
+  const testing::TempDir dir;
+  const bool pieces = GENERATE(false, true);
+  CAPTURE(pieces);
+  const auto folder = WithSlots(dir, pieces);
+  const auto error = [&] {
+    return std::string(Embedder::Open(folder, {}).status().message());
+  };
+  CHECK(error().empty());
+  const auto replace = [&](const std::string& name, const std::string& from,
+                           const std::string& to) {
+    std::string text = Value(ReadFile(folder / name));
+    const size_t at = text.find(from);
+    REQUIRE(at != std::string::npos);
+    text.replace(at, from.size(), to);
+    REQUIRE(WriteFileAtomically(folder / name, text).ok());
+  };
+  const std::string with_tokens =
+      pieces ? "added_tokens.json" : "tokenizer.json";
+  SECTION("another in its place") {
+    replace(with_tokens, "</history>", "</hist>");
+    CHECK_THAT(error(), Catch::Contains("no special token `</history>`") &&
+                            Catch::Contains(folder.string()));
+  }
+  SECTION("one more behind them") {
+    if (pieces) {
+      replace(with_tokens, "{", R"({"<more>": 420, )");
+    } else {
+      replace(with_tokens, R"("added_tokens": [)",
+              R"("added_tokens": [{"id":273,"content":"<more>","single_word":)"
+              R"(false,"lstrip":false,"rstrip":false,"normalized":false,)"
+              R"("special":true},)");
+    }
+    CHECK_THAT(error(), Catch::Contains("4 highest ids") ||
+                            Catch::Contains("`vocab_size`"));
+  }
+  SECTION("the tokenizer of the model before its slots") {
+    if (pieces) {
+      fs::remove(folder / "added_tokens.json");
+      fs::copy(
+          testing::SentencepieceFolder("baichuan"), folder,
+          fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    } else {
+      fs::copy(testing::TinyFolder() / "tokenizer.json", folder,
+               fs::copy_options::overwrite_existing);
+    }
+    CHECK_THAT(error(), Catch::Contains("no special token `<weather>`"));
   }
 }
 

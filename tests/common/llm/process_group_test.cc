@@ -143,8 +143,7 @@ TEST_CASE("A rank that is only slow is waited for") {
 }
 
 TEST_CASE("Ranks that do not come are an error that names the place") {
-  Launch launch{0, 2, 0, "127.0.0.1",
-                static_cast<uint16_t>(testing::FreePort())};
+  Launch launch{0, 2, "127.0.0.1", static_cast<uint16_t>(testing::FreePort())};
   ProcessGroupOptions options;
   options.start = std::chrono::seconds(1);
   const auto group = ProcessGroup::Join(launch, options);

@@ -36,6 +36,16 @@ TEST_CASE("A signal is kept for the one who waits for it", "[rpc]") {
   }
 }
 
+TEST_CASE("Whoever works meanwhile can ask whether a signal came", "[rpc]") {
+  CHECK(EndOf([] {
+          CatchShutdownSignals();
+          if (ShutdownSignalCame()) return _exit(1);
+          raise(SIGINT);
+          if (!ShutdownSignalCame()) return _exit(2);
+          WaitForShutdownSignal();
+        }) == kDone);
+}
+
 TEST_CASE("A second signal of the kind ends the process", "[rpc]") {
   CHECK(EndOf([] {
           CatchShutdownSignals();

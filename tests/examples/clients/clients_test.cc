@@ -15,12 +15,10 @@
 #include <string>
 #include <vector>
 
-#include "common/base/files.h"
-#include "common/config/text_proto.h"
 #include "larr/config/v1/server.pb.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tests/services/scoring/scoring_artifacts.h"
-#include "tests/testing/program.h"
+#include "tests/testing/server_program.h"
 #include "tests/testing/shell.h"
 #include "tests/testing/temp_dir.h"
 
@@ -51,19 +49,12 @@ std::vector<std::string> Clients() { return {Cpp(), Python()}; }
 TEST_CASE("Both clients rank candidates", "[clients]") {
   const testing::Artifacts& shared = testing::SharedArtifacts();
   const testing::TempDir dir;
-  const auto port_file = dir.path() / "port";
   config::v1::ScoringConfig config;
   config.set_model_path(shared.model);
   config.set_snapshot_path(shared.snapshot);
-  config.mutable_server()->set_listen("127.0.0.1:0");
-  config.mutable_server()->set_port_file(port_file);
-  config.set_admin_listen("127.0.0.1:0");
-  const auto path = dir.path() / "scoring.textproto";
-  REQUIRE(WriteFileAtomically(path, ToTextProto(config)).ok());
-  testing::Program server({Bin("larr_scoring"), "--config", path},
-                          dir.path() / "scoring.log");
-  const std::string address = testing::WaitForAddress(server, port_file);
-  REQUIRE_FALSE(address.empty());
+  testing::ServerProgram server(Bin("larr_scoring"), config,
+                                dir.path() / "scoring");
+  const std::string& address = server.address();
 
   std::vector<std::string> answers;
   for (const std::string& client : Clients()) {
@@ -90,7 +81,7 @@ TEST_CASE("Both clients rank candidates", "[clients]") {
     CHECK(bad.out == "wrong field candidates[1].poi_id: is empty\n");
   }
   CHECK(answers[0] == answers[1]);
-  CHECK(server.Terminate() == 0);
+  CHECK(server.program().Terminate() == 0);
 }
 
 // Says UNAVAILABLE, and to come back after `kPushback`, `failures` times.

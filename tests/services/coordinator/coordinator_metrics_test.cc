@@ -74,7 +74,8 @@ TEST_CASE("Metrics have a zero from the start, and count", "[metrics]") {
   run.set_state(TrainingRun::FAILED);
   metrics.CountFinished(run);
   CHECK(has(R"(larr_coordinator_runs_finished_total{state="failed"} 1)"));
-  metrics.CountRequest("GetModel", absl::StatusCode::kNotFound);
+  CHECK(metrics.Answer("GetModel", absl::NotFoundError("none")).error_code() ==
+        grpc::StatusCode::NOT_FOUND);
   CHECK(has(
       R"(larr_coordinator_requests_total{code="NOT_FOUND",method="GetModel"} 1)"));
 }

@@ -85,13 +85,6 @@ class ServiceTest {
   std::unique_ptr<CoordinatorService::Stub> runs_;
 };
 
-TEST_CASE("Page sizes have a default and a limit", "[service]") {
-  CHECK(*PageSize(0) == 50);
-  CHECK(*PageSize(7) == 7);
-  CHECK(*PageSize(5000) == 1000);
-  CHECK(absl::IsInvalidArgument(PageSize(-1).status()));
-}
-
 TEST_CASE_METHOD(ServiceTest, "Lists come in pages", "[service]") {
   ListTrainingRunsRequest request;
   request.set_page_size(1);

@@ -11,6 +11,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
+#include "common/rpc/resource_requests.h"
 #include "services/coordinator/training_plan.h"
 #include "tests/testing/temp_dir.h"
 
@@ -221,7 +222,7 @@ TEST_CASE_METHOD(CoordinatorTest, "Creating is idempotent and checked",
   CHECK(absl::IsAlreadyExists(coordinator_->CreateRun("lost", spec_).status()));
   const auto unnamed = coordinator_->CreateRun("", spec_);
   REQUIRE(unnamed.ok());
-  CHECK(IsValidId(unnamed->name().substr(13)));
+  CHECK(CheckId("id", unnamed->name().substr(13)).ok());
   CHECK(coordinator_->ListRuns(10, "")->items.size() == 2);
 }
 

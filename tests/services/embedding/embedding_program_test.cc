@@ -15,7 +15,8 @@
 #include "common/store/snapshot.h"
 #include "larr/config/v1/server.pb.h"
 #include "larr/embedding/v1/embedding_service.grpc.pb.h"
-#include "tests/testing/program.h"
+#include "tests/testing/server_program.h"
+#include "tests/testing/shell.h"
 #include "tests/testing/small_dataset.h"
 #include "tests/testing/snapshot_fixture.h"
 #include "tests/testing/temp_dir.h"
@@ -29,43 +30,38 @@ namespace v1 = embedding::v1;
 using testing::Program;
 using v1::RefreshJob;
 
-// A server with a state of its own, on a dataset and a checkpoint.
+// Settings of a server `name` on a dataset and a checkpoint.
+config::v1::EmbeddingConfig Settings(const fs::path& dir,
+                                     const std::string& name,
+                                     const testing::SmallDataset& data) {
+  config::v1::EmbeddingConfig config;
+  config.set_state_dir((dir / name / "state").string());
+  config.set_snapshot_dir((dir / name / "snapshots").string());
+  config.set_checkpoint((dir / "checkpoint").string());
+  config.set_dataset(data.spec().string());
+  config.mutable_embed()->set_precision(config::v1::FP32);
+  config.set_threads(1);
+  return config;
+}
+
+// A server with a state of its own, and its client.
 class Server {
  public:
   Server(const fs::path& dir, const std::string& name,
-         const testing::SmallDataset& data) {
-    config_.mutable_server()->set_listen("127.0.0.1:0");
-    config_.mutable_server()->set_port_file((dir / (name + ".port")).string());
-    config_.set_state_dir((dir / name / "state").string());
-    config_.set_snapshot_dir((dir / name / "snapshots").string());
-    config_.set_checkpoint((dir / "checkpoint").string());
-    config_.set_dataset(data.spec().string());
-    config_.mutable_embed()->set_precision(config::v1::FP32);
-    config_.set_threads(1);
-    path_ = dir / (name + ".textproto");
-    log_ = dir / (name + ".log");
-    REQUIRE(WriteFileAtomically(path_, ToTextProto(config_)).ok());
-    Start();
+         const testing::SmallDataset& data)
+      : server_(testing::Bin("larr_embedding"), Settings(dir, name, data),
+                dir / name) {
+    Connect();
   }
 
-  void Start() {
-    fs::remove(config_.server().port_file());
-    program_ = std::make_unique<Program>(
-        std::vector<std::string>{
-            std::string(std::getenv("LARR_BIN_DIR")) + "/larr_embedding",
-            "--config", path_.string()},
-        log_.string());
-    const std::string address =
-        testing::WaitForAddress(*program_, config_.server().port_file());
-    INFO(log());
-    REQUIRE_FALSE(address.empty());
-    stub_ = v1::EmbeddingService::NewStub(
-        grpc::CreateChannel(address, grpc::InsecureChannelCredentials()));
+  void Restart() {
+    server_.Restart();
+    Connect();
   }
 
-  Program& program() { return *program_; }
+  Program& program() { return server_.program(); }
   v1::EmbeddingService::Stub& stub() { return *stub_; }
-  std::string log() const { return ReadFile(log_).value_or(""); }
+  std::string log() const { return server_.log(); }
 
   RefreshJob Create(const std::string& id) {
     grpc::ClientContext context;
@@ -94,9 +90,12 @@ class Server {
   }
 
  private:
-  config::v1::EmbeddingConfig config_;
-  fs::path path_, log_;
-  std::unique_ptr<Program> program_;
+  void Connect() {
+    stub_ = v1::EmbeddingService::NewStub(grpc::CreateChannel(
+        server_.address(), grpc::InsecureChannelCredentials()));
+  }
+
+  testing::ServerProgram server_;
   std::unique_ptr<v1::EmbeddingService::Stub> stub_;
 };
 
@@ -142,7 +141,7 @@ TEST_CASE("kill -9 in the middle of a refresh costs at most a chunk",
     INFO(server.log());
     REQUIRE(acknowledged > 0);
     REQUIRE(acknowledged < data.ExpectedTexts());
-    server.Start();
+    server.Restart();
   }
   job = server.Watch(job.name(), [](const RefreshJob&) { return false; });
   INFO(server.log());
@@ -195,7 +194,7 @@ TEST_CASE("SIGTERM in the middle of a refresh ends the server cleanly",
   server.Watch(job.name(),
                [](const RefreshJob& now) { return now.texts_encoded() > 0; });
   CHECK(server.program().Terminate() == 0);
-  server.Start();
+  server.Restart();
   const RefreshJob done =
       server.Watch(job.name(), [](const RefreshJob&) { return false; });
   CHECK(done.state() == RefreshJob::SUCCEEDED);

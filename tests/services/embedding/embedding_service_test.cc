@@ -31,8 +31,10 @@ struct Server {
   std::unique_ptr<GrpcServer> server;
   std::unique_ptr<v1::EmbeddingService::Stub> stub;
 
-  Server() {
+  // `threads`: that gRPC may use; 0: its default.
+  explicit Server(int threads = 0) {
     config::v1::EmbeddingConfig config;
+    config.mutable_server()->mutable_limits()->set_max_threads(threads);
     config.set_state_dir((dir.path() / "state").string());
     config.set_snapshot_dir((dir.path() / "snapshots").string());
     config.set_dataset(data.spec().string());
@@ -147,6 +149,13 @@ TEST_CASE("EmbedTexts gives the encoder's vectors", "[embedding]") {
   request.clear_texts();
   CHECK(server.Call(&Stub::EmbedTexts, request, &response) ==
         grpc::INVALID_ARGUMENT);
+  for (int i = 0; i < 20; ++i) request.add_texts("x");
+  request.set_texts(18, "");
+  grpc::ClientContext context;
+  const auto empty = server.stub->EmbedTexts(&context, request, &response);
+  CHECK(empty.error_code() == grpc::INVALID_ARGUMENT);
+  CHECK_THAT(empty.error_message(), Catch::Contains("texts[18] is empty"));
+  request.clear_texts();
   for (int i = 0; i < 257; ++i) request.add_texts("x");
   CHECK(server.Call(&Stub::EmbedTexts, request, &response) ==
         grpc::INVALID_ARGUMENT);
@@ -196,6 +205,41 @@ TEST_CASE("SearchPois ranks POIs by their comprehensive text", "[embedding]") {
   request.clear_scene_text();
   CHECK(server.Call(&Stub::SearchPois, request, &response) ==
         grpc::INVALID_ARGUMENT);
+}
+
+TEST_CASE("Clients that watch and never read leave the threads to others",
+          "[embedding]") {
+  Server server(3);
+  testing::Gate gate;
+  server.encoder.before_encode = gate.waiter();
+  v1::CreateRefreshJobRequest create;
+  create.set_refresh_job_id("a");
+  RefreshJob job;
+  REQUIRE(server.Call(&Stub::CreateRefreshJob, create, &job) == grpc::OK);
+  v1::WatchRefreshJobRequest watch;
+  watch.set_name(job.name());
+  constexpr int kWatchers = 8;
+  std::vector<grpc::ClientContext> contexts(kWatchers);
+  std::vector<std::unique_ptr<grpc::ClientReader<RefreshJob>>> streams;
+  for (auto& context : contexts) {
+    streams.push_back(server.stub->WatchRefreshJob(&context, watch));
+    streams.back()->WaitForInitialMetadata();
+  }
+  v1::GetRefreshJobRequest get;
+  get.set_name(job.name());
+  for (int i = 0; i < 20; ++i) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() +
+                         std::chrono::seconds(10));
+    CHECK(server.stub->GetRefreshJob(&context, get, &job).ok());
+  }
+  gate.Open();
+  for (auto& stream : streams) {
+    while (stream->Read(&job)) {
+    }
+    CHECK(stream->Finish().ok());
+    CHECK(job.state() == RefreshJob::SUCCEEDED);
+  }
 }
 
 TEST_CASE("Cancelling over gRPC, and a drain that ends streams",

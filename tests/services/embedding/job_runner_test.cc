@@ -2,6 +2,7 @@
 #include "services/embedding/job_runner.h"
 
 #include <catch2/catch.hpp>
+#include <limits>
 #include <new>
 
 #include "common/base/artifact_folder.h"
@@ -35,9 +36,11 @@ struct Bench {
 };
 
 RefreshJob Wait(JobRunner& runner, const std::string& name) {
+  int64_t seen = 0;
   auto job = runner.Get(name);
   while (job.ok() && !IsFinished(job->state())) {
-    job = runner.WaitForChange(*job, absl::Seconds(10));
+    seen = runner.WaitForChange(seen, absl::Seconds(10));
+    job = runner.Get(name);
   }
   REQUIRE(job.ok());
   return *job;
@@ -55,9 +58,11 @@ std::string OutputNameOf(const RefreshJob& job) {
 
 // Creates job `a` and waits until some of its texts are encoded.
 RefreshJob BeginJob(JobRunner& runner) {
+  int64_t seen = 0;
   auto job = runner.Create("a", "");
   while (job.ok() && job->texts_encoded() == 0) {
-    job = runner.WaitForChange(*job, absl::Seconds(10));
+    seen = runner.WaitForChange(seen, absl::Seconds(10));
+    job = runner.Get(job->name());
   }
   REQUIRE(job.ok());
   return *job;
@@ -93,6 +98,13 @@ struct HeldRunner {
   std::unique_ptr<JobRunner> runner;
   testing::Gate gate;
 };
+
+// A stop is a change.
+void WaitForStop(const JobRunner& runner) {
+  const int64_t all = std::numeric_limits<int64_t>::max();
+  runner.WaitForChange(all, absl::Seconds(10));
+  CHECK(runner.stopped());
+}
 
 TEST_CASE("A new runner tells which job succeeded last", "[embedding]") {
   const Bench bench;
@@ -206,8 +218,7 @@ TEST_CASE("A job that a stop interrupted goes on with the next runner",
   auto& runner = held.runner;
   const RefreshJob job = BeginJob(*runner);
   std::thread stop([&] { runner->Stop(); });
-  CHECK(absl::IsUnavailable(
-      runner->WaitForChange(job, absl::Seconds(10)).status()));
+  WaitForStop(*runner);
   held.gate.Open();
   stop.join();
   CHECK(runner->Get("refreshJobs/a")->state() == RefreshJob::RUNNING);
@@ -230,8 +241,7 @@ TEST_CASE("A runner may be stopped by several, and again", "[embedding]") {
   for (int i = 0; i < 4; ++i) {
     threads.emplace_back([&] { held.runner->Stop(); });
   }
-  CHECK(absl::IsUnavailable(
-      held.runner->WaitForChange(job, absl::Seconds(10)).status()));
+  WaitForStop(*held.runner);
   held.gate.Open();
   for (std::thread& thread : threads) thread.join();
   held.runner->Stop();
@@ -287,6 +297,46 @@ TEST_CASE(
   CHECK(folders == 0);
   CHECK(Wait(*runner, runner->Create("b", "")->name()).state() ==
         RefreshJob::SUCCEEDED);
+}
+
+TEST_CASE("The newest job's snapshot is served, also where the clock went back",
+          "[embedding]") {
+  const Bench bench;
+  FakeEncoder encoder;
+  RefreshJob ahead;
+  {
+    const auto runner = bench.Start(encoder);
+    ahead = Wait(*runner, runner->Create("ahead", "")->name());
+  }
+  // As if it had been made by a clock that was a day ahead.
+  ahead.mutable_create_time()->set_seconds(ahead.create_time().seconds() +
+                                           86400);
+  const fs::path before = ahead.snapshot_path();
+  ahead.set_snapshot_path(before.parent_path() / OutputNameOf(ahead));
+  fs::rename(before, ahead.snapshot_path());
+  fs::remove_all(bench.dir.path() / "state" / "jobs");
+  {
+    auto store = JobStore::Open(bench.dir.path() / "state" / "jobs");
+    REQUIRE(store.ok());
+    REQUIRE(store->Put(ahead).ok());
+  }
+  RefreshJob first, second;
+  {
+    const auto runner = bench.Start(encoder);
+    CHECK(runner->served()->snapshot->folder() == ahead.snapshot_path());
+    // Both are made in one microsecond, or nearly.
+    const auto a = runner->Create("", ""), b = runner->Create("", "");
+    REQUIRE((a.ok() && b.ok()));
+    CHECK(a->name() != b->name());
+    CHECK(runner->List(3, "")->front().name() == b->name());
+    first = Wait(*runner, a->name());
+    second = Wait(*runner, b->name());
+    CHECK(runner->served()->snapshot->folder() == second.snapshot_path());
+  }
+  CHECK(ahead.snapshot_path() < first.snapshot_path());
+  CHECK(first.snapshot_path() < second.snapshot_path());
+  const auto again = bench.Start(encoder);
+  CHECK(again->served()->snapshot->folder() == second.snapshot_path());
 }
 
 TEST_CASE("A base snapshot is read first, and only one of the same embedder",

@@ -185,6 +185,32 @@ TEST_CASE("Shadows have their sample of requests", "[scoring]") {
   CHECK_FALSE(router.State()->shadows(0).model_version().empty());
 }
 
+TEST_CASE("Shadows read through a block cache of their own", "[scoring]") {
+  Fixture f;
+  REQUIRE(f.main.Switch(f.model, f.snapshot).ok());
+  BundleRouter router({}, f.main, f.registry);
+  const auto cache_of = [&](const std::string& name) {
+    const auto picked = router.Pick("u1", "", name);
+    REQUIRE(picked.ok());
+    return picked->bundle->snapshot().block_cache();
+  };
+  Arms arms = f.Halves(f.other, f.snapshot);
+  Arm& shadow = *arms.add_shadows();
+  shadow.set_name("next");
+  shadow.set_model_path(f.model);
+  shadow.set_snapshot_path(f.snapshot);
+  REQUIRE(router.SetArms(arms).ok());
+  CHECK(cache_of("control") == BlockCache::kMain);
+  CHECK(cache_of("new") == BlockCache::kMain);
+  CHECK(cache_of("next") == BlockCache::kAside);
+  // They change roles.
+  std::swap(*arms.mutable_arms(1), *arms.mutable_shadows(0));
+  arms.mutable_arms(1)->set_weight(5000);
+  REQUIRE(router.SetArms(arms).ok());
+  CHECK(cache_of("next") == BlockCache::kMain);
+  CHECK(cache_of("new") == BlockCache::kAside);
+}
+
 TEST_CASE("Arms that cannot be served leave the present ones", "[scoring]") {
   Fixture f;
   REQUIRE(f.main.Switch(f.model, f.snapshot).ok());
@@ -303,7 +329,14 @@ TEST_CASE("A bundle of arms that are gone is freed, not by a request",
   Fixture f;
   REQUIRE(f.main.Switch(f.model, f.snapshot).ok());
   BundleRouter router({}, f.main, f.registry);
-  REQUIRE(router.SetArms(f.Halves(f.other, f.snapshot)).ok());
+  Arms arms = f.Halves(f.other, f.snapshot);
+  SECTION("of one arm") {}
+  SECTION("of two arms that share it") {
+    *arms.add_arms() = arms.arms(1);
+    arms.mutable_arms(2)->set_name("third");
+    arms.mutable_arms(2)->set_weight(0);
+  }
+  REQUIRE(router.SetArms(arms).ok());
   auto busy = router.Pick("", "", "new")->bundle;
   const std::weak_ptr<const Bundle> watched = busy;
   REQUIRE(router.SetArms({}).ok());
@@ -312,6 +345,25 @@ TEST_CASE("A bundle of arms that are gone is freed, not by a request",
   busy.reset();
   CHECK_FALSE(watched.expired());
   CHECK(Eventually([&] { return watched.expired(); }));
+}
+
+TEST_CASE("A server that stops refuses no arms, and loads none", "[scoring]") {
+  Fixture f;
+  REQUIRE(f.main.Switch(f.model, f.snapshot).ok());
+  f.Write(f.Halves(f.other, f.snapshot));
+  std::atomic<bool> signalled = true;
+  BundleRouter router({.arms_file = f.file(),
+                       .bundle = {.stop = [&] { return signalled.load(); }}},
+                      f.main, f.registry);
+  CHECK(Users(router, {{"default", f.model}})["default"] == 200);
+  CHECK(absl::IsUnavailable(
+      router.SetArms(f.Halves(f.other, f.snapshot)).status()));
+  CHECK(Refusal(router).empty());
+  CHECK_THAT(f.Metrics(),
+             Catch::Contains("arms_changes_total{result="
+                             "\"refused\"} 0") &&
+                 Catch::Contains("arm_bundle_switches_total{result="
+                                 "\"refused\"} 0"));
 }
 
 TEST_CASE("Arms change while requests are routed", "[scoring]") {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
+#include <future>
 #include <string>
 #include <thread>
 #include <vector>
@@ -71,6 +72,42 @@ TEST_CASE("Requests see whole bundles while others go live", "[scoring]") {
   CHECK(counts.switches.load() == went_live.load());
   CHECK(counts.switches.load() == kSwitches + 1);
   CHECK(counts.refusals.load() >= kSwitches);
+}
+
+TEST_CASE("A load in work is given up when the manager goes", "[scoring]") {
+  const testing::TempDir dir;
+  const std::string alias = dir.path() / "alias";
+  Counts counts;
+  std::atomic<bool> signalled = false;
+  std::future<absl::Status> waiting;
+  {
+    BundleManager manager(alias, counts, {},
+                          {.stop = [&] { return signalled.load(); }});
+    REQUIRE(manager.Switch("model", "snapshot").ok());
+    const auto live = manager.current();
+    SECTION("by a switch, which is told so") {
+      waiting = std::async(std::launch::async, [&] {
+        return manager.Switch("endless", "").status();
+      });
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      CHECK(waiting.wait_for(std::chrono::seconds(0)) ==
+            std::future_status::timeout);
+      signalled = true;
+      CHECK(absl::IsUnavailable(waiting.get()));
+      CHECK(absl::IsUnavailable(manager.Switch("endless", "").status()));
+    }
+    SECTION("by the alias") {
+      config::v1::ServingBundle pointed;
+      pointed.set_model_path("endless");
+      pointed.set_snapshot_path("snapshot");
+      pointed.set_fencing_token(1);
+      REQUIRE(WriteFileAtomically(alias, ToTextProto(pointed)).ok());
+      std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    }
+    CHECK(manager.current() == live);
+  }
+  CHECK(counts.switches == 1);
+  CHECK(counts.refusals == 0);
 }
 
 }  // namespace

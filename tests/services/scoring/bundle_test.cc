@@ -54,6 +54,27 @@ TEST_CASE("A bundle knows what it is", "[scoring]") {
   CHECK(state.switch_time().seconds() > 1'600'000'000);
 }
 
+TEST_CASE("A load is given up at any of its steps", "[scoring]") {
+  const BundleSource source{testing::SharedArtifacts().model,
+                            testing::SharedArtifacts().snapshot};
+  int asked = 0;
+  const auto whole =
+      Bundle::Load(source, {.stop = [&] { return ++asked < 0; }});
+  REQUIRE(whole.ok());
+  CHECK(asked > 10);
+  for (int n = 0; n < asked; ++n) {
+    int left = n;
+    const auto status =
+        Bundle::Load(source, {.stop = [&] { return --left < 0; }}).status();
+    CHECK(absl::IsCancelled(status));
+  }
+  const std::vector<std::string_view> ids = {"p1"};
+  REQUIRE((*whole)->pois().Get(ids).ok());
+  const auto next = Bundle::Load(source);
+  REQUIRE(next.ok());
+  CHECK(absl::IsCancelled((*next)->WarmLike(**whole, [] { return true; })));
+}
+
 TEST_CASE("Model and snapshot must fit each other", "[scoring]") {
   Fixture fixture;
   SECTION("fingerprints") {

@@ -2,7 +2,9 @@
 //
 // Bundles without a model, so that what switches them is tested where LibTorch
 // is not: under sanitizers. Linked instead of bundle.cc and scorer.cc.
+#include <chrono>
 #include <memory>
+#include <thread>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -39,8 +41,13 @@ Bundle::Bundle(Scorer scorer, std::shared_ptr<const Snapshot> snapshot,
       state_(std::move(state)) {}
 
 absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
-    const BundleSource& source, const BundleOptions& /*options*/,
+    const BundleSource& source, const BundleOptions& options,
     const Bundle* live) {
+  while (source.model_path == "endless") {
+    const absl::Status stopped = CheckStop(options.stop);
+    if (!stopped.ok()) return stopped;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
   static const testing::ScoringWorld world;
   static const testing::TempDir folder;
   static const auto path = world.MakeSnapshot(folder.path(), "s");
@@ -70,8 +77,9 @@ void Bundle::SetSwitchTime() {
       google::protobuf::util::TimeUtil::GetCurrentTime();
 }
 
-absl::Status Bundle::WarmLike(const Bundle& /*other*/) const {
-  return absl::OkStatus();
+absl::Status Bundle::WarmLike(const Bundle& /*other*/,
+                              const StopCheck& stop) const {
+  return CheckStop(stop);
 }
 
 }  // namespace larr

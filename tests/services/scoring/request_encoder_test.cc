@@ -169,6 +169,7 @@ TEST_CASE("What is missing is counted by side", "[scoring]") {
     // No weather was given; p7 is there twice.
     CHECK(missing.texts ==
           std::map<std::string, int>{{"weather", 1}, {"POI_name", 2}});
+    CHECK(missing.context == std::vector<std::string>{"hour"});
   }
   SECTION("a value outside of the domain") {
     request.set_user_id("u2");  // has no home: nothing missing
@@ -183,6 +184,7 @@ TEST_CASE("What is missing is counted by side", "[scoring]") {
         fixture.Encode(testing::SampleRequest(1)).request.missing;
     CHECK(missing.users == 0);
     CHECK(missing.texts.empty());
+    CHECK(missing.context.empty());
   }
 }
 

@@ -21,8 +21,11 @@ TEST_CASE("Calls are counted by code, inputs by side", "[scoring]") {
   metrics.CountCall(absl::StatusCode::kOk, 0.002);
   metrics.CountCall(absl::StatusCode::kInvalidArgument, 0.001);
   metrics.CountCall("SetArms", absl::StatusCode::kOk, 0.001);
-  metrics.CountScored(
-      200, {.users = 1, .pois = 2, .texts = {{"weather", 3}, {"menu", 4}}});
+  metrics.CountScored(200, {.users = 1,
+                            .pois = 2,
+                            .texts = {{"weather", 3}, {"menu", 4}},
+                            .context = {"hour", "city"}});
+  metrics.CountScored(1, {.context = {"hour"}});
   metrics.CountPois(150, 30);
   const std::string text = Text(registry);
   for (const char* line :
@@ -32,7 +35,9 @@ TEST_CASE("Calls are counted by code, inputs by side", "[scoring]") {
         "ARGUMENT\",method=\"Score\"} 1",
         "larr_scoring_request_duration_seconds_count{code=\"OK\",method="
         "\"SetArms\"} 1",
-        "larr_scoring_request_candidates_sum 200",
+        "larr_scoring_request_candidates_sum 201",
+        "larr_scoring_context_misses_total{column=\"hour\"} 2",
+        "larr_scoring_context_misses_total{column=\"city\"} 1",
         "larr_scoring_entity_misses_total{side=\"user\"} 1",
         "larr_scoring_entity_misses_total{side=\"poi\"} 2",
         "larr_scoring_embedding_misses_total{feature=\"weather\"} 3",

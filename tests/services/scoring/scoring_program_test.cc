@@ -5,16 +5,18 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <cstdlib>
+#include <fstream>
+#include <future>
 #include <thread>
 
-#include "absl/strings/str_split.h"
+#include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
 #include "larr/config/v1/server.pb.h"
 #include "larr/config/v1/training.pb.h"
 #include "services/scoring/call_files.h"
 #include "tests/services/scoring/scoring_artifacts.h"
-#include "tests/testing/program.h"
+#include "tests/testing/server_program.h"
 #include "tests/testing/shell.h"
 #include "tests/testing/temp_dir.h"
 
@@ -28,36 +30,28 @@ using testing::Shell;
 // A running larr_scoring with ports of its own.
 class Scoring {
  public:
-  Scoring(const std::filesystem::path& dir, config::v1::ScoringConfig config) {
-    const auto port_file = dir / "port";
-    config.mutable_server()->set_listen("127.0.0.1:0");
-    config.mutable_server()->set_port_file(port_file);
-    config.set_admin_listen("127.0.0.1:0");
-    const auto path = dir / "scoring.textproto";
-    REQUIRE(WriteFileAtomically(path, ToTextProto(config)).ok());
-    program_ = std::make_unique<testing::Program>(
-        std::vector<std::string>{Bin("larr_scoring"), "--config", path},
-        dir / "scoring.log");
-    REQUIRE_FALSE(testing::WaitForAddress(*program_, port_file).empty());
-    const std::vector<std::string> lines =
-        absl::StrSplit(*ReadFile(port_file), '\n');
-    REQUIRE(lines.size() >= 2);
-    address_ = lines[0];
-    environment_ =
-        "LARR_SCORING=" + lines[0] + " LARR_SCORING_ADMIN=" + lines[1] + " ";
-  }
+  Scoring(const std::filesystem::path& dir, config::v1::ScoringConfig config)
+      : server_(Bin("larr_scoring"), WithAdmin(std::move(config)),
+                dir / "scoring") {}
   Outcome Larrctl(const std::string& arguments) const {
-    return Shell(environment_ + Bin("larrctl") + " " + arguments);
+    return Shell("LARR_SCORING=" + server_.address() +
+                 " LARR_SCORING_ADMIN=" + server_.admin_address() + " " +
+                 Bin("larrctl") + " " + arguments);
   }
   // What containers ask: is `name` healthy?
   bool IsHealthy(const std::string& name) const {
-    return Shell(Bin("larr_health") + " " + address_ + " " + name).code == 0;
+    return Shell(Bin("larr_health") + " " + server_.address() + " " + name)
+               .code == 0;
   }
-  testing::Program& program() { return *program_; }
+  testing::Program& program() { return server_.program(); }
 
  private:
-  std::unique_ptr<testing::Program> program_;
-  std::string address_, environment_;
+  static config::v1::ScoringConfig WithAdmin(config::v1::ScoringConfig config) {
+    config.set_admin_listen("127.0.0.1:0");
+    return config;
+  }
+
+  testing::ServerProgram server_;
 };
 
 // Settings of a server of a model and a snapshot that it makes in `folder`.
@@ -74,6 +68,19 @@ size_t ThreadCount(pid_t pid) {
   const std::filesystem::directory_iterator tasks(
       "/proc/" + std::to_string(pid) + "/task");
   return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+// Whether a process has the file open.
+bool HasOpen(pid_t pid, const std::filesystem::path& file) {
+  std::error_code error;
+  for (std::filesystem::directory_iterator
+           it("/proc/" + std::to_string(pid) + "/fd", error),
+       end;
+       !error && it != end; it.increment(error)) {
+    std::error_code gone;
+    if (std::filesystem::read_symlink(it->path(), gone) == file) return true;
+  }
+  return false;
 }
 
 TEST_CASE("larr_scoring serves, switches and stops", "[scoring]") {
@@ -238,6 +245,78 @@ TEST_CASE("SIGTERM during larr_scoring's start stops it in order",
   config.set_admin_listen("127.0.0.1:0");
   CHECK(testing::TerminateAtStart(Bin("larr_scoring"), ToTextProto(config),
                                   dir.path()) == 0);
+}
+
+TEST_CASE("SIGTERM gives up what larr_scoring is loading", "[scoring]") {
+  const testing::TempDir dir;
+  const testing::ScoringWorld world;
+  // A model that takes hours to read, and no space.
+  const std::filesystem::path endless = dir.path() / "endless";
+  std::filesystem::create_directories(endless);
+  std::ofstream(endless / "weights") << "";
+  constexpr int64_t kBytes = int64_t{1} << 40;
+  std::filesystem::resize_file(endless / "weights", kBytes);
+  config::v1::ArtifactManifest manifest;
+  auto& file = *manifest.add_files();
+  file.set_path("weights");
+  file.set_size_bytes(kBytes);
+  file.set_sha256(std::string(64, '0'));
+  manifest.set_digest(ManifestDigest(manifest));
+  REQUIRE(
+      WriteFileAtomically(endless / kManifestName, ToTextProto(manifest)).ok());
+  const auto loads = [&](testing::Program& program) {
+    return testing::Eventually(
+        [&] { return HasOpen(program.pid(), endless / "weights"); });
+  };
+  config::v1::ScoringConfig config = MakeConfig(world, dir.path());
+  SECTION("before it serves") {
+    config.set_model_path(endless);
+    config.mutable_server()->set_listen("127.0.0.1:0");
+    const auto path = dir.path() / "scoring.textproto";
+    REQUIRE(WriteFileAtomically(path, ToTextProto(config)).ok());
+    testing::Program program({Bin("larr_scoring"), "--config", path},
+                             dir.path() / "scoring.log");
+    REQUIRE(loads(program));
+    CHECK(program.Terminate() == 0);
+  }
+  SECTION("while it serves, and nothing that was logged is lost") {
+    config.mutable_request_log()->set_folder(dir.path() / "log");
+    Scoring scoring(dir.path(), config);
+    CHECK(scoring.Larrctl("score --user u1 --poi p1").code == 0);
+    std::future<Outcome> told = std::async(std::launch::async, [&] {
+      return scoring.Larrctl("serving switch --model " + endless.string());
+    });
+    REQUIRE(loads(scoring.program()));
+    CHECK(scoring.Larrctl("score --user u2 --poi p1").code == 0);
+    CHECK(scoring.program().Terminate() == 0);
+    CHECK_THAT(told.get().out, Catch::Contains("going down"));
+    const auto files = ListCallFiles(config.request_log().folder());
+    REQUIRE((files.ok() && files->size() == 1));
+    auto reader = CallFileReader::Open(files->front());
+    REQUIRE(reader.ok());
+    for (const char* user : {"u1", "u2"}) {
+      const auto call = reader->Next();
+      REQUIRE((call.ok() && call->has_value()));
+      CHECK((*call)->request().user_id() == user);
+    }
+  }
+  CHECK_THAT(*ReadFile(dir.path() / "scoring.log"),
+             !Catch::Contains("bundle_refused"));
+}
+
+TEST_CASE("larr_health says how it is called, and dials no option",
+          "[scoring]") {
+  for (const char* option : {"--help", "-h"}) {
+    const Outcome help = Shell(Bin("larr_health") + " " + option);
+    CHECK(help.code == 0);
+    CHECK_THAT(help.out, Catch::Contains("usage: larr_health HOST:PORT"));
+  }
+  for (const char* wrong : {"", "--version", "a:1 b c"}) {
+    const Outcome refused = Shell(Bin("larr_health") + " " + wrong);
+    CAPTURE(wrong);
+    CHECK(refused.code == 2);
+    CHECK_THAT(refused.out, Catch::Contains("usage: larr_health HOST:PORT"));
+  }
 }
 
 TEST_CASE("larr_scoring refuses a configuration that cannot work",

@@ -26,11 +26,11 @@ TEST_CASE("The files of a corpus are read as they were written") {
   CHECK((*descriptions)[1].y ==
         Slot("POI_menu", "pizza, tea") + Slot("POI_tags", "local pizza"));
 
-  const auto users = ReadEntities(dir.path(), "users.parquet");
+  const auto users = ReadEntities(dir.path(), Table::kUsers);
   REQUIRE(users.ok());
   CHECK(users->size() == 7);
   CHECK((*users)[2].texts[0] == Slot("profile", "likes salad"));
-  const auto pois = ReadEntities(dir.path(), "pois.parquet");
+  const auto pois = ReadEntities(dir.path(), Table::kPois);
   REQUIRE(pois.ok());
   CHECK((*pois)[3].same_value == "Oslo");
   CHECK((*pois)[3].date == "2024-01-03");
@@ -42,6 +42,10 @@ TEST_CASE("The files of a corpus are read as they were written") {
   const auto known = ReadKnownOrders(dir.path());
   REQUIRE(known.ok());
   CHECK((*known)[9] == std::pair<std::string, std::string>("u2", "p9"));
+  REQUIRE(
+      WriteFileAtomically(dir.path() / kDatasetSpecFile, testing::kTinyDataset)
+          .ok());
+  CHECK(ReadDatasetSpec(dir.path())->name() == "tiny");
 }
 
 TEST_CASE("A corpus of another shape is refused by file and column") {

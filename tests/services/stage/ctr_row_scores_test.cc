@@ -59,8 +59,11 @@ TEST_CASE("a recommender scores rows, with texts and without") {
   CHECK(torch::equal(scores, without) == !has_texts);
 
   CHECK(model->scene_features().empty() == !has_texts);
+  const auto seen = model->ScoreAndLook(rows).value();
+  CHECK(torch::equal(seen.probabilities, scores));
+  CHECK(seen.attention.defined() == has_texts);
   if (!has_texts) return;
-  const auto weights = model->Attention(rows).value();
+  const torch::Tensor& weights = seen.attention;
   CHECK(weights.size(0) == 60);
   CHECK(weights.size(1) ==
         static_cast<int64_t>(model->scene_features().size()) + 1);

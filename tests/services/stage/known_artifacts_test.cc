@@ -9,7 +9,7 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
-#include "common/config/stage_output.h"
+#include "common/config/stage_files.h"
 #include "common/config/text_proto.h"
 #include "tests/testing/make_newer.h"
 #include "tests/testing/temp_dir.h"

@@ -10,6 +10,8 @@
 namespace larr::experiment {
 namespace {
 
+using namespace report;  // NOLINT: what reports are made of
+
 // Of arm b with so many seeds, which look at other things and have one map.
 Document ReportOf(int seeds) {
   const larr::testing::TempDir dir;

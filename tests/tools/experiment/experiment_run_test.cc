@@ -144,7 +144,9 @@ TEST_CASE("An experiment that was killed goes on, and is reported",
   CHECK(results.at("ple-s1")["metrics"]["test"]["ctr_auc"] !=
         results.at("ple-s2")["metrics"]["test"]["ctr_auc"]);
   CHECK(results.at("larr-s1")["contrast"].contains("after"));
-  CHECK(results.at("larr-s2")["recall"]["regions"].size() == 12);
+  const json& regions = results.at("larr-s2")["recall"]["regions"];
+  REQUIRE(regions.size() == 12);
+  CHECK(regions[0].size() == 3);  // Few of many numbers are kept.
   CHECK(results.at("larr-s1")["texts"] == results.at("larr-s2")["texts"]);
 
   const std::string page =

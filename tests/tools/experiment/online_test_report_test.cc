@@ -79,7 +79,7 @@ TEST_CASE("An online test's report tells lifts with intervals",
                           "[+0.80, +2.80] | - |") &&
           Catch::Contains("4.5 % (CTR)") &&
           Catch::Contains("control p50 1.00 ms, p99 2.00 ms."));
-  const Section& days = report->sections[3];
+  const report::Section& days = report->sections[3];
   REQUIRE(days.plots.size() == 1);
   CHECK(days.plots[0].series[1].points[0].y == Approx(1.8));
 }

@@ -94,9 +94,11 @@ TEST_CASE("Pages are written for every experiment", "[experiment]") {
   const auto out = world.dir.path() / "pages";
   REQUIRE(WritePages(world.AllWith(""), out).ok());
   CHECK_THAT(*ReadFile(out / "index.html"),
-             Catch::Contains("[Two arms](pair.html)"));
+             Catch::Contains("[Two arms](pair.html)") &&
+                 !Catch::Contains("index.html"));
   CHECK_THAT(*ReadFile(out / "pair.html"),
              Catch::Contains("settings of Arm A, seed 1") &&
+                 Catch::Contains("[All experiments](index.html)") &&
                  Catch::Contains("\"diagonal\":true"));
   CHECK(std::filesystem::exists(out / "unrun.html"));
 }

@@ -9,6 +9,7 @@
 #include "examples/city/embedded.h"
 #include "tests/testing/snapshot_fixture.h"
 #include "tests/testing/temp_dir.h"
+#include "tools/experiment/places.h"
 #include "tools/experiment/poi_map.h"
 
 namespace larr::experiment {
@@ -79,7 +80,12 @@ TEST_CASE("Recall by region is measured against chance", "[experiment]") {
   REQUIRE(world->cities.size() == kDim);
   RegionEncoder encoder(*world);
   const auto snapshot = MakeSnapshot(dir.path(), *world, "fp");
-  const auto recall = MeasureRecall(*snapshot, *world, encoder);
+  const auto pois = PoiIndex::Load(*snapshot);
+  REQUIRE(pois.ok());
+  const auto search = SearchBy(encoder, *snapshot, *pois);
+  REQUIRE(search.ok());
+  const auto recall =
+      MeasureRecall(*ReadPlaces(*snapshot, *world), *world, *search);
   INFO(recall.status().ToString());
   REQUIRE(recall.ok());
   CHECK((*recall)["top"] == 10);
@@ -87,7 +93,11 @@ TEST_CASE("Recall by region is measured against chance", "[experiment]") {
   CHECK((*recall)["precision_chance"].get<double>() == Approx(1.0 / 12));
   CHECK((*recall)["cuisine_share_in_city"].get<double>() == Approx(0.5));
   CHECK((*recall)["cuisine_share_chance"].get<double>() < 0.15);
-  CHECK((*recall)["regions"].size() == 12);
+  REQUIRE((*recall)["regions"].size() == 12);
+  const auto& last = (*recall)["regions"][11];
+  CHECK(last["region"] == world->cities[11].region);
+  CHECK(last["city"] == world->cities[11].name);
+  CHECK(last["precision"] == 1);
 }
 
 TEST_CASE("A map of POIs has what their vectors differ by", "[experiment]") {
@@ -95,20 +105,19 @@ TEST_CASE("A map of POIs has what their vectors differ by", "[experiment]") {
   auto world = city::ParseWorld(city::kDishesCsv, city::kCitiesCsv);
   REQUIRE(world.ok());
   const auto snapshot = MakeSnapshot(dir.path(), *world, "fp");
-  const auto map = MapPois(*snapshot, *world, 120);
-  INFO(map.status().ToString());
-  REQUIRE(map.ok());
-  CHECK((*map)["cities"].size() == kDim);
+  const auto map =
+      MapPois(*PoiIndex::Load(*snapshot), *ReadPlaces(*snapshot, *world), 120);
+  CHECK(map["cities"].size() == kDim);
   // Twelve places equally far apart: eleven directions, equally long.
-  CHECK((*map)["explained"].get<double>() == Approx(2.0 / 11).epsilon(0.01));
-  REQUIRE((*map)["points"].size() == 120);
+  CHECK(map["explained"].get<double>() == Approx(2.0 / 11).epsilon(0.01));
+  REQUIRE(map["points"].size() == 120);
   std::map<int, std::pair<double, double>> place_of;
-  for (const auto& point : (*map)["points"]) {
+  for (const auto& point : map["points"]) {
     const std::pair<double, double> at{point[0], point[1]};
     const auto known = place_of.emplace(point[2].get<int>(), at).first->second;
     CHECK(known.first == Approx(at.first).margin(1e-6));
     CHECK(known.second == Approx(at.second).margin(1e-6));
-    CHECK(point[3].get<size_t>() < (*map)["categories"].size());
+    CHECK(point[3].get<size_t>() < map["categories"].size());
   }
 }
 
@@ -117,8 +126,10 @@ TEST_CASE("A snapshot of another embedder is refused", "[experiment]") {
   const auto world = city::ParseWorld(city::kDishesCsv, city::kCitiesCsv);
   RegionEncoder encoder(*world);
   const auto snapshot = MakeSnapshot(dir.path(), *world, "other");
-  CHECK(absl::IsFailedPrecondition(
-      MeasureRecall(*snapshot, *world, encoder).status()));
+  const auto pois = PoiIndex::Load(*snapshot);
+  REQUIRE(pois.ok());
+  CHECK(
+      absl::IsFailedPrecondition(SearchBy(encoder, *snapshot, *pois).status()));
 }
 
 }  // namespace

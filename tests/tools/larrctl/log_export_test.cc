@@ -179,7 +179,7 @@ TEST_CASE("Without labels an export does not train", "[larrctl]") {
   REQUIRE(stream.ok());
   Impression row;
   CHECK_THAT(std::string(stream->Next(row).status().message()),
-             Catch::Contains("the label is neither 0 nor 1"));
+             Catch::Contains("the label is null"));
 }
 
 TEST_CASE("An export that cannot be right is refused whole", "[larrctl]") {

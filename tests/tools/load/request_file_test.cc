@@ -56,5 +56,23 @@ TEST_CASE("A file that is empty, cut off or something else is refused",
   CHECK(absl::IsNotFound(ReadRequests(dir.path() / "none").status()));
 }
 
+TEST_CASE("A file of more than 2 GiB is read request by request", "[load]") {
+  const testing::TempDir dir;
+  const auto path = dir.path() / "r";
+  REQUIRE(WriteRequests(path, Sample()).ok());
+  const std::string bytes = ReadFile(path).value();
+  // What follows is no request, and 3 GiB that take no space.
+  REQUIRE(WriteFileAtomically(path, bytes + "\x03\xff\xff\xff").ok());
+  std::filesystem::resize_file(path, int64_t{3} << 30);
+  const auto status = ReadRequests(path).status();
+  CHECK(absl::IsInvalidArgument(status));
+  CHECK_THAT(std::string(status.message()), Catch::Contains("request 4 is"));
+}
+
+TEST_CASE("A folder is no file of requests", "[load]") {
+  const testing::TempDir dir;
+  CHECK(absl::IsUnavailable(ReadRequests(dir.path()).status()));
+}
+
 }  // namespace
 }  // namespace larr::load

@@ -57,7 +57,7 @@ TEST_CASE("The result says what happened, small enough to be kept",
   const auto report = experiment::MakeOnlineTestReport(*result);
   INFO(report.status().ToString());
   REQUIRE(report.ok());
-  CHECK_THAT(experiment::ToText(*report),
+  CHECK_THAT(report::ToText(*report),
              Catch::Contains("A/A") && Catch::Contains("2025-04-12") &&
                  Catch::Contains("GMV per request") &&
                  Catch::Contains("treatment p50 2.00 ms"));
@@ -73,7 +73,7 @@ TEST_CASE("The result says what happened, small enough to be kept",
     const auto nightly = experiment::MakeOnlineTestReport(retrained);
     INFO(nightly.status().ToString());
     REQUIRE(nightly.ok());
-    CHECK_THAT(experiment::ToText(*nightly),
+    CHECK_THAT(report::ToText(*nightly),
                Catch::Contains("with nightly training") &&
                    Catch::Contains("Of 4 models of an arm and a day 1 were"));
   }
