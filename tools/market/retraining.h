@@ -5,7 +5,9 @@
 // language model stays.
 //
 // Of day D a model learns from the rows up to D-2 and is checked on those of
-// D-1. It has the settings and the seed of the model whose place it takes.
+// D-1. It has the settings and the seed of the model whose place it takes, but
+// leaves out the lifetime rates and counts of users and POIs, which would make
+// it predict too many clicks: docs/decisions/nightly-features.md.
 //
 // Threads:    one.
 // Errors:     those of the coordinator; kAborted if a run failed
