@@ -63,7 +63,7 @@ TEST_CASE("rank: operations", "[.]") {
   REQUIRE(first.Wait().ok());
   CHECK(torch::equal(b, torch::full({1000}, 2.0f * size)));
   CHECK(torch::equal(a * 2, b));
-  CHECK(*group->Sum(1.0 * rank) == size * (size - 1) / 2);
+  CHECK(*group->Sum(1.0 * rank) == 0.5 * size * (size - 1));
   CHECK(group->Barrier().ok());
 }
 
@@ -77,8 +77,11 @@ TEST_CASE("Ranks sum, scatter, gather and broadcast") {
 // Sums until that fails; then leaves a file that says why, and ends.
 void SumForEver(const ProcessGroupOptions& options) {
   const auto group = testing::JoinRanks(options);
-  std::ofstream(testing::RanksFolder() /
-                ("ready-" + std::to_string(group->rank())));
+  const auto note = [&](const std::string& name) {
+    return std::ofstream(testing::RanksFolder() /
+                         (name + std::to_string(group->rank())));
+  };
+  note("ready-");
   absl::Status status;
   while (status.ok()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
@@ -86,9 +89,7 @@ void SumForEver(const ProcessGroupOptions& options) {
   }
   CHECK(absl::IsUnavailable(status));
   CHECK(group->Sum(1).status() == status);  // stays so
-  std::ofstream(testing::RanksFolder() /
-                ("end-" + std::to_string(group->rank())))
-      << status.message();
+  note("end-") << status.message();
 }
 TEST_CASE("rank: sums for ever", "[.]") { SumForEver({}); }
 TEST_CASE("rank: sums impatiently", "[.]") {
