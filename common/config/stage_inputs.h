@@ -21,9 +21,12 @@ namespace larr {
 std::string AlignRole(const std::string& name);
 
 // What the gate compares a model with, if the alias names a version: that one's
-// evaluation and model.
-inline constexpr char kChampionRole[] = "champion";
+// model and snapshot.
 inline constexpr char kChampionModelRole[] = "champion_model";
+inline constexpr char kChampionSnapshotRole[] = "champion_snapshot";
+inline bool IsOfChampion(const std::string& role) {
+  return role == kChampionModelRole || role == kChampionSnapshotRole;
+}
 
 // The settings of a model by its name; null if the spec has none.
 const config::v1::AlignConfig* FindAlign(const config::v1::TrainingSpec& spec,

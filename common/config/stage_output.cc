@@ -15,8 +15,7 @@ absl::StatusOr<config::v1::ArtifactManifest> ReadStageOutput(
   LARR_ASSIGN_OR_RETURN(auto manifest, ReadArtifact(config.output()));
   for (const auto& [role, path] : config.inputs()) {
     const auto parent = manifest.parents().find(role);
-    if (parent == manifest.parents().end() || role.starts_with(kChampionRole))
-      continue;
+    if (parent == manifest.parents().end() || IsOfChampion(role)) continue;
     const auto input = ReadArtifact(path);
     if (absl::IsNotFound(input.status()) || absl::IsDataLoss(input.status()))
       continue;

@@ -292,8 +292,8 @@ absl::StatusOr<StageLaunch> Coordinator::PlanLaunch(const StageKey& key) const {
     launch.config.set_champion_fencing_token(champion.fencing_token);
     if (champion.fencing_token > 0) {
       auto& inputs = *launch.config.mutable_inputs();
-      inputs[kChampionRole] = champion.version.evaluate_path();
       inputs[kChampionModelRole] = champion.version.model_path();
+      inputs[kChampionSnapshotRole] = champion.version.snapshot_path();
     }
   }
   return launch;

@@ -2,6 +2,7 @@
 //
 // One training stage, as a process of its own: a fault ends the stage and
 // nothing else. Settings: larr.config.v1.StageConfig.
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
@@ -29,6 +30,7 @@
 #include "services/stage/pretrain.h"
 #include "services/stage/publish.h"
 #include "services/stage/stage.h"
+#include "services/stage/validation_auc.h"
 
 namespace larr::stage {
 namespace {
@@ -50,7 +52,8 @@ absl::Status Run(StageContext& context) {
     case StageConfig::EVALUATE:
       return RunEvaluate(context);
     case StageConfig::PUBLISH:
-      return RunPublish(context);
+      at::set_num_threads(context.threads());
+      return RunPublish(context, ComputeValidationAuc);
     default:
       return absl::InvalidArgumentError(
           "`stage` is not set; set it to CORPUS, PRETRAIN, CONTRAST, EMBED, "

@@ -149,37 +149,92 @@ void CheckKind(const Description& description, Gate& gate) {
                "serve: a language model would answer for each candidate.");
 }
 
-void CheckAuc(const StageConfig& config, double auc, Gate& gate) {
-  if (std::isnan(auc)) {
-    return gate.Check(false, "metrics.json has no validation ctr_auc of it.");
+absl::StatusOr<std::string> InputOf(const StageConfig& config,
+                                    const std::string& role) {
+  const auto it = config.inputs().find(role);
+  if (it != config.inputs().end()) return it->second;
+  return Invalid("the stage's config has no input `{}`; add it to `inputs`",
+                 role);
+}
+
+// Read with the snapshot that this run offers if it can be, so that both models
+// know the texts of the same days.
+absl::StatusOr<ValidationAuc> JudgeChampion(const StageConfig& config,
+                                            const std::string& champion,
+                                            const std::string& own_snapshot,
+                                            const ArtifactManifest& offered,
+                                            const JudgeModel& judge) {
+  LARR_ASSIGN_OR_RETURN(const auto model, VerifyArtifact(champion));
+  const std::string& fingerprint = model.embedder_fingerprint();
+  const bool reads_offered =
+      fingerprint.empty() || fingerprint == offered.embedder_fingerprint();
+  if (!reads_offered)
+    LARR_RETURN_IF_ERROR(VerifyArtifact(own_snapshot).status());
+  return judge(config.spec().dataset(), champion,
+               reads_offered ? config.inputs().at("embed") : own_snapshot);
+}
+
+// Whether the champion, and not the machine, is why it was not judged.
+bool IsWhy(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
+         absl::IsFailedPrecondition(status) || absl::IsDataLoss(status);
+}
+
+// Of the offered model.
+struct OwnMetrics {
+  double ctr_auc, rows, clicks;
+};
+
+absl::Status CheckAuc(const StageConfig& config, const OwnMetrics& own,
+                      const ArtifactManifest& snapshot, const JudgeModel& judge,
+                      Gate& gate) {
+  if (std::isnan(own.ctr_auc)) {
+    gate.Check(false, "metrics.json has no validation ctr_auc of it.");
+    return absl::OkStatus();
   }
-  const auto champion = config.inputs().find(kChampionRole);
-  const auto champion_model = config.inputs().find(kChampionModelRole);
-  if (champion == config.inputs().end() ||
-      champion_model == config.inputs().end()) {
-    return gate.Check(
-        true, fmt::format("validation CTR AUC is {:.4f}, and there is no "
-                          "champion to compare with.",
-                          auc));
+  if (!config.inputs().contains(kChampionModelRole)) {
+    gate.Check(true, fmt::format("validation CTR AUC is {:.4f}, and there is "
+                                 "no champion to compare with.",
+                                 own.ctr_auc));
+    return absl::OkStatus();
   }
-  const auto description = DescriptionOf(champion_model->second);
-  const double best =
-      description.ok()
-          ? ValidationMetric(champion->second, description->name(), "ctr_auc")
-          : std::numeric_limits<double>::quiet_NaN();
-  if (std::isnan(best)) {
-    return gate.Check(
-        false, fmt::format("the champion's validation CTR AUC cannot be read "
-                           "from {} and {}; promote by hand.",
-                           champion->second, champion_model->second));
+  LARR_ASSIGN_OR_RETURN(const auto champion,
+                        InputOf(config, kChampionModelRole));
+  LARR_ASSIGN_OR_RETURN(const auto own_snapshot,
+                        InputOf(config, kChampionSnapshotRole));
+  const auto best =
+      JudgeChampion(config, champion, own_snapshot, snapshot, judge);
+  if (!best.ok()) {
+    if (!IsWhy(best.status())) return best.status();
+    gate.Check(false,
+               fmt::format("the champion {} cannot be judged on these "
+                           "validation rows ({}); publish to another "
+                           "alias and promote that version.",
+                           champion, std::string(best.status().message())));
+    return absl::OkStatus();
+  }
+  if (static_cast<double>(best->rows) != own.rows ||
+      static_cast<double>(best->clicks) != own.clicks) {
+    gate.Check(false,
+               fmt::format("the metrics are of {} validation rows with {} "
+                           "clicks, the champion's of {} with {}: the dataset "
+                           "changed since, or evaluate.sample_only is set.",
+                           own.rows, own.clicks, best->rows, best->clicks));
+    return absl::OkStatus();
   }
   const double max_loss =
       OrDefault(config.spec().publish().max_auc_loss(), kDefaultMaxAucLoss);
-  const bool passed = auc >= best - max_loss;
-  gate.Check(passed,
-             fmt::format("validation CTR AUC is {:.4f}, the champion's is "
-                         "{:.4f}; at most {:.4f} below it is allowed.",
-                         auc, best, max_loss));
+  const std::string missing =
+      best->missing_texts == 0
+          ? ""
+          : fmt::format(" The champion's snapshot lacks {} texts of them.",
+                        best->missing_texts);
+  gate.Check(own.ctr_auc >= best->ctr_auc - max_loss,
+             fmt::format("validation CTR AUC is {:.4f}, the champion's on the "
+                         "same rows is {:.4f}; at most {:.4f} below it is "
+                         "allowed.{}",
+                         own.ctr_auc, best->ctr_auc, max_loss, missing));
+  return absl::OkStatus();
 }
 
 void CheckCalibration(const StageConfig& config, double calibration,
@@ -196,7 +251,8 @@ void CheckCalibration(const StageConfig& config, double calibration,
 
 }  // namespace
 
-absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
+absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config,
+                                              const JudgeModel& judge) {
   if (config.spec().align_size() == 0) {
     return absl::InvalidArgumentError(
         "spec.align is empty: there is no model to publish");
@@ -206,12 +262,7 @@ absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
   std::map<std::string, std::string> paths;
   for (const std::string& role :
        StageInputs(config.spec(), StageConfig::PUBLISH)) {
-    const auto it = config.inputs().find(role);
-    if (it == config.inputs().end()) {
-      return Invalid("the stage's config has no input `{}`; add it to `inputs`",
-                     role);
-    }
-    paths[role] = it->second;
+    LARR_ASSIGN_OR_RETURN(paths[role], InputOf(config, role));
   }
   const std::string& model_path = paths[model_role];
   const std::string& evaluate_path = paths["evaluate"];
@@ -234,11 +285,15 @@ absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
                 gate);
     CheckFingerprint(*model, *snapshot, gate);
     CheckColumns(description, paths["embed"], gate);
+    const auto own = [&](const char* metric) {
+      return ValidationMetric(evaluate_path, name, metric);
+    };
+    const OwnMetrics metrics_of{own("ctr_auc"), own("rows"), own("clicks")};
+    if (!std::isnan(metrics_of.ctr_auc))
+      decision.set_validation_ctr_auc(metrics_of.ctr_auc);
+    LARR_RETURN_IF_ERROR(CheckAuc(config, metrics_of, *snapshot, judge, gate));
   }
   if (metrics) {
-    const double auc = ValidationMetric(evaluate_path, name, "ctr_auc");
-    if (!std::isnan(auc)) decision.set_validation_ctr_auc(auc);
-    CheckAuc(config, auc, gate);
     CheckCalibration(config,
                      ValidationMetric(evaluate_path, name, "calibration"),
                      "CTR", gate);
@@ -252,9 +307,9 @@ absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config) {
   return decision;
 }
 
-absl::Status RunPublish(StageContext& context) {
+absl::Status RunPublish(StageContext& context, const JudgeModel& judge) {
   LARR_ASSIGN_OR_RETURN(const PublishDecision decision,
-                        DecidePublish(context.config));
+                        DecidePublish(context.config, judge));
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));
   LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / kDecisionFile,

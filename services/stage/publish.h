@@ -8,7 +8,9 @@
 //   origin       the metrics were computed on this model and this snapshot
 //   fingerprint  the snapshot's vectors come from the embedder that the model
 //                was trained against
-//   auc          validation CTR AUC >= the champion's - max_auc_loss
+//   auc          CTR AUC >= the champion's - max_auc_loss, both on this run's
+//                validation rows: on other days' rows any model's AUC differs
+//                (docs/decisions/gate-rows.md)
 //   calibration  mean prediction / mean label of validation rows is within
 //                1 -/+ max_calibration_error, for CTR and, where the model
 //                predicts it, for CTCVR
@@ -18,20 +20,32 @@
 // alias stays where it is. The coordinator moves the alias, not this stage.
 //
 // Errors:  kInvalidArgument  the config lacks an input or names no model;
-//          otherwise those of writing the artifact.
+//          otherwise those of writing the artifact, and of judging the champion
+//          where that is not why
 #pragma once
+
+#include <filesystem>
+#include <functional>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "larr/config/v1/training.pb.h"
 #include "services/stage/stage.h"
+#include "services/stage/validation_auc.h"
 
 namespace larr::stage {
 
-// The decision alone, without writing anything.
-absl::StatusOr<config::v1::PublishDecision> DecidePublish(
-    const config::v1::StageConfig& config);
+// ComputeValidationAuc, which brings LibTorch along.
+using JudgeModel = std::function<absl::StatusOr<ValidationAuc>(
+    const std::string& dataset, const std::filesystem::path& model,
+    const std::filesystem::path& snapshot)>;
 
-absl::Status RunPublish(StageContext& context);
+// The decision alone, without writing anything. `judge` is asked of the
+// champion.
+absl::StatusOr<config::v1::PublishDecision> DecidePublish(
+    const config::v1::StageConfig& config, const JudgeModel& judge);
+
+absl::Status RunPublish(StageContext& context, const JudgeModel& judge);
 
 }  // namespace larr::stage

@@ -15,6 +15,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <regex>
 #include <set>
 
 #include "common/base/artifact_folder.h"
@@ -185,6 +186,15 @@ class TinyRunTest : public testing::CoordinatorFixture {
             (stage.id() == "publish" ? "" : "trainingRuns/stormy"));
     }
     CHECK(stages == "align/ple align/larr evaluate publish ");
+    // The champion is the same model.
+    const std::regex comparison(
+        "CTR AUC is (.+), the champion's on the same rows is (.+);");
+    std::smatch aucs;
+    for (const std::string& reason : daily.publish_reasons()) {
+      if (std::regex_search(reason, aucs, comparison)) break;
+    }
+    REQUIRE(aucs.size() == 3);
+    CHECK(aucs[1] == aucs[2]);
     const auto bundle = LoadTextProto<ServingBundle>(
         path("artifacts/aliases/city/champion.textproto"));
     REQUIRE(bundle.ok());

@@ -17,7 +17,8 @@ namespace {
 class StageOutputTest {
  public:
   StageOutputTest() {
-    for (const std::string role : {"corpus", "pretrain", "champion"}) {
+    for (const std::string role :
+         {"corpus", "pretrain", "champion_model", "champion_snapshot"}) {
       parents_[role] = Write(role, role);
       (*config_.mutable_inputs())[role] = dir_.path() / role;
     }
@@ -57,11 +58,14 @@ TEST_CASE_METHOD(StageOutputTest, "An artifact of the present inputs counts",
     Write("embed", "embed");
     (*config_.mutable_inputs())["embed"] = dir_.path() / "embed";
   }
-  SECTION("the champion moved") { Write("champion", "another"); }
+  SECTION("the champion moved") {
+    Write("champion_model", "another");
+    Write("champion_snapshot", "another");
+  }
   const auto manifest = ReadStageOutput(config_);
   INFO(manifest.status().ToString());
   REQUIRE(manifest.ok());
-  CHECK(manifest->parents_size() == 3);
+  CHECK(manifest->parents_size() == 4);
 }
 
 TEST_CASE_METHOD(StageOutputTest, "An artifact of another input does not",

@@ -88,6 +88,7 @@ class CoordinatorTest {
       PublishDecision decision;
       decision.set_accepted(true);
       decision.set_model_path("/model");
+      decision.set_snapshot_path("/snapshot");
       decision.set_champion_fencing_token(config.champion_fencing_token());
       std::ofstream(writer->path() / "publish.textproto")
           << ToTextProto(decision);
@@ -123,7 +124,7 @@ TEST_CASE_METHOD(CoordinatorTest, "A run's stages start one after the other",
         StageRun::RUNNING);
   RunUntil("publish");
   const StageConfig& publish = executor_.started.back().config;
-  CHECK_FALSE(publish.inputs().contains("champion"));
+  CHECK_FALSE(publish.inputs().contains("champion_model"));
   CHECK(publish.inputs().at("align/larr") ==
         StageFolder(dir_.path(), "trainingRuns/a", "align/larr"));
   End(StageOutcome::kSucceeded);
@@ -137,8 +138,9 @@ TEST_CASE_METHOD(CoordinatorTest, "A run's stages start one after the other",
   REQUIRE(coordinator_->CreateRun("b", spec_).ok());
   coordinator_->Step();
   RunUntil("publish");
-  CHECK(executor_.started.back().config.inputs().at("champion_model") ==
-        "/model");
+  const auto& inputs = executor_.started.back().config.inputs();
+  CHECK(inputs.at("champion_model") == "/model");
+  CHECK(inputs.at("champion_snapshot") == "/snapshot");
   CHECK(executor_.started.back().config.champion_fencing_token() == 1);
 }
 

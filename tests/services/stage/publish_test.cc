@@ -33,7 +33,8 @@ class FinishedRun {
                                     "name: \"larr\"\n", {}, "fingerprint-1");
     Write("evaluate", "metrics.json",
           fmt::format(R"({{"models": {{"larr": {{"validation":
-                      {{"ctr_auc": {}, "calibration": {}}}}}}}}})",
+                      {{"ctr_auc": {}, "rows": 100, "clicks": 10,
+                        "calibration": {}}}}}}}}})",
                       auc, calibration),
           {{"align/larr", model}, {"embed", snapshot}}, "");
     config_.set_stage(StageConfig::PUBLISH);
@@ -87,9 +88,17 @@ class FinishedRun {
   StageConfig config_;
 };
 
+absl::StatusOr<ValidationAuc> NobodyToJudge(
+    const std::string& /*dataset*/, const std::filesystem::path& /*model*/,
+    const std::filesystem::path& /*snapshot*/) {
+  FAIL("there is no champion");
+  return ValidationAuc{};
+}
+
 // The refused checks of a decision, joined.
-std::string Refusals(const StageConfig& config) {
-  const auto decision = DecidePublish(config);
+std::string Refusals(const StageConfig& config,
+                     const JudgeModel& judge = NobodyToJudge) {
+  const auto decision = DecidePublish(config, judge);
   REQUIRE(decision.ok());
   std::string refusals;
   for (const std::string& reason : decision->reasons()) {
@@ -105,7 +114,7 @@ TEST_CASE("A first model that is whole and calibrated passes", "[publish]") {
   run.config().set_champion_fencing_token(7);
   std::filesystem::create_directories(run.config().work());
   StageContext context{run.config(), ProgressWriter(run.config().work())};
-  REQUIRE(RunPublish(context).ok());
+  REQUIRE(RunPublish(context, NobodyToJudge).ok());
   REQUIRE(VerifyArtifact(run.config().output()).ok());
   const auto decision = LoadTextProto<PublishDecision>(
       std::filesystem::path(run.config().output()) / "publish.textproto");
@@ -124,18 +133,83 @@ TEST_CASE("A first model that is whole and calibrated passes", "[publish]") {
 TEST_CASE("The champion may be lost to by no more than the bound",
           "[publish]") {
   const testing::TempDir dir;
-  FinishedRun champion(dir.path() / "champion", /*auc=*/0.7515);
+  FinishedRun champion(dir.path() / "champion");
   FinishedRun run(dir.path() / "run", /*auc=*/0.75);
+  run.config().mutable_spec()->set_dataset("city.textproto");
+  const auto& its = champion.config().inputs();
   auto& inputs = *run.config().mutable_inputs();
-  inputs["champion"] = champion.config().inputs().at("evaluate");
-  inputs["champion_model"] = champion.config().inputs().at("align/larr");
-  CHECK(Refusals(run.config()).empty());
+  inputs["champion_model"] = its.at("align/larr");
+  inputs["champion_snapshot"] = its.at("embed");
+  absl::StatusOr<ValidationAuc> judged = ValidationAuc{0.7515, 100, 10, 0};
+  std::filesystem::path judged_with;
+  const JudgeModel judge = [&](const std::string& dataset, const auto& model,
+                               const auto& snapshot) {
+    CHECK(dataset == "city.textproto");
+    CHECK(model == its.at("align/larr"));
+    judged_with = snapshot;
+    return judged;
+  };
+  CHECK(Refusals(run.config(), judge).empty());
+  CHECK(judged_with == inputs["embed"]);
   run.config().mutable_spec()->mutable_publish()->set_max_auc_loss(0.001);
-  CHECK(Refusals(run.config()) ==
-        "Refused: validation CTR AUC is 0.7500, the champion's is 0.7515; at "
-        "most 0.0010 below it is allowed.");
-  inputs["champion"] = (dir.path() / "gone").string();
-  CHECK(Refusals(run.config()).find("cannot be read") != std::string::npos);
+  CHECK(Refusals(run.config(), judge) ==
+        "Refused: validation CTR AUC is 0.7500, the champion's on the same "
+        "rows is 0.7515; at most 0.0010 below it is allowed.");
+
+  SECTION("one without texts") {
+    champion.Write("align-larr", "model.textproto", "name: \"larr\"\n", {}, "");
+    judged->ctr_auc = 0.7505;
+    CHECK(Refusals(run.config(), judge).empty());
+    CHECK(judged_with == inputs["embed"]);
+  }
+  SECTION("one of another embedder reads its own snapshot") {
+    champion.Write("align-larr", "model.textproto", "name: \"larr\"\n", {},
+                   "fingerprint-0");
+    judged->missing_texts = 3;
+    CHECK_THAT(Refusals(run.config(), judge),
+               Catch::Contains(
+                   "allowed. The champion's snapshot lacks 3 texts of them."));
+    CHECK(judged_with == its.at("embed"));
+    std::ofstream(champion.config().inputs().at("embed") + "/data") << "other";
+    CHECK_THAT(Refusals(run.config(), judge),
+               Catch::Contains("cannot be judged"));
+  }
+  SECTION("one that cannot be judged") {
+    judged = absl::InvalidArgumentError("no column `stars`");
+    CHECK(Refusals(run.config(), judge) ==
+          "Refused: the champion " + its.at("align/larr") +
+              " cannot be judged on these validation rows (no column "
+              "`stars`); publish to another alias and promote that version.");
+  }
+  SECTION("one that is damaged is not judged") {
+    std::ofstream(its.at("align/larr") + "/model.textproto")
+        << "name: \"lars\"";
+    judged_with.clear();
+    CHECK_THAT(Refusals(run.config(), judge),
+               Catch::Contains("cannot be judged"));
+    CHECK(judged_with.empty());
+  }
+  SECTION("one of other rows") {
+    judged->clicks = 11;
+    CHECK(Refusals(run.config(), judge) ==
+          "Refused: the metrics are of 100 validation rows with 10 clicks, the "
+          "champion's of 100 with 11: the dataset changed since, or "
+          "evaluate.sample_only is set.");
+  }
+  SECTION("a machine that cannot is no refusal") {
+    judged = absl::ResourceExhaustedError("out of memory");
+    CHECK(
+        absl::IsResourceExhausted(DecidePublish(run.config(), judge).status()));
+    inputs.erase("champion_snapshot");
+    CHECK(absl::IsInvalidArgument(DecidePublish(run.config(), judge).status()));
+  }
+  SECTION("nobody is judged beside a damaged snapshot") {
+    std::ofstream(inputs["embed"] + "/data") << "other";
+    judged_with.clear();
+    CHECK_THAT(Refusals(run.config(), judge),
+               Catch::Contains("the snapshot is damaged"));
+    CHECK(judged_with.empty());
+  }
 }
 
 TEST_CASE("A miscalibrated model is refused", "[publish]") {
@@ -227,10 +301,10 @@ TEST_CASE("A config without inputs is an error, not a refusal", "[publish]") {
   const testing::TempDir dir;
   FinishedRun run(dir.path());
   run.config().mutable_inputs()->erase("evaluate");
-  CHECK(DecidePublish(run.config()).status().code() ==
+  CHECK(DecidePublish(run.config(), NobodyToJudge).status().code() ==
         absl::StatusCode::kInvalidArgument);
   run.config().mutable_spec()->clear_align();
-  CHECK(DecidePublish(run.config()).status().code() ==
+  CHECK(DecidePublish(run.config(), NobodyToJudge).status().code() ==
         absl::StatusCode::kInvalidArgument);
 }
 
