@@ -186,7 +186,8 @@ std::string TrainingText(const Json& market) {
   return fmt::format(
       "From the second day on both arms' models are trained anew before the "
       "day begins, on all rows but the last day's, which the gate checks them "
-      "by; the language model stays. Of {} models of an arm and a day {} were "
+      "by, without the lifetime rates and counts of users and POIs; the "
+      "language model stays. Of {} models of an arm and a day {} were "
       "that morning's; where the gate refused, the one before stayed.",
       trainings, passed);
 }
