@@ -291,7 +291,9 @@ absl::Status Publish(const Align& align, const CtrModelDescription& description,
         WriteFileAtomically(writer.path() / kScoresFile, ToTextProto(scores)));
   config::v1::ArtifactManifest manifest;
   manifest.set_kind(kCtrModelKind);
-  manifest.set_config(ToTextProto(align.config));
+  AlignConfig config = align.config;
+  config.set_seed(align.seed());  // Whoever trains it again has not our run's.
+  manifest.set_config(ToTextProto(config));
   manifest.set_embedder_fingerprint(description.embedder_fingerprint());
   if (align.has_texts())
     (*manifest.mutable_parents())["embed"] = align.snapshot->digest();

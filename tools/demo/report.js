@@ -49,7 +49,7 @@ function pageOf(report) {
     }, {
       title: "Loss curves", paragraphs: ["As each stage wrote them."], plots: Object.entries(report.losses || {}).map(curve)
     }, {
-      title: "Time and throughput", paragraphs: ["Seconds of work, restarts included."],
+      title: "Time and throughput", paragraphs: ["Seconds of work, of a part that was interrupted those of the last attempt."],
       tables: [{headers: ["part", "time", "throughput"], rows: stages.map(([name, s]) => [name, duration(s.seconds), s.throughput > 0 ? `${number(s.throughput)} ${s.unit}` : "-"])}],
       plots: [{caption: "seconds", logarithmic: true, rows: stages.map(([name]) => name), series: stages.map(([name, s], i) => ({name, points: [[i, s.seconds]]}))}]
     }, {

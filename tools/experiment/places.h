@@ -18,7 +18,7 @@
 
 namespace larr::experiment {
 
-// Of every POI.
+// Of every POI of a known district.
 absl::StatusOr<Places> ReadPlaces(const Snapshot& snapshot,
                                   const city::World& world);
 

@@ -12,8 +12,8 @@
 //    "replicates": {"draws", "all": {metric: [..]}, "slices": {name: {..}}},
 //    "curves": {stage: [[step, loss], ..]},
 //    "pretrain": held-out measures, "contrast": held-out recall,
-//    "recall": the case study (recall.h) with a "map" (poi_map.h), which is
-//              added by who runs shards}
+//    "recall": of the case study (recall.h) what pages show, with a "map"
+//              (poi_map.h), which is added by who runs shards}
 //
 // `metrics`, `bayes` and `replicates` are those of the evaluate stage
 // (services/stage/evaluate.h), of this model alone. What a run has not is left

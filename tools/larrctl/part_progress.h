@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How far one part of a longer work is: a line on stdout, with speed and time
-// left.
+// How far one part of a longer work is: a line with speed and time left.
 //
 // Threads: one.
 #pragma once

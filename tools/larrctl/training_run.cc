@@ -22,6 +22,7 @@ using namespace coordinator::v1;  // NOLINT: one service's messages
 using Stub = CoordinatorService::Stub;
 
 constexpr auto kPoll = std::chrono::milliseconds(300);
+constexpr auto kRestart = std::chrono::seconds(30);
 
 bool IsOver(const TrainingRun& run) {
   return run.state() != TrainingRun::QUEUED &&
@@ -50,10 +51,20 @@ class Follower {
     request.set_name(run.name());
     return client_.Call(method, request);
   }
-  // The run as it is a little later.
+  // The run as it is a little later. A server that does not answer is asked
+  // again for a while, as it may be restarting: the stages go on without it.
   absl::StatusOr<TrainingRun> Later(const TrainingRun& run) {
-    std::this_thread::sleep_for(kPoll);
-    return Ask<GetTrainingRunRequest>(&Stub::GetTrainingRun, run);
+    const auto deadline = std::chrono::steady_clock::now() + kRestart;
+    while (true) {
+      std::this_thread::sleep_for(kPoll);
+      auto later = Ask<GetTrainingRunRequest>(&Stub::GetTrainingRun, run);
+      if (!absl::IsUnavailable(later.status()) &&
+          !absl::IsDeadlineExceeded(later.status()))
+        return later;
+      if (programs::Interrupted() ||
+          std::chrono::steady_clock::now() > deadline)
+        return later;
+    }
   }
 
   const ServiceClient<CoordinatorService, Server::kCoordinator> client_;

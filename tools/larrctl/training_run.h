@@ -20,8 +20,9 @@
 namespace larr::ctl {
 
 // The finished run. One that an earlier call left is taken up where it was.
-// Shows its progress, if not as JSON; an interrupt stops its stages, and is
-// answered when they have ended.
+// Shows its progress, if not as JSON. An interrupt stops its stages, is said on
+// stdout and answered when they have ended. A coordinator that does not answer
+// is asked again for 30 s.
 absl::StatusOr<coordinator::v1::TrainingRun> FinishTrainingRun(
     const Session& session, const std::string& id,
     const config::v1::TrainingSpec& spec);

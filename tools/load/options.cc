@@ -5,18 +5,12 @@
 
 #include <string_view>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "tools/larrctl/security_options.h"
 
 namespace larr::load {
 namespace {
-
-template <typename... Arguments>
-absl::Status Invalid(fmt::format_string<Arguments...> text,
-                     Arguments&&... arguments) {
-  return absl::InvalidArgumentError(
-      fmt::format(text, std::forward<Arguments>(arguments)...));
-}
 
 absl::Status CheckRange(std::string_view option, double value, double least,
                         double most) {

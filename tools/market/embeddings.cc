@@ -63,10 +63,12 @@ absl::StatusOr<Embeddings> Embeddings::Start(const Market& market,
 
 absl::StatusOr<RefreshJob> Embeddings::Refresh(const std::string& date) {
   RefreshJob job;
-  for (int attempt = 1; attempt <= kAttempts; ++attempt) {
+  int failures = 0;  // Of this call: those of an earlier one are over at once.
+  for (int number = 1; failures < kAttempts; ++number) {
     embedding::v1::CreateRefreshJobRequest request;
-    request.set_refresh_job_id(fmt::format("market-{}-{}", date, attempt));
+    request.set_refresh_job_id(fmt::format("market-{}-{}", date, number));
     request.mutable_refresh_job()->set_as_of_date(date);
+    bool waited = false;
     do {
       LARR_RETURN_IF_ERROR(programs::CheckInterrupt());
       LARR_RETURN_IF_ERROR(server_.Check());
@@ -76,9 +78,13 @@ absl::StatusOr<RefreshJob> Embeddings::Refresh(const std::string& date) {
       // The same job each time: the call is a look at it.
       LARR_RETURN_IF_ERROR(
           FromGrpc(stub_->CreateRefreshJob(&context, request, &job)));
-      if (!IsOver(job)) std::this_thread::sleep_for(kPoll);
+      if (!IsOver(job)) {
+        waited = true;
+        std::this_thread::sleep_for(kPoll);
+      }
     } while (!IsOver(job));
     if (job.state() == RefreshJob::SUCCEEDED) return job;
+    failures += waited ? 1 : 0;
   }
   return absl::AbortedError(fmt::format("{}: {} refreshes failed: {}", date,
                                         kAttempts, job.error_message()));

@@ -136,12 +136,13 @@ absl::StatusOr<Json> OnlineTest::FinishedDay(int day) {
 
 absl::StatusOr<Json> OnlineTest::LiveDay(int day) {
   const std::string& date = market_.Date(day);
+  // First of all, for they refuse a second market in this folder.
+  LARR_RETURN_IF_ERROR(StartServers());
   LARR_RETURN_IF_ERROR(ForgetDay(folder_ / "dataset", date));
   LARR_RETURN_IF_ERROR(entities_.Write(folder_ / "dataset", statistics_));
   if (day == market_.first_day()) {
     LARR_RETURN_IF_ERROR(CheckSameCity(market_, folder_ / "dataset"));
   }
-  LARR_RETURN_IF_ERROR(StartServers());
   LARR_ASSIGN_OR_RETURN(const auto job, embeddings_->Refresh(date));
   fmt::print("{} {}: {} of {} texts encoded\n", plan_.name, date,
              job.texts_encoded(), job.texts_total());
@@ -201,9 +202,10 @@ absl::Status OnlineTest::Retrain(int day, const std::string& snapshot) {
 
 void OnlineTest::RememberModels(const Json& facts) {
   for (ArmModel& model : models_) {
-    const Json& arm = facts["arms"][model.arm];
-    if (arm.contains("trained") && arm["trained"].is_string())
-      model.trained = arm["trained"];
+    const auto arm = facts["arms"].find(model.arm);
+    if (arm == facts["arms"].end()) continue;  // Nobody came to it.
+    if (arm->contains("trained") && (*arm)["trained"].is_string())
+      model.trained = (*arm)["trained"];
   }
 }
 

@@ -72,12 +72,14 @@ Json LatencyJson(const TestResult& test) {
       std::vector<double> values;
       for (const Json& day : test.days) {
         const Json& arms = day["arms"];
-        if (!arms.contains(arm)) continue;
+        if (!arms.contains(arm) || !arms[arm].contains("latency_ms")) continue;
         values.push_back(arms[arm]["latency_ms"][quantile].get<double>());
       }
       if (values.empty()) continue;
       std::sort(values.begin(), values.end());
-      json[arm][quantile] = Rounded(values[values.size() / 2]);
+      const size_t count = values.size();
+      json[arm][quantile] =
+          Rounded((values[(count - 1) / 2] + values[count / 2]) / 2);
     }
   }
   return json;

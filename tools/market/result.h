@@ -3,10 +3,13 @@
 // What came of the two tests, as JSON: market.json. Equal markets give equal
 // JSON but for `latency_ms`.
 //
-//   settings             seed, days, requests_per_day, candidates, city, ...
+//   settings             seed, days, requests_per_day, candidates, city,
+//                        retrain, ...
 //   aa, ab               the tests: both arms PLE; PLE against LARR
 //     days[]             by day and arm: sums of measures.h, users, missing
-//                        counts, latency; texts that the refresh encoded
+//                        counts, latency, with nightly training the morning
+//                        of the model (`trained`); texts that the refresh
+//                        encoded
 //     metrics            over all days, by metric: control, treatment, lift (or
 //                        difference) and its interval
 //     by_day[]           the same for each day
@@ -15,7 +18,8 @@
 //   aa.salts             how often other divisions of the users would have
 //                        shown a difference that is none
 //   ab.against_aa        each arm's users against themselves in the other test,
-//                        where all had PLE: same requests, same luck
+//                        where all had PLE: same requests, same luck; by arm
+//                        `metrics` and `by_day[]` as above
 //
 // Threads:    safe; all functions are pure.
 #pragma once

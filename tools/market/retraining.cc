@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 
 constexpr char kArtifacts[] = "artifacts";
 
-// The click rate of one day, which validates, varies more than a week's.
+// One day validates, whose rates vary, that of orders most.
 constexpr double kMaxCalibrationError = 0.15;
 
 // What adds up over the recommender's own choices, as columns and as texts:

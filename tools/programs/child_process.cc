@@ -28,9 +28,11 @@ constexpr auto kPoll = milliseconds(50);
 constexpr auto kStopGrace = seconds(20);
 
 // In the child, between fork and exec: only async-signal-safe calls.
-[[noreturn]] void Exec(char* const* argv, const char* log, const char* output) {
+[[noreturn]] void Exec(char* const* argv, const char* log, const char* output,
+                       pid_t parent) {
   setpgid(0, 0);  // Ctrl-C is for our parent, which stops us in order.
   prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (getppid() != parent) _exit(125);  // It died before we asked.
   TakeSignals();
   const int log_fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0644);
   const int out_fd = output[0] == '\0'
@@ -72,9 +74,11 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const Command& command) {
   argv.push_back(nullptr);
   const std::string log = command.log.string();
   const std::string output = command.output.string();
+  signal(SIGCHLD, SIG_DFL);  // Ignored, it would hide how a child ended.
   const HeldSignals held;
+  const pid_t parent = getpid();
   const pid_t pid = fork();
-  if (pid == 0) Exec(argv.data(), log.c_str(), output.c_str());
+  if (pid == 0) Exec(argv.data(), log.c_str(), output.c_str(), parent);
   if (pid < 0) return ErrnoStatus("cannot start", command.words[0]);
   return ChildProcess(pid, command);
 }
@@ -102,6 +106,8 @@ absl::Status ChildProcess::Ending() const {
           ? fmt::format("was killed by signal {}", WTERMSIG(wait_status_))
       : WEXITSTATUS(wait_status_) == 127
           ? "is missing: build it with `./larr build`"
+      : WEXITSTATUS(wait_status_) == 126
+          ? "cannot open its log or output"
           : fmt::format("failed with status {}", WEXITSTATUS(wait_status_));
   return absl::AbortedError(fmt::format("{} {} (log: {}){}", program, how,
                                         command_.log.string(),

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Programs that one of ours starts. None outlives it: a child gets SIGTERM when
-// its ChildProcess goes away, and from the system if its parent is killed.
+// its ChildProcess goes away, and from the system if its parent is killed. What
+// they start does as they say: the stages of a coordinator go on.
 //
 // Threads:    start children from the main thread; one thread per child.
 // Errors:     kAborted      a program failed; the message names its log

@@ -33,8 +33,8 @@ std::string IntervalText(double low, double high) {
 
 std::string NumberText(double value) {
   if (!std::isfinite(value)) return kNone;
-  return std::abs(value) >= 1000 ? CountText(value)
-                                 : fmt::format("{:.3g}", value);
+  return std::abs(value) >= 999.5 ? CountText(value)
+                                  : fmt::format("{:.3g}", value);
 }
 
 std::string PercentText(double share) {

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Overload of the scoring server: capacity, then 1, 2, 5 and 0.7 times as much,
 # the server on processor 0, the load from processor 1 (docs/benchmarks.md).
-# Ends with 1 if a bound of docs/operations.md is missed.
+# Ends with 1 if a bound of docs/benchmarks.md is missed.
 #
 #   tools/runs/overload.sh MODEL SNAPSHOT [OUT] [options of larr_load]
 #

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/artifact_folder.h"
@@ -174,6 +175,12 @@ TEST_CASE("a recommender's own seed goes before the run's") {
   const std::string nine = weights(7, 9, "a");
   CHECK(weights(9, 0, "b") == nine);
   CHECK(weights(7, 0, "c") != nine);
+  // Which it was is written down, for who trains the model again.
+  for (const auto& [output, seed] : {std::pair("b", 9u), std::pair("c", 7u)}) {
+    const auto manifest = ReadArtifact(fixture.path() / output).value();
+    CHECK(ParseTextProto<config::v1::AlignConfig>(manifest.config())->seed() ==
+          seed);
+  }
 }
 
 TEST_CASE("a model does not read the features that it leaves out") {

@@ -90,6 +90,7 @@ TEST_CASE("The page holds the report and opens by itself", "[demo]") {
   REQUIRE(WriteReport(finished.demo, *report).ok());
   const std::string page = *ReadFile(finished.demo.path("report.html"));
   CHECK(page.find("__REPORT__") == std::string::npos);
+  CHECK(page.find("LARR on the simulated city") != std::string::npos);
   CHECK(page.find("\"max_abs_diff\":1e-07") != std::string::npos);
   // Only the page's own script ends.
   CHECK(page.find("</script> is only text") == std::string::npos);

@@ -36,7 +36,7 @@ TEST_CASE("The result says what happened, small enough to be kept",
             day["arms"][kTreatment]["requests"].get<double>() ==
         30);
   CHECK(day["arms"][kControl]["missing"]["texts"] == 1);
-  CHECK((*result)["aa"]["latency_ms"][kControl]["p50"] == 2.0);
+  CHECK((*result)["aa"]["latency_ms"][kControl]["p50"] == 1.5);
   const Json& ctr = (*result)["ab"]["metrics"]["ctr"];
   CHECK(
       ctr["lift"].get<double>() ==
@@ -60,7 +60,7 @@ TEST_CASE("The result says what happened, small enough to be kept",
   CHECK_THAT(report::ToText(*report),
              Catch::Contains("A/A") && Catch::Contains("2025-04-12") &&
                  Catch::Contains("GMV per request") &&
-                 Catch::Contains("treatment p50 2.00 ms"));
+                 Catch::Contains("treatment p50 1.50 ms"));
 
   SECTION("a market with nightly training says what its gates decided") {
     Json retrained = *result;

@@ -19,6 +19,8 @@ TEST_CASE("Numbers are rounded in one way", "[report]") {
   CHECK(IntervalText(none, 1) == "-");
   CHECK(NumberText(12.3456) == "12.3");
   CHECK(NumberText(12345.6) == "12,346");
+  CHECK(NumberText(999.4) == "999");
+  CHECK(NumberText(999.7) == "1,000");
   CHECK(PercentText(0.1234) == "12.3 %");
   CHECK(CountText(1200000) == "1,200,000");
   CHECK(CountText(999) == "999");
