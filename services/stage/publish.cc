@@ -174,8 +174,8 @@ absl::StatusOr<ValidationAuc> JudgeChampion(const StageConfig& config,
                reads_offered ? config.inputs().at("embed") : own_snapshot);
 }
 
-// Whether the champion, and not the machine, is why it was not judged.
-bool IsWhy(const absl::Status& status) {
+// Why the champion was not judged: because of it, or because of the machine.
+bool IsChampionsFault(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
          absl::IsFailedPrecondition(status) || absl::IsDataLoss(status);
 }
@@ -192,20 +192,20 @@ absl::Status CheckAuc(const StageConfig& config, const OwnMetrics& own,
     gate.Check(false, "metrics.json has no validation ctr_auc of it.");
     return absl::OkStatus();
   }
-  if (!config.inputs().contains(kChampionModelRole)) {
+  const auto champion_role = config.inputs().find(kChampionModelRole);
+  if (champion_role == config.inputs().end()) {
     gate.Check(true, fmt::format("validation CTR AUC is {:.4f}, and there is "
                                  "no champion to compare with.",
                                  own.ctr_auc));
     return absl::OkStatus();
   }
-  LARR_ASSIGN_OR_RETURN(const auto champion,
-                        InputOf(config, kChampionModelRole));
+  const std::string& champion = champion_role->second;
   LARR_ASSIGN_OR_RETURN(const auto own_snapshot,
                         InputOf(config, kChampionSnapshotRole));
   const auto best =
       JudgeChampion(config, champion, own_snapshot, snapshot, judge);
   if (!best.ok()) {
-    if (!IsWhy(best.status())) return best.status();
+    if (!IsChampionsFault(best.status())) return best.status();
     gate.Check(false,
                fmt::format("the champion {} cannot be judged on these "
                            "validation rows ({}); publish to another "
