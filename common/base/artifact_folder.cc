@@ -23,12 +23,6 @@ using config::v1::ArtifactManifest;
 
 constexpr char kStagingSuffix[] = ".partial";
 
-absl::Status ToStatus(std::string_view what, const fs::path& path,
-                      const std::error_code& error) {
-  errno = error.value();
-  return ErrnoStatus(what, path);
-}
-
 // Every regular file below `folder`, relative to it and sorted.
 absl::StatusOr<std::vector<std::string>> ListFiles(const fs::path& folder) {
   std::error_code error;
@@ -38,7 +32,7 @@ absl::StatusOr<std::vector<std::string>> ListFiles(const fs::path& folder) {
     if (it->is_regular_file(error))
       files.push_back(it->path().lexically_relative(folder).string());
   }
-  if (error) return ToStatus("cannot list", folder, error);
+  if (error) return FileStatus("cannot list", folder, error);
   std::sort(files.begin(), files.end());
   return files;
 }
@@ -49,7 +43,7 @@ absl::Status SyncFoldersBelow(const fs::path& folder) {
        !error && it != end; it.increment(error)) {
     if (it->is_directory(error)) LARR_RETURN_IF_ERROR(SyncFolder(it->path()));
   }
-  if (error) return ToStatus("cannot list", folder, error);
+  if (error) return FileStatus("cannot list", folder, error);
   return SyncFolder(folder);
 }
 
@@ -69,7 +63,7 @@ absl::StatusOr<std::map<std::string, int64_t>> ListSizes(
             ? static_cast<int64_t>(it->file_size(error))
             : -1;
   }
-  if (error) return ToStatus("cannot list", folder, error);
+  if (error) return FileStatus("cannot list", folder, error);
   sizes.erase(kManifestName);
   return sizes;
 }
@@ -89,7 +83,7 @@ absl::StatusOr<ArtifactWriter> ArtifactWriter::Create(
   fs::path staging = StagingOf(final_path);
   fs::remove_all(staging, error);
   if (!error) fs::create_directories(staging, error);
-  if (error) return ToStatus("cannot create", staging, error);
+  if (error) return FileStatus("cannot create", staging, error);
   return ArtifactWriter(final_path, staging);
 }
 
@@ -112,7 +106,7 @@ absl::StatusOr<ArtifactManifest> ArtifactWriter::Finish(
     std::error_code error;
     file->set_size_bytes(
         static_cast<int64_t>(fs::file_size(staging_ / name, error)));
-    if (error) return ToStatus("cannot read", staging_ / name, error);
+    if (error) return FileStatus("cannot read", staging_ / name, error);
     LARR_ASSIGN_OR_RETURN(*file->mutable_sha256(), Sha256File(staging_ / name));
     LARR_RETURN_IF_ERROR(SyncFile(staging_ / name));
   }

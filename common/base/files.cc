@@ -6,7 +6,6 @@
 
 #include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <random>
 #include <sstream>
@@ -38,12 +37,12 @@ absl::Status SyncPath(const std::filesystem::path& path, int flags) {
 
 }  // namespace
 
-absl::Status ErrnoStatus(std::string_view what,
-                         const std::filesystem::path& path) {
-  const int error = errno;
+absl::Status FileStatus(std::string_view what,
+                        const std::filesystem::path& path,
+                        const std::error_code& error) {
   const std::string message =
-      fmt::format("{} {}: {}", what, path.string(), std::strerror(error));
-  switch (error) {
+      fmt::format("{} {}: {}", what, path.string(), error.message());
+  switch (error.value()) {
     case ENOENT:
     case ENOTDIR:
       return absl::NotFoundError(message);
@@ -59,12 +58,25 @@ absl::Status ErrnoStatus(std::string_view what,
   }
 }
 
+absl::Status ErrnoStatus(std::string_view what,
+                         const std::filesystem::path& path) {
+  return FileStatus(what, path, {errno, std::generic_category()});
+}
+
 absl::Status MakeFolder(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
+  return error ? FileStatus("cannot make folder", path, error)
+               : absl::OkStatus();
+}
+
+absl::Status LinkFile(const std::filesystem::path& from,
+                      const std::filesystem::path& to) {
+  std::error_code error;
+  std::filesystem::create_hard_link(from, to, error);
   if (!error) return absl::OkStatus();
-  return absl::UnavailableError(
-      fmt::format("cannot make folder {}: {}", path.string(), error.message()));
+  std::filesystem::copy_file(from, to, error);
+  return error ? FileStatus("cannot copy to", to, error) : SyncFile(to);
 }
 
 absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path) {

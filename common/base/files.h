@@ -14,6 +14,7 @@
 #include <functional>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -39,6 +40,11 @@ absl::Status WriteFileAtomically(
 // Errors: kUnavailable, whatever the reason
 absl::Status MakeFolder(const std::filesystem::path& path);
 
+// Links a file, or copies it to the disk where the two folders are on different
+// ones. `to` must not be there.
+absl::Status LinkFile(const std::filesystem::path& from,
+                      const std::filesystem::path& to);
+
 // Flushes a file's content to the disk.
 absl::Status SyncFile(const std::filesystem::path& path);
 
@@ -49,7 +55,11 @@ absl::Status SyncFolder(const std::filesystem::path& path);
 absl::StatusOr<std::string> Sha256File(const std::filesystem::path& path);
 std::string Sha256(std::string_view bytes);
 
-// The status for the present `errno`: "<what> <path>: <reason>".
+// The status for a call's error: "<what> <path>: <reason>".
+absl::Status FileStatus(std::string_view what,
+                        const std::filesystem::path& path,
+                        const std::error_code& error);
+// The same for the present `errno`.
 absl::Status ErrnoStatus(std::string_view what,
                          const std::filesystem::path& path);
 

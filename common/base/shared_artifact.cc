@@ -3,7 +3,6 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
 #include <cstdio>
 #include <set>
 #include <system_error>
@@ -26,12 +25,7 @@ absl::Status ShareFile(const fs::path& from, const fs::path& to) {
     return absl::DataLossError(fmt::format(
         "{} is no plain file; make the artifact again", from.string()));
   }
-  fs::create_hard_link(from, to, error);
-  if (!error) return absl::OkStatus();
-  fs::copy_file(from, to, error);
-  if (!error) return SyncFile(to);
-  errno = error.value();
-  return ErrnoStatus("cannot copy to", to);
+  return LinkFile(from, to);
 }
 
 }  // namespace

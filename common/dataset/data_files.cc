@@ -7,6 +7,7 @@
 #include <tuple>
 
 #include "common/base/date.h"
+#include "common/base/files.h"
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
@@ -39,11 +40,7 @@ absl::Status AddFolder(const fs::path& folder, const std::string& date,
       files.push_back({entry.path(), date});
     }
   }
-  if (error) {
-    return absl::PermissionDeniedError(
-        fmt::format("{}: {}", folder.string(), error.message()));
-  }
-  return absl::OkStatus();
+  return error ? FileStatus("cannot list", folder, error) : absl::OkStatus();
 }
 
 }  // namespace

@@ -57,8 +57,7 @@ absl::Status CopyCompanions(const fs::path& from, const fs::path& to) {
   // A folder that is not there any more has none.
   if (!error || error == std::errc::no_such_file_or_directory)
     return absl::OkStatus();
-  return absl::UnavailableError(
-      fmt::format("cannot list {}: {}", from.string(), error.message()));
+  return FileStatus("cannot list", from, error);
 }
 
 }  // namespace

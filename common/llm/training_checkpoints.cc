@@ -43,16 +43,13 @@ absl::StatusOr<std::vector<fs::path>> Entries(const fs::path& folder) {
        it.increment(error))
     entries.push_back(it->path());
   if (!error || error == std::errc::no_such_file_or_directory) return entries;
-  return absl::UnavailableError(
-      fmt::format("cannot list {}: {}", folder.string(), error.message()));
+  return FileStatus("cannot list", folder, error);
 }
 
 absl::Status Remove(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  if (!error) return absl::OkStatus();
-  return absl::UnavailableError(
-      fmt::format("cannot remove {}: {}", path.string(), error.message()));
+  return error ? FileStatus("cannot remove", path, error) : absl::OkStatus();
 }
 
 // Of all that a file holds.

@@ -94,16 +94,6 @@ std::vector<fs::path> TextFiles(const SnapshotDb& db, const fs::path& folder) {
   return files;
 }
 
-// Links a file, or copies it where the two folders are on different disks.
-absl::Status LinkFile(const fs::path& from, const fs::path& to) {
-  std::error_code error;
-  fs::create_hard_link(from, to, error);
-  if (error) fs::copy_file(from, to, error);
-  if (!error) return absl::OkStatus();
-  return absl::UnavailableError(fmt::format(
-      "linking {} to {}: {}", from.string(), to.string(), error.message()));
-}
-
 absl::Status Ingest(SnapshotDb& db, Family family,
                     const std::vector<std::string>& files) {
   if (files.empty()) return absl::OkStatus();

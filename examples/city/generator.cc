@@ -188,7 +188,7 @@ absl::Status GenerateCity(const CityOptions& options,
   LARR_RETURN_IF_ERROR(WriteFileAtomically(aside / "city.json",
                                            generator.Summary().dump(2) + "\n"));
   std::filesystem::rename(aside, out, error);
-  if (error) return ErrnoStatus("cannot rename to", out);
+  if (error) return FileStatus("cannot rename to", out, error);
   return SyncFolder(std::filesystem::absolute(out).parent_path());
 }
 

@@ -55,10 +55,7 @@ absl::StatusOr<std::vector<std::filesystem::path>> ListCallFiles(
   std::error_code error;
   std::vector<std::filesystem::path> files;
   std::filesystem::directory_iterator entries(folder, error);
-  if (error) {
-    errno = error.value();
-    return ErrnoStatus("cannot list", folder);
-  }
+  if (error) return FileStatus("cannot list", folder, error);
   for (const auto& entry : entries) {
     const std::string name = entry.path().filename();
     if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) {

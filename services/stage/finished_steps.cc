@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/stage/finished_steps.h"
 
-#include <cerrno>
 #include <system_error>
 
 #include "common/base/files.h"
@@ -22,10 +21,9 @@ absl::StatusOr<FinishedSteps> FinishedSteps::Open(
   steps.Load();
   std::error_code error;
   if (steps.count_ == 0) std::filesystem::remove_all(folder, error);
-  if (!error) std::filesystem::create_directories(folder, error);
-  if (!error) return steps;
-  errno = error.value();
-  return ErrnoStatus("cannot make folder", folder);
+  if (error) return FileStatus("cannot empty", folder, error);
+  LARR_RETURN_IF_ERROR(MakeFolder(folder));
+  return steps;
 }
 
 void FinishedSteps::Load() {

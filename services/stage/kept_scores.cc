@@ -8,6 +8,7 @@
 #include <variant>
 
 #include "common/base/files.h"
+#include "common/base/status_macros.h"
 #include "common/tensors/safetensors.h"
 
 namespace larr::stage {
@@ -71,12 +72,7 @@ std::optional<BatchScores> KeptScores::Find(const std::string& key) const {
 
 absl::Status KeptScores::Keep(const std::string& key,
                               const BatchScores& scores) const {
-  std::error_code error;
-  std::filesystem::create_directories(folder_, error);
-  if (error) {
-    errno = error.value();
-    return ErrnoStatus("cannot make folder", folder_);
-  }
+  LARR_RETURN_IF_ERROR(MakeFolder(folder_));
   return WriteSafetensors(PathOf(key), scores);
 }
 

@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <set>
 #include <thread>
 
@@ -34,7 +35,7 @@ using embedding::v1::RefreshJob;
 using programs::Server;
 
 constexpr int kChangedPois = 20;
-constexpr int kJobAttempts = 5;
+constexpr int kJobAttempts = 3;
 constexpr auto kTrafficAround = std::chrono::milliseconds(1500);
 
 fs::path Partition(const fs::path& table, const std::string& day) {
@@ -51,7 +52,7 @@ absl::Status CopyCity(const Demo& demo) {
   fs::copy(demo.path("city"), aside,
            fs::copy_options::recursive | fs::copy_options::create_hard_links,
            error);
-  if (error) return ErrnoStatus("cannot copy the city to", aside);
+  if (error) return FileStatus("cannot copy the city to", aside, error);
   fs::rename(aside, to, error);
   return error ? ErrnoStatus("cannot rename to", to) : absl::OkStatus();
 }
@@ -100,8 +101,9 @@ absl::Status WriteNextDay(const Demo& demo) {
   }
   LARR_RETURN_IF_ERROR(writer.Finish());
   fs::rename(aside, Partition(pois, kNextDay), error);
-  return error ? ErrnoStatus("cannot rename to", Partition(pois, kNextDay))
-               : absl::OkStatus();
+  return error
+             ? FileStatus("cannot rename to", Partition(pois, kNextDay), error)
+             : absl::OkStatus();
 }
 
 // The job as larrctl last told of it.
@@ -117,7 +119,8 @@ absl::StatusOr<RefreshJob> LastTold(const fs::path& output) {
 }
 
 // Asks for a refresh as a person would, and waits for its end. A job of that
-// name that an earlier demo finished is not done again.
+// name that an earlier demo finished is not done again; those that failed for it
+// are no attempts of this one.
 absl::StatusOr<RefreshJob> Refresh(const Demo& demo, const Server& embedding,
                                    const std::string& name) {
   const fs::path output = demo.path("config") / "refresh.jsonl";
@@ -127,13 +130,14 @@ absl::StatusOr<RefreshJob> Refresh(const Demo& demo, const Server& embedding,
       view.Update(ctl::ToProgress(*job));
     }
   };
-  absl::Status status;
-  for (int attempt = 1; attempt <= kJobAttempts; ++attempt) {
+  const std::time_t begin = std::time(nullptr);
+  int failures = 0;
+  for (int number = 1;; ++number) {
     const std::string id =
-        attempt == 1 ? name : fmt::format("{}-{}", name, attempt);
+        number == 1 ? name : fmt::format("{}-{}", name, number);
     std::error_code ignored;
     fs::remove(output, ignored);
-    status = programs::RunProgram(
+    const absl::Status status = programs::RunProgram(
         {.words = {programs::ProgramBeside("larrctl").string(), "--embedding",
                    embedding.address(), "--output=json", "embed", "create",
                    "--id", id, "--watch"},
@@ -141,11 +145,16 @@ absl::StatusOr<RefreshJob> Refresh(const Demo& demo, const Server& embedding,
          .output = output},
         show);
     LARR_RETURN_IF_ERROR(programs::CheckInterrupt());
-    if (status.ok()) break;
+    const auto job = LastTold(output);
+    if (status.ok()) {
+      show();
+      return job;
+    }
+    const bool earlier =
+        job.ok() && job->has_end_time() && job->end_time().seconds() < begin;
+    failures += earlier ? 0 : 1;
+    if (failures == kJobAttempts) return status;
   }
-  LARR_RETURN_IF_ERROR(status);
-  show();
-  return LastTold(output);
 }
 
 // What requests saw while they went on.

@@ -51,7 +51,7 @@ std::string Gib(int64_t bytes) {
 absl::StatusOr<Room> FreeRoom(const fs::path& folder) {
   std::error_code error;
   const fs::space_info space = fs::space(folder, error);
-  if (error) return ErrnoStatus("cannot see what is free at", folder);
+  if (error) return FileStatus("cannot see what is free at", folder, error);
   const auto memory = FreeMemory();
   if (!memory.ok()) return memory.status();
   return Room{.disk = static_cast<int64_t>(space.available), .memory = *memory};

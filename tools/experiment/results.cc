@@ -70,7 +70,7 @@ absl::StatusOr<Results> Results::Read(const fs::path& folder) {
                       entry.path().string()));
     results.Know(std::move(json));
   }
-  if (error) return ErrnoStatus("cannot list", folder);
+  if (error) return FileStatus("cannot list", folder, error);
   return results;
 }
 

@@ -331,10 +331,7 @@ absl::StatusOr<LogExportReport> ExportLog(const LogExport& what) {
   }
   LARR_RETURN_IF_ERROR(exporter.Finish());
   fs::rename(partial, what.out, error);
-  if (error) {
-    return absl::UnavailableError(
-        fmt::format("cannot rename {}: {}", partial.string(), error.message()));
-  }
+  if (error) return FileStatus("cannot rename to", what.out, error);
   return exporter.report;
 }
 

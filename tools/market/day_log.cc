@@ -40,7 +40,7 @@ absl::Status Move(const fs::path& from, const fs::path& table,
   std::error_code error;
   fs::remove_all(table / partition, error);
   fs::rename(from / partition, table / partition, error);
-  if (error) return ErrnoStatus("cannot rename to", table / partition);
+  if (error) return FileStatus("cannot rename to", table / partition, error);
   return SyncFolder(table);
 }
 

@@ -20,12 +20,8 @@ constexpr const char* kTables[] = {"users", "pois", "impressions"};
 absl::Status Link(const fs::path& from, const fs::path& to) {
   LARR_RETURN_IF_ERROR(MakeFolder(to.parent_path()));
   std::error_code error;
-  fs::remove(to, error);
-  fs::create_hard_link(from, to, error);
-  if (error) fs::copy_file(from, to, error);
-  if (!error) return absl::OkStatus();
-  return absl::UnavailableError(fmt::format(
-      "cannot copy {} to {}: {}", from.string(), to.string(), error.message()));
+  fs::remove(to, error);  // LinkFile says what is wrong.
+  return LinkFile(from, to);
 }
 
 fs::path PartitionOf(const fs::path& dataset, const std::string& table,
@@ -66,7 +62,8 @@ absl::Status ForgetDay(const fs::path& folder, const std::string& date) {
   for (const char* table : kTables) {
     std::error_code error;
     fs::remove_all(folder / table / ("date=" + date), error);
-    if (error) return ErrnoStatus("cannot remove a day of", folder / table);
+    if (error)
+      return FileStatus("cannot remove a day of", folder / table, error);
   }
   return absl::OkStatus();
 }

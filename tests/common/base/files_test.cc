@@ -91,8 +91,22 @@ TEST_CASE("A folder is made with those above it, once", "[base]") {
 
   REQUIRE(WriteFileAtomically(dir.path() / "file", "x").ok());
   const absl::Status status = MakeFolder(dir.path() / "file" / "c");
-  CHECK(absl::IsUnavailable(status));
+  CHECK(absl::IsNotFound(status));
   CHECK(std::string(status.message()).find("file/c") != std::string::npos);
+}
+
+TEST_CASE("A file is linked to a name that is free", "[base]") {
+  const testing::TempDir dir;
+  const auto file = dir.path() / "file";
+  REQUIRE(WriteFileAtomically(file, "x").ok());
+  REQUIRE(LinkFile(file, dir.path() / "link").ok());
+  CHECK(ReadFile(dir.path() / "link").value() == "x");
+  CHECK(std::filesystem::hard_link_count(file) == 2);
+
+  REQUIRE(WriteFileAtomically(dir.path() / "other", "y").ok());
+  CHECK_FALSE(LinkFile(file, dir.path() / "other").ok());
+  CHECK(ReadFile(dir.path() / "other").value() == "y");
+  CHECK(absl::IsNotFound(LinkFile(dir.path() / "none", dir.path() / "new")));
 }
 
 TEST_CASE("Sha256 agrees with the published vectors", "[base]") {
