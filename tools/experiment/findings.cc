@@ -37,10 +37,10 @@ std::vector<double> DrawsOf(const Json& result, const std::string& metric,
                     : At(&result, {"replicates", "slices", slice, metric});
   std::vector<double> values;
   if (draws == nullptr || !draws->is_array()) return values;
-  for (const Json& value : *draws) {
-    if (!value.is_number()) return {};  // a draw without the slice's rows
-    values.push_back(value.get<double>());
-  }
+  for (const Json& value : *draws)
+    values.push_back(value.is_number()
+                         ? value.get<double>()
+                         : std::numeric_limits<double>::quiet_NaN());
   return values;
 }
 

@@ -22,17 +22,19 @@ struct Pair {
   const Sample* second;
 };
 
-// How many draws all of them have.
-size_t Draws(const std::vector<Pair>& pairs) {
-  size_t draws = std::numeric_limits<size_t>::max();
-  for (const Pair& pair : pairs)
-    draws =
-        std::min({draws, pair.first->draws.size(), pair.second->draws.size()});
+// The draws that have a value in all samples.
+std::vector<size_t> Draws(const std::vector<Pair>& pairs) {
+  const auto known = [](const Sample& sample, size_t draw) {
+    return draw < sample.draws.size() && std::isfinite(sample.draws[draw]);
+  };
+  std::vector<size_t> draws;
+  for (size_t draw = 0; draw < pairs.front().first->draws.size(); ++draw) {
+    if (std::all_of(pairs.begin(), pairs.end(), [&](const Pair& pair) {
+          return known(*pair.first, draw) && known(*pair.second, draw);
+        }))
+      draws.push_back(draw);
+  }
   return draws;
-}
-
-double At(const Sample& sample, size_t draw, size_t draws) {
-  return draws == 0 ? sample.value : sample.draws[draw];
 }
 
 // The 97.5 % quantile of Student's t, to 0.003.
@@ -55,17 +57,20 @@ double Stretch(size_t seeds) {
 }
 
 // Sorted mean differences of all repeats.
-std::vector<double> Repeats(const std::vector<Pair>& pairs, size_t draws) {
+std::vector<double> Repeats(const std::vector<Pair>& pairs,
+                            const std::vector<size_t>& draws) {
   const size_t n = pairs.size();
   const double stretch = Stretch(n);
   std::mt19937_64 random(1);
   std::vector<double> means, differences(n);
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
-    const size_t draw = draws == 0 ? 0 : random() % draws;
+    const size_t draw = draws.empty() ? 0 : draws[random() % draws.size()];
+    const auto at = [&](const Sample& sample) {
+      return draws.empty() ? sample.value : sample.draws[draw];
+    };
     double centre = 0, chosen = 0;
     for (size_t i = 0; i < n; ++i) {
-      differences[i] =
-          At(*pairs[i].first, draw, draws) - At(*pairs[i].second, draw, draws);
+      differences[i] = at(*pairs[i].first) - at(*pairs[i].second);
       centre += differences[i] / static_cast<double>(n);
     }
     for (size_t i = 0; i < n; ++i)
@@ -103,8 +108,8 @@ Difference Compare(const Samples& first, const Samples& second) {
   Difference difference{kNaN, kNaN, kNaN, static_cast<int>(pairs.size())};
   if (pairs.empty()) return difference;
   difference.value = sum / static_cast<double>(pairs.size());
-  const size_t draws = Draws(pairs);
-  if (draws == 0 && pairs.size() < 2) return difference;
+  const std::vector<size_t> draws = Draws(pairs);
+  if (draws.empty() && pairs.size() < 2) return difference;
   const auto means = Repeats(pairs, draws);
   const auto rank = [&](double share) {
     return means[static_cast<size_t>(share * (kRepeats - 1))];

@@ -16,7 +16,8 @@ namespace larr::experiment {
 struct Sample {
   double value = 0;
   // The metric on bootstrap draws of the test's groups; draw i is of the same
-  // groups in every sample of these rows. May be empty.
+  // groups in every sample of these rows, NaN where these say nothing. May be
+  // empty.
   std::vector<double> draws;
 };
 using Samples = std::map<int, Sample>;  // by seed

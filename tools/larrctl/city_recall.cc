@@ -2,13 +2,13 @@
 #include "tools/larrctl/city_recall.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
-#include <array>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 
-#include "absl/strings/str_replace.h"
+#include "common/base/files.h"
+#include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "tools/larrctl/training_run.h"
 #include "tools/programs/child_process.h"
@@ -19,11 +19,6 @@ namespace {
 namespace fs = std::filesystem;
 using coordinator::v1::TrainingRun;
 using experiment::Json;
-
-// A word of a shell's command.
-std::string Quoted(const std::string& word) {
-  return "'" + absl::StrReplaceAll(word, {{"'", "'\\''"}}) + "'";
-}
 
 bool IsLanguageModel(const config::v1::TrainingSpec& spec) {
   return (spec.encoder() == config::v1::TEXT_ENCODER_UNSPECIFIED ||
@@ -42,22 +37,21 @@ absl::StatusOr<Json> CityRecall(const TrainingRun& run) {
   if (checkpoint.empty() || snapshot.empty() || !IsLanguageModel(run.spec()) ||
       !fs::exists(data / "city.json", error) || !fs::exists(program, error))
     return Json();
-  std::string command = Quoted(program);
-  for (const std::string& word :
-       {std::string("--checkpoint"), checkpoint, std::string("--snapshot"),
-        snapshot, std::string("--embed"), ToTextProto(run.spec().embed())})
-    command += " " + Quoted(word);
-  std::FILE* pipe = popen(command.c_str(), "re");
-  if (pipe == nullptr) return absl::AbortedError("cannot run " + command);
-  std::string text;
-  std::array<char, 4096> buffer;
-  while (const size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe))
-    text.append(buffer.data(), n);
-  const bool failed = pclose(pipe) != 0;
+  const fs::path files =
+      fs::temp_directory_path() / fmt::format("larr-recall-{}", getpid());
+  LARR_RETURN_IF_ERROR(MakeFolder(files));
+  const fs::path output = files / "recall.json";
+  LARR_RETURN_IF_ERROR(programs::RunProgram(
+      {.words = {program, "--checkpoint", checkpoint, "--snapshot", snapshot,
+                 "--embed", ToTextProto(run.spec().embed())},
+       .log = files / "log",
+       .output = output}));
+  LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(output));
   Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (failed || !json.is_object())
+  if (!json.is_object())
     return absl::AbortedError(
-        fmt::format("{} failed on {}", program.string(), checkpoint));
+        fmt::format("{}: no JSON of {}", output.string(), program.string()));
+  fs::remove_all(files, error);
   return json;
 }
 

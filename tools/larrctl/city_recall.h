@@ -14,7 +14,8 @@ namespace larr::ctl {
 
 // Null where there is nothing to measure: the run has no vectors of a language
 // model, its data is not the simulated city, or the program is not there.
-// Errors: kAborted  the program failed; its message was printed
+// Errors: kAborted    the program failed; the message names its log
+//         kCancelled  SIGINT or SIGTERM came (tools/programs/interrupts.h)
 absl::StatusOr<experiment::Json> CityRecall(
     const coordinator::v1::TrainingRun& run);
 

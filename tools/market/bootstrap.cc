@@ -47,12 +47,11 @@ std::vector<Estimate> Estimates(std::span<const Metric> metrics,
                       .low = std::numeric_limits<double>::quiet_NaN(),
                       .high = std::numeric_limits<double>::quiet_NaN()};
     std::vector<double> effects;
-    for (const Totals& totals : replicates) {
-      const double effect = Effect(metric, totals);
-      if (std::isfinite(effect)) effects.push_back(effect);
-    }
-    if (std::isfinite(estimate.effect)) {
-      const Interval interval = IntervalOf(effects);
+    for (const Totals& totals : replicates)
+      effects.push_back(Effect(metric, totals));
+    const Interval interval = IntervalOf(effects);
+    if (std::isfinite(estimate.effect) && std::isfinite(interval.low) &&
+        std::isfinite(interval.high)) {
       estimate.low = interval.low;
       estimate.high = interval.high;
     }

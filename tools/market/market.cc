@@ -54,17 +54,19 @@ absl::StatusOr<city::CityOptions> ReadCityOptions(const fs::path& dataset) {
   LARR_ASSIGN_OR_RETURN(const std::string text,
                         ReadFile(dataset / "city.json"));
   const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!json.is_object() || !json.contains("options")) {
+  for (const char* option : {"seed", "pois", "users", "impressions"}) {
+    const Json::json_pointer place(fmt::format("/options/{}", option));
+    if (json.contains(place) && json[place].is_number_integer()) continue;
     return absl::FailedPreconditionError(fmt::format(
-        "{} says nothing of the city's options: write the city with larr_city",
-        (dataset / "city.json").string()));
+        "{} has no whole number options.{}: write the city with larr_city",
+        (dataset / "city.json").string(), option));
   }
   const Json& options = json["options"];
   return city::CityOptions{
-      .seed = options.value("seed", uint64_t{0}),
-      .pois = options.value("pois", 0),
-      .users = options.value("users", 0),
-      .impressions = options.value("impressions", int64_t{0}),
+      .seed = options["seed"].get<uint64_t>(),
+      .pois = options["pois"].get<int>(),
+      .users = options["users"].get<int>(),
+      .impressions = options["impressions"].get<int64_t>(),
       .threads =
           std::max(1, static_cast<int>(std::thread::hardware_concurrency()))};
 }

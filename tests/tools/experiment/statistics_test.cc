@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <limits>
 #include <random>
 
 namespace larr::experiment {
@@ -89,6 +90,15 @@ TEST_CASE("An interval of few seeds holds the truth as often as it says",
     CHECK(held > 0.92 * kTrials);
     CHECK(held < 0.99 * kTrials);
   }
+}
+
+TEST_CASE("A draw that says nothing of the rows takes itself away, not others",
+          "[experiment]") {
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+  const Difference d = Compare({{1, {0.7, {0.69, kNaN, 0.71, 0.9}}}},
+                               {{1, {0.6, {0.6, 0.6, 0.6, kNaN}}}});
+  CHECK(d.low == Approx(0.09));
+  CHECK(d.high == Approx(0.11));
 }
 
 TEST_CASE("Without seeds or draws to vary there is no interval",

@@ -60,6 +60,18 @@ TEST_CASE("A market's settings are told, and kept", "[market]") {
   CHECK(absl::IsNotFound(Market::Open(options).status()));
 }
 
+TEST_CASE("A city of unknown options has no market", "[market]") {
+  const SmallMarket small;
+  const fs::path file = small.path("city/city.json");
+  const auto text = GENERATE(
+      as<std::string>(), "[1]", R"({"options": 3})",
+      R"({"options": {"seed": 3, "pois": "many", "users": 5}})", "no JSON");
+  REQUIRE(WriteFileAtomically(file, text).ok());
+  const auto market = Market::Open(small.options());
+  CHECK(absl::IsFailedPrecondition(market.status()));
+  CHECK_THAT(market.status().ToString(), Catch::Contains("larr_city"));
+}
+
 TEST_CASE("Requests are as many as on a training day, unless told",
           "[market]") {
   const SmallMarket small;
