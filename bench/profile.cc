@@ -12,16 +12,14 @@
 #include <thread>
 #include <utility>
 
+#include "common/base/seconds_since.h"
+
 namespace larr::bench {
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
 constexpr size_t kShown = 25;
-
-double Since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // The group of an operator outside of any; empty: none of its own.
 std::string GroupOf(at::RecordScope scope, std::string_view name) {
@@ -73,7 +71,7 @@ void End(const at::RecordFunction&, at::ObserverContext*) {
   if (!Recorded() || recorder->stack.empty()) return;
   const Frame frame = std::move(recorder->stack.back());
   recorder->stack.pop_back();
-  const double seconds = Since(frame.start);
+  const double seconds = SecondsSince(frame.start);
   if (!recorder->stack.empty()) recorder->stack.back().inner += seconds;
   const std::string group = frame.group.empty() ? "other" : frame.group;
   OperatorTime& time = recorder->times[{group, frame.name}];
@@ -93,7 +91,7 @@ Profile ProfileOf(const std::function<void()>& work) {
                                          at::RecordScope::USER_SCOPE}));
   const auto start = Clock::now();
   work();
-  Profile profile{Since(start), {}};
+  Profile profile{SecondsSince(start), {}};
   at::removeCallback(handle);
   recorder = nullptr;
   OperatorTime rest{"other", "outside of operators", profile.seconds, 1};

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "common/base/files.h"
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 
 namespace larr::bench {
@@ -26,8 +27,7 @@ absl::Status ServeRounds(int64_t units, const Round& round,
           fmt::format("the line `{}` is not `round`", line));
     const auto start = std::chrono::steady_clock::now();
     LARR_ASSIGN_OR_RETURN(const std::vector<float> results, round());
-    const std::chrono::duration<double> seconds =
-        std::chrono::steady_clock::now() - start;
+    const double seconds = SecondsSince(start);
     if (!written) {
       LARR_RETURN_IF_ERROR(WriteFileAtomically(
           output,
@@ -35,7 +35,7 @@ absl::Status ServeRounds(int64_t units, const Round& round,
                            results.size() * sizeof(float))));
       written = true;
     }
-    out << fmt::format("{:.9f}", seconds.count()) << std::endl;
+    out << fmt::format("{:.9f}", seconds) << std::endl;
   }
   return absl::OkStatus();
 }

@@ -37,6 +37,7 @@
 
 #include "bench/rounds.h"
 #include "bench/score_model.h"
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/ctr/model_io.h"
 #include "common/ctr/scorer.h"
@@ -237,9 +238,7 @@ absl::StatusOr<double> SecondsOf(Case& made, int64_t n) {
     for (size_t r = 0; r < made.requests.size(); ++r) {
       const auto begin = std::chrono::steady_clock::now();
       LARR_RETURN_IF_ERROR(made.Score(r).status());
-      seconds.push_back(std::chrono::duration<double>(
-                            std::chrono::steady_clock::now() - begin)
-                            .count());
+      seconds.push_back(SecondsSince(begin));
     }
   }
   std::nth_element(seconds.begin(), seconds.begin() + seconds.size() / 2,

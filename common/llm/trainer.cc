@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/tensors/safetensors.h"
 #include "common/tensors/torch_status.h"
@@ -99,9 +100,8 @@ absl::Status LlmTrainer::RunStep(const Body& body, const Report& report) {
   for (const auto& [name, value] : result.values) line[name] = value;
   curve_.push_back(std::move(line));
   ++step_;
-  const std::chrono::duration<double> seconds =
-      std::chrono::steady_clock::now() - start;
-  report(step_, result, static_cast<double>(result.tokens) / seconds.count());
+  const double seconds = SecondsSince(start);
+  report(step_, result, static_cast<double>(result.tokens) / seconds);
   return absl::OkStatus();
 }
 

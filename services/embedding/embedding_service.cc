@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/features/text_renderer.h"
 #include "common/rpc/grpc_status.h"
@@ -119,9 +120,8 @@ grpc::Status EmbeddingService::Measured(
     const char* method, const std::function<absl::Status()>& call) {
   const auto start = std::chrono::steady_clock::now();
   const absl::Status status = call();
-  const std::chrono::duration<double> elapsed =
-      std::chrono::steady_clock::now() - start;
-  Count(method, status, elapsed.count());
+  const double elapsed = SecondsSince(start);
+  Count(method, status, elapsed);
   return ToGrpc(status);
 }
 

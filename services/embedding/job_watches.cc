@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/seconds_since.h"
 #include "common/rpc/grpc_status.h"
 
 namespace larr {
@@ -49,10 +50,10 @@ class JobWatches::Stream final : public grpc::ServerWriteReactor<RefreshJob>,
   }
 
   void OnDone() override {
-    const std::chrono::duration<double> seconds = Clock::now() - start_;
+    const double seconds = SecondsSince(start_);
     {
       const absl::MutexLock lock(&mutex_);
-      watches_.on_end_(status_, seconds.count());
+      watches_.on_end_(status_, seconds);
     }
     watches_.Remove(shared_from_this());
   }

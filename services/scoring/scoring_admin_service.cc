@@ -3,6 +3,7 @@
 
 #include <chrono>
 
+#include "common/base/seconds_since.h"
 #include "common/rpc/grpc_status.h"
 
 namespace larr {
@@ -11,9 +12,8 @@ grpc::Status ScoringAdminService::Measured(
     const char* method, const std::function<absl::Status()>& call) {
   const auto start = std::chrono::steady_clock::now();
   const absl::Status status = call();
-  const std::chrono::duration<double> elapsed =
-      std::chrono::steady_clock::now() - start;
-  metrics_.CountCall(method, status.code(), elapsed.count());
+  const double elapsed = SecondsSince(start);
+  metrics_.CountCall(method, status.code(), elapsed);
   return ToGrpc(status);
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <utility>
 
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/grpc_status.h"
 #include "common/rpc/raw_message.h"
@@ -97,8 +98,8 @@ class ScoringService::Call final : public Work {
 
   // The context, the request and the response are gone after this.
   void Finish(const absl::Status& status) {
-    const std::chrono::duration<double> seconds = Clock::now() - arrival_;
-    service_.metrics_.CountCall(status.code(), seconds.count());
+    const double seconds = SecondsSince(arrival_);
+    service_.metrics_.CountCall(status.code(), seconds);
     reactor_->Finish(ToGrpc(status));
   }
 
@@ -210,8 +211,8 @@ grpc::ServerUnaryReactor* ScoringService::GetServingState(
       observer->Describe(*response);
     }
   }
-  const std::chrono::duration<double> seconds = Clock::now() - arrival;
-  metrics_.CountCall("GetServingState", status.code(), seconds.count());
+  const double seconds = SecondsSince(arrival);
+  metrics_.CountCall("GetServingState", status.code(), seconds);
   reactor->Finish(ToGrpc(status));
   return reactor;
 }

@@ -16,6 +16,7 @@
 #include "common/base/invalid_argument.h"
 #include "common/base/keep_freed_memory.h"
 #include "common/base/read_ahead.h"
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/config/left_out_features.h"
 #include "common/config/stage_files.h"
@@ -48,10 +49,6 @@ using nlohmann::ordered_json;
 constexpr char kDescription[] = "description.textproto";
 constexpr char kCheckpoint[] = "checkpoint.safetensors";
 constexpr char kCurve[] = "curve.json";
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // What all steps share.
 struct Align {

@@ -13,6 +13,7 @@
 #include <span>
 #include <utility>
 
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/llm/linear_start.h"
 #include "common/tensors/safetensors.h"
@@ -71,10 +72,9 @@ absl::StatusOr<torch::Tensor> StatesOf(const std::vector<std::string>& texts,
     for (const TokenIds& text : ids)
       tokens += static_cast<int64_t>(text.size());
     parts.push_back(model.states(ids));
-    const std::chrono::duration<double> seconds =
-        std::chrono::steady_clock::now() - start;
+    const double seconds = SecondsSince(start);
     progress.Report(0, steps, std::numeric_limits<double>::quiet_NaN(),
-                    static_cast<double>(tokens) / seconds.count(), "tokens/s");
+                    static_cast<double>(tokens) / seconds, "tokens/s");
   }
   return torch::cat(parts);
 }

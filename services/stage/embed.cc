@@ -7,6 +7,7 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/invalid_argument.h"
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "services/embedding/open_encoder.h"
@@ -28,9 +29,8 @@ class Throughput {
       start_ = Clock::now();
       return 0;
     }
-    const std::chrono::duration<double> elapsed = Clock::now() - start_;
-    return static_cast<double>(tokens - first_) /
-           std::max(elapsed.count(), 1e-9);
+    const double elapsed = SecondsSince(start_);
+    return static_cast<double>(tokens - first_) / std::max(elapsed, 1e-9);
   }
 
  private:

@@ -9,6 +9,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/invalid_argument.h"
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/config/stage_files.h"
 #include "common/llm/process_group.h"
@@ -125,11 +126,10 @@ absl::Status RunTrainer(StageContext& context, int64_t steps,
   const int64_t rows_before = trainer.notes().value("rows", int64_t{0});
   const auto report = [&](int64_t step, const StepResult& result,
                           double throughput) {
-    const std::chrono::duration<double> seconds =
-        std::chrono::steady_clock::now() - start;
+    const double seconds = SecondsSince(start);
     tokens += result.tokens;
     rows += result.rows;
-    trainer.notes()["seconds"] = seconds_before + seconds.count();
+    trainer.notes()["seconds"] = seconds_before + seconds;
     trainer.notes()["tokens"] = tokens_before + tokens;
     trainer.notes()["rows"] = rows_before + rows;
     if (result.rows == 0)

@@ -17,6 +17,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/invalid_argument.h"
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/config/left_out_features.h"
 #include "common/config/stage_files.h"
@@ -123,10 +124,9 @@ absl::StatusOr<ordered_json> Validate(const P5Stage& stage,
   LARR_ASSIGN_OR_RETURN(const auto said,
                         recommender.Score(std::span(rows).first(count), true));
   LARR_RETURN_IF_ERROR(scores.Add(said));
-  const std::chrono::duration<double> seconds =
-      std::chrono::steady_clock::now() - start;
+  const double seconds = SecondsSince(start);
   spdlog::info("validated rows={} rows_per_second={:.2f}", count,
-               static_cast<double>(count) / seconds.count());
+               static_cast<double>(count) / seconds);
   return MetricsJson(ComputeTaskMetrics(labels, scores, {}));
 }
 

@@ -149,14 +149,6 @@ void CheckKind(const Description& description, Gate& gate) {
                "serve: a language model would answer for each candidate.");
 }
 
-absl::StatusOr<std::string> InputOf(const StageConfig& config,
-                                    const std::string& role) {
-  const auto it = config.inputs().find(role);
-  if (it != config.inputs().end()) return it->second;
-  return Invalid("the stage's config has no input `{}`; add it to `inputs`",
-                 role);
-}
-
 // Read with the snapshot that this run offers if it can be, so that both models
 // know the texts of the same days.
 absl::StatusOr<ValidationAuc> JudgeChampion(const StageConfig& config,

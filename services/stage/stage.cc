@@ -11,6 +11,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/invalid_argument.h"
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/config/stage_files.h"
 #include "common/config/stage_inputs.h"
@@ -50,9 +51,7 @@ ProgressWriter::ProgressWriter(const std::filesystem::path& work_folder)
 ProgressWriter::ProgressWriter() : start_(std::chrono::steady_clock::now()) {}
 
 double ProgressWriter::elapsed() const {
-  const std::chrono::duration<double> here =
-      std::chrono::steady_clock::now() - start_;
-  return elapsed_before_ + here.count();
+  return elapsed_before_ + SecondsSince(start_);
 }
 
 void ProgressWriter::Report(int64_t step, int64_t total, double loss,
@@ -65,8 +64,8 @@ void ProgressWriter::Report(int64_t step, int64_t total, double loss,
   out_ << line.dump() << std::endl;
 }
 
-absl::StatusOr<std::filesystem::path> StageContext::Input(
-    const std::string& role) const {
+absl::StatusOr<std::filesystem::path> InputOf(
+    const config::v1::StageConfig& config, const std::string& role) {
   const auto it = config.inputs().find(role);
   if (it == config.inputs().end())
     return Invalid("the stage's config has no input `{}`; add it to `inputs`",

@@ -52,6 +52,11 @@ class ProgressWriter {
   const std::chrono::steady_clock::time_point start_;
 };
 
+// Folder of the artifact in `role` (see StageConfig.inputs).
+// Errors: kInvalidArgument  the config does not name it
+absl::StatusOr<std::filesystem::path> InputOf(
+    const config::v1::StageConfig& config, const std::string& role);
+
 struct StageContext {
   const config::v1::StageConfig config;
   ProgressWriter progress;
@@ -60,9 +65,9 @@ struct StageContext {
   // where a test of a stage that does not read it gives none.
   ProcessGroup* ranks = nullptr;
 
-  // Folder of the artifact in `role` (see StageConfig.inputs).
-  // Errors: kInvalidArgument  the config does not name it
-  absl::StatusOr<std::filesystem::path> Input(const std::string& role) const;
+  absl::StatusOr<std::filesystem::path> Input(const std::string& role) const {
+    return InputOf(config, role);
+  }
   // Digests of all that the stage reads, by role: the parents of its artifact.
   // Errors: those of Input and ReadArtifact
   absl::StatusOr<std::map<std::string, std::string>> InputDigests() const;

@@ -6,6 +6,7 @@
 #include <chrono>
 
 #include "common/base/files.h"
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "tools/demo/embedded.h"
@@ -99,9 +100,8 @@ absl::StatusOr<Json> Demo::Part(
              size_ == "demo" ? ", about " + estimate : "");
   const auto begin = std::chrono::steady_clock::now();
   LARR_ASSIGN_OR_RETURN(Json json, work());
-  const std::chrono::duration<double> seconds =
-      std::chrono::steady_clock::now() - begin;
-  json["seconds"] = seconds.count();
+  const double seconds = SecondsSince(begin);
+  json["seconds"] = seconds;
   LARR_RETURN_IF_ERROR(WriteFileAtomically(path, json.dump(2) + "\n"));
   return json;
 }

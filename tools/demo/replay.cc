@@ -9,6 +9,7 @@
 #include <cmath>
 #include <thread>
 
+#include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/ctr/auc.h"
 #include "common/dataset/dataset_spec.h"
@@ -203,7 +204,7 @@ absl::StatusOr<Json> ReplayLastDay(const Demo& demo, const TrainingRun& run) {
     all.latencies.Record(Clock::now() - sent);
     LARR_RETURN_IF_ERROR(Compare(logged, response, all));
   }
-  const std::chrono::duration<double> seconds = Clock::now() - begin;
+  const double seconds = SecondsSince(begin);
   progress.Finish(std::ssize(requests));
   Json json = {
       {"scores", all.served.size()},
@@ -213,8 +214,7 @@ absl::StatusOr<Json> ReplayLastDay(const Demo& demo, const TrainingRun& run) {
       {"requests", requests.size()},
       {"p50_milliseconds", load::Milliseconds(all.latencies.Quantile(0.5))},
       {"p99_milliseconds", load::Milliseconds(all.latencies.Quantile(0.99))},
-      {"scores_per_second",
-       static_cast<double>(all.served.size()) / seconds.count()},
+      {"scores_per_second", static_cast<double>(all.served.size()) / seconds},
       {"defaults", all.defaults},
       {"model_version", all.model_version}};
   fmt::print(
