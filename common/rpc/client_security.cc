@@ -13,6 +13,7 @@
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/rpc/address.h"
+#include "common/rpc/token_files.h"
 
 namespace larr {
 namespace {
@@ -105,9 +106,15 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> Dial(
         security.token_file, address);
   }
   LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(security.token_file));
+  const std::string token = text.substr(0, text.find('\n'));
+  if (!IsToken(token)) {  // gRPC ends a process that sends such a header
+    return Invalid(
+        "{}: its first line is no token; write the one of the server's token "
+        "file, visible characters without spaces and with a plain line end",
+        security.token_file);
+  }
   std::vector<std::unique_ptr<ge::ClientInterceptorFactoryInterface>> creators;
-  creators.push_back(
-      std::make_unique<AddTokenFactory>(text.substr(0, text.find('\n'))));
+  creators.push_back(std::make_unique<AddTokenFactory>(token));
   return ge::CreateCustomChannelWithInterceptors(
       address, credentials, arguments, std::move(creators));
 }

@@ -67,7 +67,7 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> Build(
   // Without this option a second server could silently share the port.
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddListeningPort(listen, credentials, &port);
-  LARR_RETURN_IF_ERROR(ApplyLimits(config, builder));
+  ApplyLimits(config, builder);
   builder.SetOption(std::make_unique<ServiceNames>(names));
   for (grpc::Service* service : services) builder.RegisterService(service);
   auto server = builder.BuildAndStart();
@@ -83,7 +83,7 @@ absl::StatusOr<std::unique_ptr<grpc::Server>> Build(
   return server;
 }
 
-absl::Status CheckNumbers(const config::v1::ServerConfig& config) {
+absl::Status CheckPause(const config::v1::ServerConfig& config) {
   const int pause = config.shutdown_pause_ms();
   if (pause < 0 || pause > kLongestPauseMs) {
     return Invalid("server.shutdown_pause_ms is {}; set 0 to {}", pause,
@@ -129,7 +129,8 @@ absl::Status CheckServerConfig(const config::v1::ServerConfig& config,
   if (config.listen().empty())
     return absl::InvalidArgumentError(
         "server.listen is empty; set it to host:port, e.g. 127.0.0.1:7010");
-  LARR_RETURN_IF_ERROR(CheckNumbers(config));
+  LARR_RETURN_IF_ERROR(CheckLimits(config));
+  LARR_RETURN_IF_ERROR(CheckPause(config));
   LARR_RETURN_IF_ERROR(CheckNetwork(config, admin_listen));
   if (config.has_access())
     LARR_RETURN_IF_ERROR(Access::Create(config, {}).status());

@@ -8,6 +8,7 @@
 
 #include <climits>
 #include <cstdint>
+#include <string_view>
 
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
@@ -21,6 +22,12 @@ using config::v1::ServerLimits;
 constexpr int kDefaultDrainSeconds = 10;
 constexpr int kDefaultMaxMessageBytes = 4 << 20;
 
+absl::Status CheckNotNegative(std::string_view setting, int64_t value) {
+  if (value >= 0) return absl::OkStatus();
+  return Invalid("{} is {}; set a positive number, or none for the default",
+                 setting, value);
+}
+
 absl::Status CheckNoneNegative(const ServerLimits& limits) {
   const google::protobuf::Reflection& values = *limits.GetReflection();
   const google::protobuf::Descriptor& type = *limits.GetDescriptor();
@@ -30,12 +37,8 @@ absl::Status CheckNoneNegative(const ServerLimits& limits) {
         field.cpp_type() == google::protobuf::FieldDescriptor::CPPTYPE_INT64
             ? values.GetInt64(limits, &field)
             : values.GetInt32(limits, &field);
-    if (value < 0) {
-      return Invalid(
-          "server.limits.{} is {}; set a positive number, or none for the "
-          "default",
-          field.name(), value);
-    }
+    LARR_RETURN_IF_ERROR(
+        CheckNotNegative("server.limits." + field.name(), value));
   }
   return absl::OkStatus();
 }
@@ -82,10 +85,16 @@ int MaxMessageBytes(const ServerConfig& config) {
   return OrDefault(config.max_message_bytes(), kDefaultMaxMessageBytes);
 }
 
-absl::Status ApplyLimits(const ServerConfig& config,
-                         grpc::ServerBuilder& builder) {
+absl::Status CheckLimits(const ServerConfig& config) {
+  LARR_RETURN_IF_ERROR(
+      CheckNotNegative("server.drain_seconds", config.drain_seconds()));
+  LARR_RETURN_IF_ERROR(
+      CheckNotNegative("server.max_message_bytes", config.max_message_bytes()));
+  return CheckNoneNegative(config.limits());
+}
+
+void ApplyLimits(const ServerConfig& config, grpc::ServerBuilder& builder) {
   const ServerLimits& limits = config.limits();
-  LARR_RETURN_IF_ERROR(CheckNoneNegative(limits));
   ApplyConnectionLimits(config, builder);
   builder.SetMaxReceiveMessageSize(MaxMessageBytes(config));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS,
@@ -97,7 +106,6 @@ absl::Status ApplyLimits(const ServerConfig& config,
       OrDefault<int64_t>(limits.max_memory_bytes(), int64_t{512} << 20)));
   quota.SetMaxThreads(OrDefault(limits.max_threads(), 64));
   builder.SetResourceQuota(quota);
-  return absl::OkStatus();
 }
 
 }  // namespace larr

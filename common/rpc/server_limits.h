@@ -22,7 +22,10 @@ std::chrono::seconds DrainTime(const config::v1::ServerConfig& config);
 int MaxMessageBytes(const config::v1::ServerConfig& config);
 
 // Errors: kInvalidArgument  names the setting that is negative
-absl::Status ApplyLimits(const config::v1::ServerConfig& config,
-                         grpc::ServerBuilder& builder);
+absl::Status CheckLimits(const config::v1::ServerConfig& config);
+
+// REQUIRES: CheckLimits
+void ApplyLimits(const config::v1::ServerConfig& config,
+                 grpc::ServerBuilder& builder);
 
 }  // namespace larr

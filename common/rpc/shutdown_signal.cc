@@ -46,6 +46,11 @@ void WaitForShutdownSignal() {
   }
 }
 
+void RequestShutdown() {
+  came = true;
+  if (write(pipe_ends[1], "x", 1) != 1) std::abort();
+}
+
 bool ShutdownSignalCame() { return came; }
 
 }  // namespace larr

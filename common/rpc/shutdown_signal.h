@@ -18,6 +18,10 @@ void CatchShutdownSignals();
 // REQUIRES: CatchShutdownSignals was called.
 void WaitForShutdownSignal();
 
+// As if a signal came: for a server that cannot go on.
+// REQUIRES: CatchShutdownSignals was called.
+void RequestShutdown();
+
 // Whether one has come. Cheap.
 bool ShutdownSignalCame();
 

@@ -7,6 +7,7 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
+#include <openssl/ssl.h>
 #include <openssl/x509.h>
 #include <spdlog/spdlog.h>
 
@@ -33,6 +34,7 @@ struct Freed {
 using Bio = std::unique_ptr<BIO, Freed<BIO_free>>;
 using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
 using Key = std::unique_ptr<EVP_PKEY, Freed<EVP_PKEY_free>>;
+using Context = std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>>;
 
 Bio Open(const std::string& pem) {
   return Bio(BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())));
@@ -106,6 +108,19 @@ absl::StatusOr<Key> CheckKey(const Source& source, const std::string& pem) {
   return key;
 }
 
+// What OpenSSL asks of a certificate at its level of security, before a server
+// has it: keys that are long enough, and no signature by SHA-1.
+absl::Status CheckStrength(const Source& source, X509& certificate) {
+  const Context context(SSL_CTX_new(TLS_server_method()));
+  if (SSL_CTX_use_certificate(context.get(), &certificate) == 1)
+    return absl::OkStatus();
+  const char* const reason = ERR_reason_error_string(ERR_peek_last_error());
+  return Wrong(source,
+               fmt::format("has a certificate that OpenSSL refuses ({}); issue "
+                           "one with a longer key and SHA-256",
+                           reason == nullptr ? "no reason given" : reason));
+}
+
 }  // namespace
 
 absl::StatusOr<TlsFiles> LoadTlsFiles(const TlsConfig& config) {
@@ -123,6 +138,7 @@ absl::StatusOr<TlsFiles> LoadTlsFiles(const TlsConfig& config) {
   LARR_ASSIGN_OR_RETURN(files.private_key, Read(key));
   LARR_ASSIGN_OR_RETURN(const Certificate certificate,
                         CheckCertificates(chain, files.certificate_chain));
+  LARR_RETURN_IF_ERROR(CheckStrength(chain, *certificate));
   LARR_ASSIGN_OR_RETURN(files.end, EndOf(chain, *certificate));
   LARR_ASSIGN_OR_RETURN(const Key private_key,
                         CheckKey(key, files.private_key));

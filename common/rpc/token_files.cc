@@ -25,12 +25,12 @@ std::array<uint8_t, 32> HashOf(std::string_view token) {
   return hash;
 }
 
+}  // namespace
+
 bool IsToken(std::string_view line) {
   return line.size() >= kLeastCharacters &&
          std::ranges::all_of(line, [](char c) { return c > ' ' && c < 0x7f; });
 }
-
-}  // namespace
 
 absl::StatusOr<std::vector<TokenFiles::Hash>> TokenFiles::Load(
     const std::string& path) {

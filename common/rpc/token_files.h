@@ -23,6 +23,9 @@
 
 namespace larr {
 
+// 16 or more visible ASCII characters without spaces: what a header may hold.
+bool IsToken(std::string_view line);
+
 class TokenFiles {
  public:
   // The `period` is that of a look at the files.

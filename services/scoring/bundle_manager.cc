@@ -26,12 +26,12 @@ absl::Status GoingDown() {
 
 BundleManager::BundleManager(const std::string& alias_file,
                              BundleMetrics& metrics,
-                             std::function<void()> on_live,
-                             const BundleOptions& options)
+                             const BundleOptions& options,
+                             FirstFailure first_failure)
     : metrics_(metrics),
       alias_path_(alias_file),
-      on_live_(std::move(on_live)),
-      options_(WithStop(options)) {
+      options_(WithStop(options)),
+      first_failure_(first_failure) {
   if (!alias_file.empty()) alias_.emplace(alias_file);
   thread_ = std::thread([this] { Run(); });
 }
@@ -227,7 +227,6 @@ scoring::v1::ServingState BundleManager::Swap(std::unique_ptr<Bundle> bundle) {
   if (old != nullptr) retired_.push_back(std::move(old));
   SetFailure(absl::OkStatus());
   metrics_.CountSwitch(state);
-  if (on_live_) on_live_();
   spdlog::info("bundle_live model={} snapshot={} fencing_token={}",
                state.model_version(), state.snapshot(), state.fencing_token());
   return state;
@@ -235,6 +234,7 @@ scoring::v1::ServingState BundleManager::Swap(std::unique_ptr<Bundle> bundle) {
 
 void BundleManager::Refuse(const BundleSource& source,
                            const absl::Status& status) {
+  if (first_failure_ == FirstFailure::kSilent && current() == nullptr) return;
   metrics_.CountRefusedBundle();
   spdlog::error("bundle_refused model={} snapshot={} reason=\"{}\"",
                 source.model_path, source.snapshot_path, status.ToString());

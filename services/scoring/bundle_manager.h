@@ -43,12 +43,15 @@ namespace larr {
 
 class BundleManager {
  public:
-  // Follows `alias_file` from now on, if it is not empty. `on_live` is called
-  // on the manager's thread whenever a bundle went live; it may be empty.
-  // `metrics` outlives the manager.
+  // Whether a bundle that fails before the first is live counts as refused, and
+  // is logged: not where its user tries again and has told of it.
+  enum class FirstFailure { kTold, kSilent };
+
+  // Follows `alias_file` from now on, if it is not empty. `metrics` outlives
+  // the manager.
   BundleManager(const std::string& alias_file, BundleMetrics& metrics,
-                std::function<void()> on_live = {},
-                const BundleOptions& options = {});
+                const BundleOptions& options = {},
+                FirstFailure first_failure = FirstFailure::kTold);
   ~BundleManager();
 
   // The live bundle; null before the first. One atomic read.
@@ -98,8 +101,8 @@ class BundleManager {
   // Constant after construction.
   BundleMetrics& metrics_;
   const std::string alias_path_;
-  const std::function<void()> on_live_;
   const BundleOptions options_;  // Its `stop` also asks stopping_.
+  const FirstFailure first_failure_;
 
   std::atomic<std::shared_ptr<const Bundle>> current_;
   std::atomic<bool> stopping_ = false;  // Set with mutex_ held.

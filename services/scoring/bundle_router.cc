@@ -10,6 +10,7 @@
 
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/rpc/grpc_status.h"
 
 namespace larr {
 namespace {
@@ -100,9 +101,9 @@ absl::StatusOr<RoutedBundle> BundleRouter::PickByName(
   const Member* member = find(arms.arms(), table.members);
   if (member == nullptr) member = find(arms.shadows(), table.shadows);
   if (member == nullptr) {
-    return absl::InvalidArgumentError(
-        fmt::format("metadata larr-arm: there is no arm `{}`; name one of {}",
-                    name, Names(arms)));
+    return InvalidField(
+        "metadata larr-arm",
+        fmt::format("there is no arm `{}`; name one of {}", name, Names(arms)));
   }
   std::shared_ptr<const Bundle> bundle = ManagerOf(*member).current();
   if (bundle == nullptr) {
@@ -238,7 +239,13 @@ bool BundleRouter::Stops() const {
 void BundleRouter::PollFile() {
   if (!file_.has_value()) return;
   auto changed = file_->Changed();
-  if (changed.ok() && !*changed) return;
+  const std::string unseen = std::exchange(
+      unseen_, changed.ok() ? "" : std::string(changed.status().message()));
+  if (changed.ok() && !*changed) {
+    const std::lock_guard lock(mutex_);
+    if (!unseen.empty() && refusal_ == unseen) refusal_.clear();
+    return;
+  }
   auto arms = changed.ok() ? LoadTextProto<Arms>(file_->path())
                            : absl::StatusOr<Arms>(changed.status());
   if (arms.ok()) {
@@ -246,8 +253,9 @@ void BundleRouter::PollFile() {
     spare_.clear();
     return;
   }
-  // What is wrong stays so until it changes; what could not be read may not.
-  if (!absl::IsInvalidArgument(arms.status())) file_->Forget();
+  // What is wrong stays so until it changes; what could not be read may not. A
+  // look that failed has seen nothing new.
+  if (changed.ok() && !absl::IsInvalidArgument(arms.status())) file_->Forget();
   {
     const std::lock_guard lock(mutex_);
     if (refusal_ == std::string(arms.status().message())) return;
@@ -324,8 +332,11 @@ absl::StatusOr<BundleRouter::Member> BundleRouter::Load(const Arm& arm,
   BundleOptions bundle = options_.bundle;
   bundle.stop = [this] { return Stops(); };
   if (role == Role::kShadow) bundle.cache = BlockCache::kAside;
+  using FirstFailure = BundleManager::FirstFailure;
+  const bool told = pending_.has_value() && !pending_->refusal.ok();
   const auto manager = std::make_shared<BundleManager>(
-      arm.alias_file(), metrics_, std::function<void()>(), bundle);
+      arm.alias_file(), metrics_, bundle,
+      told ? FirstFailure::kSilent : FirstFailure::kTold);
   const absl::Status status =
       arm.alias_file().empty()
           ? manager->Switch(arm.model_path(), arm.snapshot_path()).status()

@@ -151,6 +151,7 @@ class BundleRouter {
 
   std::mutex change_mutex_;  // guards what follows
   std::optional<FileWatch> file_;
+  std::string unseen_;  // why the last look at it failed; empty if it did not
   std::optional<Pending> pending_;
   // What a change loaded before it failed, for the next try.
   std::vector<Loaded> spare_;

@@ -116,9 +116,9 @@ absl::Status CallFileWriter::BeginFile() {
   return DeleteOldest();
 }
 
-absl::Status CallFileWriter::Append(const LoggedCall& call) {
+absl::Status CallFileWriter::Append(std::string_view message) {
   record_.assign(kHeadBytes, '\0');
-  call.AppendToString(&record_);
+  record_ += message;
   const auto bytes = static_cast<int64_t>(record_.size());
   PutLittleEndian(bytes - kHeadBytes, kLengthBytes, record_.data());
   PutLittleEndian(

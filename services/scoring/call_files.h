@@ -22,6 +22,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -48,10 +49,10 @@ class CallFileWriter {
   static absl::StatusOr<std::unique_ptr<CallFileWriter>> Create(
       const CallFilesOptions& options);
 
-  // Appends a record; begins another file, and deletes the oldest, as needed.
+  // Appends the record of a serialized LoggedCall; begins another file, and deletes the oldest, as needed.
   // After an error nothing of the record is in the file.
   // Errors: those of common/base/files.h
-  absl::Status Append(const scoring::v1::LoggedCall& call);
+  absl::Status Append(std::string_view message);
 
  private:
   explicit CallFileWriter(const CallFilesOptions& options);

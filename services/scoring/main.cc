@@ -36,11 +36,16 @@ absl::Status RunScoring(const std::string& path) {
       CheckServerConfig(config.server(), config.admin_listen()));
   const auto registry =  // shared with the exposer
       std::make_shared<prometheus::Registry>();
+  std::unique_ptr<RequestLog> log;
+  if (config.has_request_log()) {
+    LARR_ASSIGN_OR_RETURN(log,
+                          RequestLog::Create(config.request_log(), *registry));
+  }
   ScoringMetrics metrics(*registry);
   Readiness readiness;
   BundleOptions bundle = settings.bundle;
   bundle.stop = ShutdownSignalCame;
-  BundleManager bundles(config.alias_file(), metrics, {}, bundle);
+  BundleManager bundles(config.alias_file(), metrics, bundle);
   if (!config.model_path().empty() || !config.snapshot_path().empty()) {
     const absl::Status loaded =
         bundles.Switch(config.model_path(), config.snapshot_path()).status();
@@ -56,11 +61,6 @@ absl::Status RunScoring(const std::string& path) {
                       bundles, *registry);
   ShadowRunner shadows(router, *registry);
   ScoreDrift drift(*registry);
-  std::unique_ptr<RequestLog> log;
-  if (config.has_request_log()) {
-    LARR_ASSIGN_OR_RETURN(log,
-                          RequestLog::Create(config.request_log(), *registry));
-  }
   std::vector<ScoreObserver*> observers = {&shadows, &drift};
   if (log != nullptr) observers.push_back(log.get());
   AdmissionMetrics admission_metrics(*registry);

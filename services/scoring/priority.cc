@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/priority.h"
 
-#include <fmt/format.h>
+#include <string>
 
-#include "absl/status/status.h"
+#include "common/rpc/grpc_status.h"
 
 namespace larr {
 
@@ -11,9 +11,8 @@ absl::StatusOr<Priority> ParsePriority(std::string_view name) {
   if (name == "low") return Priority::kLow;
   if (name == "normal") return Priority::kNormal;
   if (name == "high") return Priority::kHigh;
-  return absl::InvalidArgumentError(
-      fmt::format("metadata {}: set it to low, normal or high, or leave it out",
-                  kPriorityKey));
+  return InvalidField(std::string("metadata ") + kPriorityKey,
+                      "set it to low, normal or high, or leave it out");
 }
 
 }  // namespace larr

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "larr/scoring/v1/request_log.pb.h"
 #include "services/scoring/arm_table.h"
 
 namespace larr {
@@ -21,7 +22,7 @@ using config::v1::RequestLogConfig;
 using scoring::v1::LoggedCall;
 
 constexpr char kSample[] = "request_log";
-constexpr size_t kQueueBytes = 32 << 20;  // of serialized requests
+constexpr size_t kQueueBytes = 32 << 20;
 constexpr int64_t kLeastFileBytes = 1 << 20;
 
 absl::Status Check(const RequestLogConfig& config) {
@@ -92,28 +93,29 @@ void RequestLog::OnScored(const ScoredCall& call) {
                  time)) {
     return;
   }
-  const size_t size = call.request.ByteSizeLong();
-  if (!queue_.HasRoom(size)) {
+  if (!queue_.HasRoom(call.request.ByteSizeLong())) {
     dropped_.Increment();
     return;
   }
-  auto logged = std::make_unique<LoggedCall>();
-  *logged->mutable_time() =
+  LoggedCall logged;
+  *logged.mutable_time() =
       google::protobuf::util::TimeUtil::NanosecondsToTimestamp(time);
-  logged->set_request_id(std::string(call.request_id));
-  *logged->mutable_request() = call.request;
-  *logged->mutable_scores() = call.response.scores();
-  logged->set_arm(call.response.arm());
-  logged->set_model_version(call.response.model_version());
-  logged->set_snapshot(call.response.snapshot());
-  if (!queue_.Push(std::move(logged), size)) dropped_.Increment();
+  logged.set_request_id(std::string(call.request_id));
+  *logged.mutable_request() = call.request;
+  *logged.mutable_scores() = call.response.scores();
+  logged.set_arm(call.response.arm());
+  logged.set_model_version(call.response.model_version());
+  logged.set_snapshot(call.response.snapshot());
+  std::string message = logged.SerializeAsString();
+  const size_t size = message.size();
+  if (!queue_.Push(std::move(message), size)) dropped_.Increment();
 }
 
 void RequestLog::Run() {
-  while (const auto call = queue_.Pop()) Write(**call);
+  while (const auto call = queue_.Pop()) Write(*call);
 }
 
-void RequestLog::Write(const LoggedCall& call) {
+void RequestLog::Write(const std::string& call) {
   const absl::Status status = files_->Append(call);
   (status.ok() ? written_ : failed_).Increment();
   if (status.ok() == !failing_) return;  // one line a change, not a call

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Writes a sample of the scored calls to files (call_files.h). A call is copied
-// on the thread that scored it and written by a thread of the log's own; while
-// that one cannot follow, or the disk refuses, calls are dropped and counted.
-// A process that is killed loses what waited: 32 MiB of messages at most.
+// Writes a sample of the scored calls to files (call_files.h). A call is
+// serialized on the thread that scored it and written by a thread of the log's
+// own; while that one cannot follow, or the disk refuses, calls are dropped and
+// counted. A process that is killed loses what waited: 32 MiB at most.
 //
 // Threads:    safe.
 #pragma once
@@ -12,11 +12,11 @@
 #include <prometheus/registry.h>
 
 #include <memory>
+#include <string>
 #include <thread>
 
 #include "absl/status/statusor.h"
 #include "larr/config/v1/server.pb.h"
-#include "larr/scoring/v1/request_log.pb.h"
 #include "services/scoring/call_files.h"
 #include "services/scoring/drop_queue.h"
 #include "services/scoring/score_observer.h"
@@ -40,12 +40,12 @@ class RequestLog final : public ScoreObserver {
   RequestLog(int sample, std::unique_ptr<CallFileWriter> files,
              prometheus::Registry& registry);
   void Run();
-  void Write(const scoring::v1::LoggedCall& call);
+  void Write(const std::string& call);
 
   const int sample_;
   prometheus::Family<prometheus::Counter>& calls_;
   prometheus::Counter &written_, &dropped_, &failed_;
-  DropQueue<std::unique_ptr<scoring::v1::LoggedCall>> queue_;
+  DropQueue<std::string> queue_;  // Serialized LoggedCalls.
 
   // Of the thread alone.
   const std::unique_ptr<CallFileWriter> files_;

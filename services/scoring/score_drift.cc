@@ -81,15 +81,18 @@ void ScoreDrift::OnScored(const ScoredCall& call) {
 }
 
 std::optional<ScoreDrift::Drift> ScoreDrift::DriftOf(const Window& window,
-                                                     size_t head) {
+                                                     size_t head,
+                                                     int64_t slot) {
   const auto& bins = BinsOf(*window.reference, head);
   if (!bins.has_value()) return std::nullopt;
   Bins sums{};
   Drift drift;
-  for (const Counts& slot : window.slots) {
+  const int64_t first = std::max(slot, window.newest) - kSlots + 1;
+  for (int64_t counted = first; counted <= window.newest; ++counted) {
+    const Bins& counts = window.slots[counted % kSlots][head];
     for (size_t bin = 0; bin < kMostScoreBins; ++bin) {
-      sums[bin] += slot[head][bin];
-      drift.scores += slot[head][bin];
+      sums[bin] += counts[bin];
+      drift.scores += counts[bin];
     }
   }
   if (drift.scores < kLeastScores) return std::nullopt;
@@ -99,7 +102,7 @@ std::optional<ScoreDrift::Drift> ScoreDrift::DriftOf(const Window& window,
 
 void ScoreDrift::Show(const std::string& arm, Window& window) {
   for (size_t head = 0; head < kHeads; ++head) {
-    const std::optional<Drift> drift = DriftOf(window, head);
+    const std::optional<Drift> drift = DriftOf(window, head, window.newest);
     prometheus::Gauge*& gauge = window.gauges[head];
     if (!drift.has_value()) {
       if (gauge != nullptr) psi_.Remove(std::exchange(gauge, nullptr));
@@ -130,12 +133,14 @@ void ScoreDrift::ForgetOlderThan(int64_t slot) {
 }
 
 void ScoreDrift::Describe(ServingState& state) const {
+  const int64_t slot =
+      std::chrono::system_clock::now().time_since_epoch() / kSlotTime;
   const std::lock_guard lock(mutex_);
   for (ArmState& arm : *state.mutable_arms()) {
     const auto it = windows_.find(arm.name());
     if (it == windows_.end()) continue;
     for (size_t head = 0; head < kHeads; ++head) {
-      const std::optional<Drift> drift = DriftOf(it->second, head);
+      const std::optional<Drift> drift = DriftOf(it->second, head, slot);
       if (!drift.has_value()) continue;
       scoring::v1::ScoreDrift& shown = *arm.add_drift();
       shown.set_output(kOutputs[head]);

@@ -61,8 +61,10 @@ class ScoreDrift final : public ScoreObserver {
   };
 
   static Counts Count(const ScoredCall& call);
-  // Nothing without a distribution or enough scores.
-  static std::optional<Drift> DriftOf(const Window& window, size_t head);
+  // Of the hour that ends with `slot`. Nothing without a distribution or enough
+  // scores.
+  static std::optional<Drift> DriftOf(const Window& window, size_t head,
+                                      int64_t slot);
   static void MoveTo(Window& window, int64_t slot);
   // REQUIRES: mutex_ is held, as do those below.
   void Show(const std::string& arm, Window& window);

@@ -74,7 +74,7 @@ class ScoringService::Call final : public Work {
         google::protobuf::Arena::CreateMessage<ScoreResponse>(&arena);
     absl::Status status = ParseMessage(request_, *request);
     if (status.ok()) {
-      status = service_.ScoreNow(context_, *request, *response);
+      status = service_.ScoreNow(context_, came_, *request, *response);
     }
     if (status.ok()) status = SerializeMessage(*response, response_);
     Finish(status);
@@ -112,6 +112,8 @@ class ScoringService::Call final : public Work {
   grpc::ByteBuffer& response_;
   grpc::ServerUnaryReactor* const reactor_;
   const Clock::time_point arrival_ = Clock::now();
+  const std::chrono::system_clock::time_point came_ =
+      std::chrono::system_clock::now();
 };  // namespace larr
 
 ScoringService::ScoringService(const ScoringOptions& options,
@@ -167,9 +169,9 @@ absl::StatusOr<Admission::Request> ScoringService::Terms(
 
 absl::Status ScoringService::ScoreNow(
     const grpc::CallbackServerContext& context,
+    std::chrono::system_clock::time_point arrival,
     const scoring::v1::ScoreRequest& request,
     scoring::v1::ScoreResponse& response) {
-  const auto arrival = std::chrono::system_clock::now();
   const std::string_view id = Metadata(context, kRequestIdKey);
   // Shared with the manager until this request is done: a switch meanwhile
   // must not take the bundle away.

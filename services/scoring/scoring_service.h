@@ -66,6 +66,7 @@ class ScoringService final
   absl::StatusOr<Admission::Request> Terms(
       const grpc::CallbackServerContext& context, size_t bytes) const;
   absl::Status ScoreNow(const grpc::CallbackServerContext& context,
+                        std::chrono::system_clock::time_point arrival,
                         const scoring::v1::ScoreRequest& request,
                         scoring::v1::ScoreResponse& response);
 

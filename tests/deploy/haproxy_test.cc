@@ -10,7 +10,9 @@
 
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
+#include "common/rpc/client_security.h"
 #include "larr/config/v1/server.pb.h"
+#include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tests/services/scoring/scoring_artifacts.h"
 #include "tests/testing/certificates.h"
 #include "tests/testing/free_port.h"
@@ -78,6 +80,24 @@ class Deployment {
   std::string WithoutCertificate() const {
     return "LARR_SCORING=" + front_ + " LARR_TLS_CA=" + ca_.certificate() +
            " LARR_TOKEN_FILE=" + token() + " ";
+  }
+  // A call with this in its metadata.
+  grpc::StatusCode ScoreAs(const std::string& key,
+                           const std::string& value) const {
+    const auto channel = Dial(front_, {.ca_file = ca_.certificate(),
+                                       .certificate_file = client_.certificate,
+                                       .key_file = client_.key,
+                                       .token_file = token()});
+    REQUIRE(channel.ok());
+    grpc::ClientContext context;
+    context.AddMetadata(key, value);
+    scoring::v1::ScoreRequest request;
+    request.set_user_id("u1");
+    request.add_candidates()->set_poi_id("p1");
+    scoring::v1::ScoreResponse response;
+    return scoring::v1::ScoringService::NewStub(*channel)
+        ->Score(&context, request, &response)
+        .error_code();
   }
   std::string ProxyLog() const { return *ReadFile(dir_.path() / "proxy.log"); }
 
@@ -164,6 +184,9 @@ void CheckDeployment(const Deployment& deployment) {
   CHECK(Shell(deployment.WithoutCertificate() + larrctl +
               "score --user u1 --poi p1")
             .code == 3);
+  // Arms are for testers inside: the name of none does no harm.
+  CHECK(deployment.ScoreAs("larr-arm", "nobody") == grpc::StatusCode::OK);
+  CHECK(deployment.ScoreAs("larr-priority", "wrong") == grpc::StatusCode::OK);
   // Other services than scoring do not even reach the server.
   const Outcome denied =
       Shell(known + "LARR_COORDINATOR=" + deployment.address() + " " + larrctl +

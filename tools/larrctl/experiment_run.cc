@@ -119,9 +119,10 @@ absl::Status Runner::RunOne(const Work& work) {
       session_, id, experiment::Resolve(work.shard->settings, options_.folder));
   if (absl::IsAlreadyExists(finished.status()))
     return absl::FailedPreconditionError(fmt::format(
-        "{} was made from data or a language model in another place: use "
-        "another coordinator, with a state and artifacts of its own",
-        id));
+        "{} was made from data or a language model in another place, or its "
+        "folder is left from an earlier state ({}): use another coordinator, "
+        "with a state and artifacts of its own",
+        id, std::string(finished.status().message())));
   LARR_ASSIGN_OR_RETURN(const TrainingRun run, finished);
   LARR_ASSIGN_OR_RETURN(Json result,
                         experiment::MakeShardResult(*work.shard, work.digest,

@@ -34,7 +34,8 @@ struct Rows {
 using RowsByArm = std::map<std::string, std::array<Rows, 2>>;
 
 absl::StatusOr<std::optional<bool>> LabelOf(const ColumnView& column,
-                                            int64_t row, const fs::path& path,
+                                            int64_t row, int64_t file_row,
+                                            const fs::path& path,
                                             const std::string& name) {
   if (column.IsNull(row)) return std::optional<bool>();
   Value value;
@@ -42,7 +43,7 @@ absl::StatusOr<std::optional<bool>> LabelOf(const ColumnView& column,
   const std::optional<double> label = ToNumber(value);
   if (!label.has_value() || (*label != 0 && *label != 1)) {
     return Invalid("{}: column `{}`, row {}: the label is neither 0 nor 1",
-                   path.string(), name, row + 1);
+                   path.string(), name, file_row);
   }
   return std::make_optional(*label == 1);
 }
@@ -60,24 +61,35 @@ absl::Status ReadExport(const fs::path& path, const ImpressionTable& table,
                                     table.click_column()};
   const bool has_order = !table.order_column().empty();
   if (has_order) names.push_back(table.order_column());
+  const auto fits = [&file](const std::string& name) {
+    const ColumnInfo* const column = file.Find(name);
+    if (column == nullptr) return false;
+    if (name == "logged_arm") return column->type == ColumnType::kString;
+    return !name.starts_with("logged_") || column->type == ColumnType::kNumber;
+  };
   for (const std::string& name : names) {
-    if (file.Find(name) != nullptr) continue;
+    if (fits(name)) continue;
     return Invalid(
-        "{} has no column `{}`; give what `larrctl log export --labels` wrote "
+        "{} has no column `{}` as logs have it; give what `larrctl log export "
+        "--labels` wrote "
         "for this dataset",
         path.string(), name);
   }
+  int64_t file_row = 0;
   for (int g = 0; g < file.row_groups(); ++g) {
     LARR_ASSIGN_OR_RETURN(const RowGroup group, file.Read(g, names));
     for (int64_t i = 0; i < group.rows(); ++i) {
-      LARR_ASSIGN_OR_RETURN(const auto click,
-                            LabelOf(group.column(3), i, path, names[3]));
+      ++file_row;
+      LARR_ASSIGN_OR_RETURN(
+          const auto click,
+          LabelOf(group.column(3), i, file_row, path, names[3]));
       if (!click.has_value() || group.column(0).IsNull(i)) continue;
       auto& rows = arms[std::string(group.column(0).String(i))];
       Add(group.column(1), i, *click, rows[0]);
       if (!has_order) continue;
-      LARR_ASSIGN_OR_RETURN(const auto order,
-                            LabelOf(group.column(4), i, path, names[4]));
+      LARR_ASSIGN_OR_RETURN(
+          const auto order,
+          LabelOf(group.column(4), i, file_row, path, names[4]));
       if (order.has_value()) Add(group.column(2), i, *click && *order, rows[1]);
     }
   }

@@ -53,9 +53,11 @@ absl::Status ReadLabelFile(const fs::path& path, const ImpressionTable& table,
                                     table.click_column()};
   if (!table.order_column().empty()) names.push_back(table.order_column());
   Value value;
+  int64_t file_row = 0;
   for (int g = 0; g < file.row_groups(); ++g) {
     LARR_ASSIGN_OR_RETURN(const RowGroup group, file.Read(g, names));
     for (int64_t i = 0; i < group.rows(); ++i) {
+      ++file_row;
       std::string key[2];
       for (int c = 0; c < 2; ++c) {
         group.column(c).Read(i, value);
@@ -68,7 +70,7 @@ absl::Status ReadLabelFile(const fs::path& path, const ImpressionTable& table,
         if (!label.has_value() || (*label != 0 && *label != 1)) {
           return Invalid(
               "{}: column `{}`, row {}: the label is neither 0 nor 1",
-              path.string(), names[c], i + 1);
+              path.string(), names[c], file_row);
         }
         (c == 2 ? row.click : row.order) = static_cast<int64_t>(*label);
       }
@@ -320,7 +322,8 @@ absl::StatusOr<LogExportReport> ExportLog(const LogExport& what) {
                           ReadLabels(what.labels, dataset.spec.impressions()));
   }
   // Under another name until it is whole.
-  const fs::path partial = what.out.string() + ".partial";
+  const fs::path out = WithoutTrailingSlash(what.out);
+  const fs::path partial = out.string() + ".partial";
   fs::remove_all(partial, error);
   LARR_RETURN_IF_ERROR(MakeFolder(partial));
   Exporter exporter(dataset);
@@ -330,8 +333,8 @@ absl::StatusOr<LogExportReport> ExportLog(const LogExport& what) {
     LARR_RETURN_IF_ERROR(AddFile(file, exporter));
   }
   LARR_RETURN_IF_ERROR(exporter.Finish());
-  fs::rename(partial, what.out, error);
-  if (error) return FileStatus("cannot rename to", what.out, error);
+  fs::rename(partial, out, error);
+  if (error) return FileStatus("cannot rename to", out, error);
   return exporter.report;
 }
 

@@ -116,8 +116,9 @@ int Rank(ScoringService::Stub& stub, const ScoreRequest& request) {
   grpc::ClientContext context;  // a new one for each call
   const std::string token = FileOf("LARR_TOKEN_FILE");
   if (!token.empty()) {  // only over TLS, or on a network that is trusted
-    context.AddMetadata("authorization",
-                        "Bearer " + token.substr(0, token.find('\n')));
+    context.AddMetadata(
+        "authorization",
+        "Bearer " + token.substr(0, token.find_first_of("\r\n")));
   }
   context.set_deadline(std::chrono::system_clock::now() + kDeadline);
   ScoreResponse response;

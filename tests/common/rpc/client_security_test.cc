@@ -33,6 +33,11 @@ TEST_CASE("Files of a client that do not go together are refused", "[rpc]") {
   CHECK_THAT(dial(here, {.ca_file = "/nowhere"}), Catch::Contains("/nowhere"));
   CHECK_THAT(dial(here, {.token_file = "/nowhere"}),
              Catch::Contains("/nowhere"));
+  const std::string windows = dir.path() / "windows";
+  REQUIRE(WriteFileAtomically(windows, "a-token-that-is-long\r\n").ok());
+  CHECK_THAT(
+      dial(here, {.token_file = windows}),
+      Catch::Contains("plain line end") && !Catch::Contains("a-token-that"));
   CHECK_THAT(dial(away, {.token_file = file}),
              Catch::Contains("plain text would show the token") &&
                  !Catch::Contains("a-token-that"));

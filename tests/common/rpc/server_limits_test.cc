@@ -364,11 +364,18 @@ TEST_CASE("Limits below zero are refused by name", "[rpc]") {
     } else {
       limits.GetReflection()->SetInt32(&limits, field, -1);
     }
-    grpc::ServerBuilder builder;
-    const absl::Status status = ApplyLimits(config, builder);
+    const absl::Status status = CheckLimits(config);
     CHECK(absl::IsInvalidArgument(status));
     CHECK_THAT(std::string(status.message()), Catch::Contains(name));
   }
+  ServerConfig config;
+  config.set_drain_seconds(-1);
+  CHECK_THAT(CheckLimits(config).ToString(), Catch::Contains("drain_seconds"));
+  config.set_drain_seconds(0);
+  CHECK(CheckLimits(config).ok());
+  config.set_max_message_bytes(-1);
+  CHECK_THAT(CheckLimits(config).ToString(),
+             Catch::Contains("max_message_bytes"));
 }
 
 TEST_CASE("Defaults are those that the settings document", "[rpc]") {

@@ -63,6 +63,11 @@ TEST_CASE("Files that are wrong are refused by setting and path", "[rpc]") {
                        "pass:secret -out " +
                        locked + " 2>/dev/null")
                           .c_str()) == 0);
+  const std::string weak = pki.dir.path() / "weak";
+  REQUIRE(std::system(("openssl req -x509 -newkey rsa:1024 -nodes -subj "
+                       "/CN=weak -keyout " +
+                       weak + " -out " + weak + ".pem 2>/dev/null")
+                          .c_str()) == 0);
   const struct {
     std::function<void(TlsConfig&)> change;
     const char* setting;
@@ -80,6 +85,11 @@ TEST_CASE("Files that are wrong are refused by setting and path", "[rpc]") {
        "certificate_chain_file", broken + " holds no certificate"},
       {[&](TlsConfig& c) { c.set_certificate_chain_file(chain); },
        "certificate_chain_file", chain + " has a certificate that cannot"},
+      {[&](TlsConfig& c) {
+         c.set_certificate_chain_file(weak + ".pem");
+         c.set_private_key_file(weak);
+       },
+       "certificate_chain_file", "key too small"},
       {[&](TlsConfig& c) { c.set_private_key_file(text); }, "private_key_file",
        text + " holds no private key"},
       {[&](TlsConfig& c) { c.set_private_key_file(locked); },

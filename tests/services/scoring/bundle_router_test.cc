@@ -281,13 +281,16 @@ TEST_CASE("The file is tried again until its bundles are there", "[scoring]") {
   BundleRouter router({.arms_file = f.file()}, f.main, f.registry);
   CHECK_THAT(Refusal(router), Catch::Contains(late));
   CHECK(Users(router, {{"default", f.model}})["default"] == 200);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1000));  // more tries
   std::filesystem::copy(f.other, f.dir.path() / "copy");
   std::filesystem::rename(f.dir.path() / "copy", late);
   CHECK(Eventually([&] { return router.arms().arms_size() == 2; }));
   CHECK(Refusal(router).empty());
   // The same refusal several times is one.
   CHECK_THAT(f.Metrics(), Catch::Contains("arms_changes_total{result="
-                                          "\"refused\"} 1"));
+                                          "\"refused\"} 1") &&
+                              Catch::Contains("arm_bundle_switches_total{"
+                                              "result=\"refused\"} 1"));
 
   REQUIRE(WriteFileAtomically(f.file(), "salt 's'").ok());  // no text proto
   REQUIRE(Eventually([&] { return !Refusal(router).empty(); }));
@@ -303,6 +306,17 @@ TEST_CASE("The file is tried again until its bundles are there", "[scoring]") {
   CHECK(router.arms().arms_size() == 1);
   f.Write(f.Halves(late, f.snapshot));
   CHECK(Eventually([&] { return router.arms().arms_size() == 2; }));
+
+  // A file that is gone for a moment says nothing new when it is back.
+  REQUIRE(router.SetArms({}).ok());
+  const std::string away = f.dir.path() / "away";
+  std::filesystem::rename(f.file(), away);
+  REQUIRE(Eventually([&] {
+    return Refusal(router).find("cannot read") != std::string::npos;
+  }));
+  std::filesystem::rename(away, f.file());
+  CHECK(Eventually([&] { return Refusal(router).empty(); }));
+  CHECK(router.arms().arms_size() == 1);
 }
 
 TEST_CASE("Arms with bundles of their own need no other", "[scoring]") {

@@ -31,8 +31,7 @@ TEST_CASE("Requests see whole bundles while others go live", "[scoring]") {
   const testing::TempDir dir;
   const std::string alias = dir.path() / "alias";
   Counts counts;
-  std::atomic<int> went_live = 0;
-  BundleManager manager(alias, counts, [&] { ++went_live; });
+  BundleManager manager(alias, counts);
   REQUIRE(manager.Switch("model-0", "snapshot").ok());
 
   std::atomic<bool> done = false;
@@ -69,9 +68,10 @@ TEST_CASE("Requests see whole bundles while others go live", "[scoring]") {
   done = true;
   for (std::thread& reader : readers) reader.join();
   CHECK(torn.load() == 0);
-  CHECK(counts.switches.load() == went_live.load());
   CHECK(counts.switches.load() == kSwitches + 1);
+  // Those by hand, and the alias's at most once: the next switch supersedes it.
   CHECK(counts.refusals.load() >= kSwitches);
+  CHECK(counts.refusals.load() <= kSwitches + 1);
 }
 
 TEST_CASE("A load in work is given up when the manager goes", "[scoring]") {
@@ -81,7 +81,7 @@ TEST_CASE("A load in work is given up when the manager goes", "[scoring]") {
   std::atomic<bool> signalled = false;
   std::future<absl::Status> waiting;
   {
-    BundleManager manager(alias, counts, {},
+    BundleManager manager(alias, counts,
                           {.stop = [&] { return signalled.load(); }});
     REQUIRE(manager.Switch("model", "snapshot").ok());
     const auto live = manager.current();

@@ -58,7 +58,8 @@ TEST_CASE("Calls are read as they were written", "[scoring]") {
   const auto folder = dir.path() / "a" / "log";
   const auto writer = Writer({.folder = folder});
   CHECK(Files(folder).empty());
-  for (int i = 0; i < 3; ++i) REQUIRE(writer->Append(Call(i)).ok());
+  for (int i = 0; i < 3; ++i)
+    REQUIRE(writer->Append(Call(i).SerializeAsString()).ok());
   REQUIRE(Files(folder).size() == 1);
   auto reader = CallFileReader::Open(Files(folder)[0]);  // while it is open
   REQUIRE(reader.ok());
@@ -86,7 +87,8 @@ TEST_CASE("Files are as large as they may be, and the oldest ones go",
   std::ofstream(dir.path() / "notes.txt") << "not ours";
   {
     const auto writer = Writer(options);
-    for (int i = 0; i < 9; ++i) REQUIRE(writer->Append(Call(i)).ok());
+    for (int i = 0; i < 9; ++i)
+      REQUIRE(writer->Append(Call(i).SerializeAsString()).ok());
   }
   auto files = Files(dir.path());
   REQUIRE(files.size() == 3);  // 4 5, 6 7, 8
@@ -100,7 +102,7 @@ TEST_CASE("Files are as large as they may be, and the oldest ones go",
   const auto future = dir.path() / "calls-999999999999998.larrlog";
   std::filesystem::rename(files[2], future);
   const auto writer = Writer(options);
-  REQUIRE(writer->Append(Call(9)).ok());
+  REQUIRE(writer->Append(Call(9).SerializeAsString()).ok());
   files = Files(dir.path());
   REQUIRE(files.size() == 3);
   CHECK(files[1] == future);
@@ -111,8 +113,8 @@ TEST_CASE("Files are as large as they may be, and the oldest ones go",
 TEST_CASE("A call larger than a file is a file", "[scoring]") {
   const testing::TempDir dir;
   const auto writer = Writer({.folder = dir.path(), .max_file_bytes = 10});
-  REQUIRE(writer->Append(Call(0)).ok());
-  REQUIRE(writer->Append(Call(1)).ok());
+  REQUIRE(writer->Append(Call(0).SerializeAsString()).ok());
+  REQUIRE(writer->Append(Call(1).SerializeAsString()).ok());
   CHECK(Files(dir.path()).size() == 2);
 }
 
@@ -120,8 +122,8 @@ TEST_CASE("A torn end is tolerated wherever it is", "[scoring]") {
   const testing::TempDir dir;
   {
     const auto writer = Writer({.folder = dir.path()});
-    REQUIRE(writer->Append(Call(0)).ok());
-    REQUIRE(writer->Append(Call(1)).ok());
+    REQUIRE(writer->Append(Call(0).SerializeAsString()).ok());
+    REQUIRE(writer->Append(Call(1).SerializeAsString()).ok());
   }
   const auto path = Files(dir.path())[0];
   const std::string whole = *ReadFile(path);
@@ -144,8 +146,8 @@ TEST_CASE("A damaged byte is never read as a call", "[scoring]") {
   const testing::TempDir dir;
   {
     const auto writer = Writer({.folder = dir.path()});
-    REQUIRE(writer->Append(Call(0)).ok());
-    REQUIRE(writer->Append(Call(1)).ok());
+    REQUIRE(writer->Append(Call(0).SerializeAsString()).ok());
+    REQUIRE(writer->Append(Call(1).SerializeAsString()).ok());
   }
   const auto path = Files(dir.path())[0];
   const std::string whole = *ReadFile(path);

@@ -56,7 +56,7 @@ struct Fixture {
   prometheus::Registry registry;
   ScoreDrift drift{registry};
   std::shared_ptr<const ScoreReference> reference = Reference();
-  std::chrono::system_clock::time_point now{1'700'000'000s};
+  std::chrono::system_clock::time_point now = std::chrono::system_clock::now();
 };
 
 TEST_CASE("Scores like those of training do not drift, others do",
@@ -95,6 +95,17 @@ TEST_CASE("The window is an hour", "[scoring]") {
   f.Score("a", 10);
   CHECK(f.Psi() == -1);
   CHECK_THAT(f.Text(), !Catch::Contains("arm="));
+}
+
+TEST_CASE("What an arm without calls once had is not of the last hour",
+          "[scoring]") {
+  Fixture f;
+  f.now -= 90min;
+  f.Score("a", 2000, true);
+  CHECK(f.Psi() == -1);
+  f.now += 60min;
+  f.Score("a", 1000);
+  CHECK(f.Psi() == Approx(0).margin(1e-9));
 }
 
 TEST_CASE("A call that is told of late counts", "[scoring]") {

@@ -57,7 +57,8 @@ struct Fixture {
     WriteSpec("impressions");
     auto writer = CallFileWriter::Create({.folder = what.log});
     REQUIRE(writer.ok());
-    for (int i = 0; i < calls; ++i) REQUIRE((*writer)->Append(Call(i)).ok());
+    for (int i = 0; i < calls; ++i)
+      REQUIRE((*writer)->Append(Call(i).SerializeAsString()).ok());
   }
   void WriteSpec(const std::string& impressions) const {
     auto spec = testing::TinySpec();
@@ -200,8 +201,9 @@ TEST_CASE("An export that cannot be right is refused whole", "[larrctl]") {
   SECTION("a user that is no number where users are numbers") {
     LoggedCall call = Call(0);
     call.mutable_request()->set_user_id("u1");
-    REQUIRE(
-        (*CallFileWriter::Create({.folder = f.what.log}))->Append(call).ok());
+    REQUIRE((*CallFileWriter::Create({.folder = f.what.log}))
+                ->Append(call.SerializeAsString())
+                .ok());
     expected = "the value of column `user` is not of the type";
   }
   const auto report = ExportLog(f.what);
@@ -216,7 +218,9 @@ TEST_CASE("Scores are those of the candidates that they name", "[larrctl]") {
   call.mutable_request()->set_top_k(1);
   call.mutable_request()->add_outputs(scoring::v1::CTR);
   call.mutable_scores()->DeleteSubrange(0, 2);  // The last candidate's stays.
-  REQUIRE((*CallFileWriter::Create({.folder = f.what.log}))->Append(call).ok());
+  REQUIRE((*CallFileWriter::Create({.folder = f.what.log}))
+              ->Append(call.SerializeAsString())
+              .ok());
   f.Export();
   const auto file =
       ParquetFile::Open(f.what.out / "date=2024-01-06/calls.parquet");
@@ -228,7 +232,9 @@ TEST_CASE("Scores are those of the candidates that they name", "[larrctl]") {
   CHECK(static_cast<float>(group->column(1).Number(0)) == call.scores(0).ctr());
   CHECK(group->column(2).IsNull(0));  // It was not asked for.
   call.mutable_scores(0)->set_candidate(3);
-  REQUIRE((*CallFileWriter::Create({.folder = f.what.log}))->Append(call).ok());
+  REQUIRE((*CallFileWriter::Create({.folder = f.what.log}))
+              ->Append(call.SerializeAsString())
+              .ok());
   std::filesystem::remove_all(f.what.out);
   CHECK(absl::IsDataLoss(ExportLog(f.what).status()));
 }
