@@ -278,13 +278,13 @@ absl::StatusOr<ArtifactManifest> SnapshotBuilder::Publish(
   if (base_ != nullptr) {
     (*manifest.mutable_parents())["base"] = base_->digest();
   }
-  LARR_ASSIGN_OR_RETURN(const auto finished, writer.Finish(manifest));
-  pending_.reset();
-  std::error_code
-      ignored;  // A rest is found and published once more: harmless.
-  fs::remove_all(work_ / kPending, ignored);
-  fs::remove_all(work_ / kAside, ignored);
-  return finished;
+  return writer.Finish(std::move(manifest));
+}
+
+void DropPending(const fs::path& work) {
+  std::error_code ignored;
+  fs::remove_all(work / kPending, ignored);
+  fs::remove_all(work / kAside, ignored);
 }
 
 // Makes a database of whole files in the empty folder `staging`.

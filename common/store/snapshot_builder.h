@@ -42,7 +42,7 @@ class SnapshotBuilder {
   // Opens or makes the work folder. Pending vectors of another embedder are
   // dropped: they can never be published. A database that cannot be read moves
   // to `pending.aside`, with one line in the log, and stays there until
-  // `Publish`.
+  // DropPending.
   //
   // `base` may be null: everything is new then.
   // Errors:  kFailedPrecondition  the base has another fingerprint or width
@@ -75,9 +75,9 @@ class SnapshotBuilder {
                                  std::string_view text_id,
                                  std::string_view text);
 
-  // Publishes everything under `output` and removes what is pending. The
-  // caller sets `config` and `parents` of the manifest; the base is added.
-  // A failure leaves the pending vectors as they are.
+  // Publishes everything under `output`. The caller sets `config` and `parents`
+  // of the manifest; the base is added. What is pending stays, so that nothing
+  // is lost if the snapshot is not taken: DropPending removes it.
   //
   // Errors:  kAlreadyExists  `output` is taken
   //          kDataLoss       a block of the base is damaged
@@ -103,8 +103,12 @@ class SnapshotBuilder {
   const storage::v1::SnapshotInfo info_;
   const Snapshot* const base_;
 
-  std::unique_ptr<SnapshotDb> pending_;  // Null once published.
+  const std::unique_ptr<SnapshotDb> pending_;
   int64_t tokens_ = 0;
 };
+
+// Removes what is pending in a work folder that no builder has open. What is
+// left there is found, and published once more: harmless.
+void DropPending(const std::filesystem::path& work);
 
 }  // namespace larr

@@ -12,9 +12,11 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/date.h"
+#include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "common/config/text_proto.h"
+#include "common/store/snapshot_builder.h"
 
 namespace larr {
 namespace {
@@ -65,6 +67,10 @@ fs::path OutputOf(const EmbeddingConfig& config, const RefreshJob& job) {
          fmt::format("{}-{}", TimeId(job.create_time()), id);
 }
 
+fs::path WorkOf(const EmbeddingConfig& config) {
+  return fs::path(config.state_dir()) / "work";
+}
+
 // Whether a snapshot of this embedder is there, or what cannot be read now. One
 // of another, which a server with another checkpoint left, is removed, and so
 // is a damaged one.
@@ -93,13 +99,7 @@ absl::StatusOr<std::unique_ptr<JobRunner>> JobRunner::Start(
     const EmbeddingConfig& config, TextEncoder& encoder, Observer observer) {
   LARR_ASSIGN_OR_RETURN(auto store,
                         JobStore::Open(fs::path(config.state_dir()) / "jobs"));
-  std::error_code error;
-  fs::create_directories(config.snapshot_dir(), error);
-  if (error) {
-    return absl::UnavailableError(fmt::format("creating `snapshot_dir` {}: {}",
-                                              config.snapshot_dir(),
-                                              error.message()));
-  }
+  LARR_RETURN_IF_ERROR(MakeFolder(config.snapshot_dir()));
   std::unique_ptr<JobRunner> runner(
       new JobRunner(config, encoder, std::move(observer), std::move(store)));
   runner->RemoveLeftovers();
@@ -188,6 +188,7 @@ google::protobuf::Timestamp JobRunner::NewCreateTime() const {
 absl::StatusOr<RefreshJob> JobRunner::Create(const std::string& id,
                                              const std::string& as_of_date) {
   const absl::MutexLock lock(&mutex_);
+  if (stopping_) return absl::UnavailableError("the server is going down");
   RefreshJob job;
   *job.mutable_create_time() = NewCreateTime();
   std::string chosen = id;
@@ -319,7 +320,7 @@ absl::Status JobRunner::RefreshFor(const RefreshJob& job,
   options.dataset = config_.dataset();
   options.as_of_date = job.as_of_date();
   options.base = base == nullptr ? nullptr : base->snapshot.get();
-  options.work = fs::path(config_.state_dir()) / "work";
+  options.work = WorkOf(config_);
   options.output = output;
   options.manifest.set_config(ToTextProto(config_.embed()));
   return Refresh(options, encoder_,
@@ -354,11 +355,15 @@ void JobRunner::Finish(const std::string& name, const absl::Status& status,
   Served served = status.ok() ? ServedSnapshot::Load(output) : Served(status);
   const absl::MutexLock lock(&mutex_);
   RefreshJob job = *store_.Find(name);
-  if (job.state() == RefreshJob::CANCELLED) {
-    std::error_code ignored;  // Published too late: nobody was told of it.
-    if (status.ok()) fs::remove_all(output, ignored);
-    return;
+  const bool cancelled = job.state() == RefreshJob::CANCELLED;
+  // Nobody is told of a snapshot that came too late or cannot be read; what it
+  // took to encode is pending still. One that is read already is the base of
+  // others.
+  if (status.ok() && (cancelled || !served.ok()) && !IsServed(output)) {
+    std::error_code ignored;
+    fs::remove_all(output, ignored);
   }
+  if (cancelled) return;
   *job.mutable_end_time() = Now();
   if (served.ok()) {
     served_ = *std::move(served);
@@ -376,12 +381,19 @@ void JobRunner::Finish(const std::string& name, const absl::Status& status,
                   served.status().ToString());
   }
   if (const absl::Status stored = Put(job); !stored.ok()) {
-    // Without a job store nothing can be promised: as if the process ended.
+    // Without a job store nothing can be promised.
     spdlog::critical("jobs stop until a restart error={}", stored.ToString());
     stopping_ = true;
+    if (observer_.broken) observer_.broken();
     return;
   }
+  if (job.state() == RefreshJob::SUCCEEDED) DropPending(WorkOf(config_));
   if (observer_.finished) observer_.finished(job);
+}
+
+bool JobRunner::IsServed(const fs::path& output) const {
+  return served_ != nullptr &&
+         fs::absolute(served_->snapshot->folder()) == fs::absolute(output);
 }
 
 }  // namespace larr

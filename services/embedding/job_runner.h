@@ -42,6 +42,9 @@ class JobRunner {
     std::function<void(const embedding::v1::RefreshJob&)> finished;
     // By `Start`: the job of an earlier process that succeeded last.
     std::function<void(const embedding::v1::RefreshJob&)> restored;
+    // On the runner's thread, once: a job's end could not be stored, and no job
+    // runs any more. The program should end, and be started again.
+    std::function<void()> broken;
   };
 
   // Opens the jobs and the newest snapshot, and goes on where an earlier
@@ -56,6 +59,7 @@ class JobRunner {
 
   // Errors:  kInvalidArgument  the id or the date is malformed
   //          kAlreadyExists    another job has this id
+  //          kUnavailable      the runner is stopped
   absl::StatusOr<embedding::v1::RefreshJob> Create(
       const std::string& id, const std::string& as_of_date);
 
@@ -76,7 +80,7 @@ class JobRunner {
   // runner is stopped or `timeout` is over.
   int64_t WaitForChange(int64_t seen, absl::Duration timeout) const;
 
-  // Jobs do not change any more.
+  // No job begins any more.
   bool stopped() const;
 
   // Null before the first snapshot. Shared by calls in flight.
@@ -93,6 +97,8 @@ class JobRunner {
   // Now, but after the newest job's where the clock was set back: the names of
   // snapshots sort as they were asked for.
   google::protobuf::Timestamp NewCreateTime() const
+      ABSL_SHARED_LOCKS_REQUIRED(mutex_);
+  bool IsServed(const std::filesystem::path& output) const
       ABSL_SHARED_LOCKS_REQUIRED(mutex_);
   // What failed and cancelled jobs left in `snapshot_dir`.
   void RemoveLeftovers() const;

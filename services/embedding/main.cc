@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -29,9 +30,14 @@ absl::Status RunEmbedding(const std::string& path) {
       const auto encoder,
       OpenTextEncoder(config.checkpoint(), config.embed(), config.threads()));
   const auto metrics = std::make_shared<prometheus::Registry>();
-  LARR_ASSIGN_OR_RETURN(
-      const auto runner,
-      JobRunner::Start(config, *encoder, RefreshMetrics(*metrics)));
+  std::atomic<bool> broken = false;
+  JobRunner::Observer observer = RefreshMetrics(*metrics);
+  observer.broken = [&] {
+    broken = true;
+    RequestShutdown();
+  };
+  LARR_ASSIGN_OR_RETURN(const auto runner,
+                        JobRunner::Start(config, *encoder, observer));
   EmbeddingService service(*runner, *encoder, *metrics);
   GrpcServerOptions options;
   options.services = {&service};
@@ -40,7 +46,12 @@ absl::Status RunEmbedding(const std::string& path) {
     options.score_methods.push_back(
         fmt::format("/larr.embedding.v1.EmbeddingService/{}", method));
   options.on_drain = [&] { runner->Stop(); };
-  return ServeUntilSignal(config.server(), std::move(options));
+  LARR_RETURN_IF_ERROR(ServeUntilSignal(config.server(), std::move(options)));
+  if (!broken) return absl::OkStatus();
+  return absl::UnavailableError(
+      fmt::format("jobs cannot be stored in {}: make its disk take writes, and "
+                  "start again",
+                  config.state_dir()));
 }
 
 }  // namespace

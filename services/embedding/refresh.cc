@@ -25,6 +25,9 @@ using config::v1::Side;
 
 // Texts looked up in the base at once.
 constexpr size_t kLookupTexts = 1024;
+// Texts, known ones too, between looks at whether the refresh is to stop: a
+// part of a second's reading.
+constexpr size_t kSilentTexts = 65'536;
 // Bytes of texts that are encoded and made durable at once: some 4,000 tokens,
 // a second or two of the model's work, and about as much as a kill can cost.
 constexpr size_t kChunkBytes = 16 * 1024;
@@ -51,7 +54,9 @@ class TextCollector {
       waiting_.push_back({std::move(id), std::move(text)});
       if (waiting_.size() >= kLookupTexts) return LookUp();
     }
-    return absl::OkStatus();
+    if (++silent_ < kSilentTexts) return absl::OkStatus();
+    silent_ = 0;
+    return progress_(counts_);
   }
 
   // The new texts. Call once, after the last `Need`.
@@ -78,6 +83,7 @@ class TextCollector {
       }
     }
     waiting_.clear();
+    silent_ = 0;
     return progress_(counts_);
   }
 
@@ -85,6 +91,7 @@ class TextCollector {
   const RefreshProgress& progress_;
   absl::flat_hash_set<std::pair<uint64_t, uint64_t>> seen_;
   std::vector<Text> waiting_, new_;
+  size_t silent_ = 0;  // Texts since `progress`.
   RefreshCounts counts_;
 };
 

@@ -7,7 +7,8 @@
 // Which texts and entities those are: common/dataset/dataset_texts.h.
 //
 // Encoded texts are durable chunk by chunk: a refresh that was killed or
-// cancelled goes on from the same work folder and encodes nothing twice. A
+// cancelled goes on from the same work folder and encodes nothing twice. They
+// stay there until the caller, who takes the new snapshot, calls DropPending. A
 // database that cannot be opened, as after an upgrade, is put aside and its
 // texts are encoded again.
 //
@@ -51,8 +52,9 @@ struct RefreshCounts {
   int64_t tokens_encoded = 0;   // that they cost, restarts included
 };
 
-// Called before the first text, after each chunk, and so also once when all
-// is encoded and nothing published. An error ends the refresh and is returned.
+// Called before the first text, while texts are read, after each chunk, and so
+// also once when all is encoded and nothing published. An error ends the refresh
+// and is returned.
 using RefreshProgress = std::function<absl::Status(const RefreshCounts&)>;
 
 // Errors:  kInvalidArgument     the dataset is wrong, or has no such day

@@ -10,6 +10,7 @@
 #include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/store/snapshot_builder.h"
 #include "services/embedding/open_encoder.h"
 #include "services/embedding/random_encoder.h"
 #include "services/embedding/refresh.h"
@@ -65,16 +66,19 @@ absl::Status RunEmbed(StageContext& context, TextEncoder& encoder,
   if (!checkpoint_digest.empty())
     (*options.manifest.mutable_parents())["contrast"] = checkpoint_digest;
   Throughput throughput;
-  return Refresh(options, encoder,
-                 [&](const RefreshCounts& counts) -> absl::Status {
-                   LARR_RETURN_IF_ERROR(CheckKnown(context, counts));
-                   context.progress.Report(
-                       counts.texts_encoded, counts.texts_to_encode,
-                       std::numeric_limits<double>::quiet_NaN(),
-                       throughput.Of(counts.tokens_encoded), "tokens/s");
-                   return absl::OkStatus();
-                 })
-      .status();
+  LARR_RETURN_IF_ERROR(
+      Refresh(options, encoder,
+              [&](const RefreshCounts& counts) -> absl::Status {
+                LARR_RETURN_IF_ERROR(CheckKnown(context, counts));
+                context.progress.Report(
+                    counts.texts_encoded, counts.texts_to_encode,
+                    std::numeric_limits<double>::quiet_NaN(),
+                    throughput.Of(counts.tokens_encoded), "tokens/s");
+                return absl::OkStatus();
+              })
+          .status());
+  DropPending(config.work());
+  return absl::OkStatus();
 }
 
 absl::Status RunEmbed(StageContext& context) {

@@ -76,6 +76,7 @@ TEST_CASE("A chain of random refreshes always reads as a plain set",
       expected.insert(numbers.begin(), numbers.end());
       if (random() % 2 == 0) {
         builder.reset();  // As after a crash.
+        builder.reset();
         builder = OpenBuilder(dir.path() / "work", base.get());
       }
     }
@@ -107,6 +108,7 @@ TEST_CASE("A refresh links the vectors of its base", "[store]") {
   REQUIRE(AddTexts(*builder, {1, 2, 3}, kDim).ok());
   REQUIRE(builder->Publish(dir.path() / "a", {}).ok());
   const auto base = OpenSnapshot(dir.path() / "a");
+  builder.reset();
   builder = OpenBuilder(dir.path() / "work", base.get());
   REQUIRE(AddTexts(*builder, {4}, kDim).ok());
   const auto manifest = builder->Publish(dir.path() / "b", {});
@@ -133,6 +135,7 @@ TEST_CASE("Find tells base, pending and missing apart", "[store]") {
   REQUIRE(AddTexts(*builder, {1}, kDim).ok());
   REQUIRE(builder->Publish(dir.path() / "a", {}).ok());
   const auto base = OpenSnapshot(dir.path() / "a");
+  builder.reset();
   builder = OpenBuilder(dir.path() / "work", base.get());
   REQUIRE(AddTexts(*builder, {2}, kDim).ok());
   using enum StoredIn;
@@ -208,6 +211,9 @@ TEST_CASE("A work folder that cannot be opened is put aside and begun anew",
   REQUIRE(AddTexts(*builder, {1}, kDim).ok());
   REQUIRE(builder->Publish(dir.path() / "a", {}).ok());
   CHECK(ReadText(*OpenSnapshot(dir.path() / "a"), 1) == VectorOf(1, kDim));
+  CHECK(fs::exists(aside));
+  builder.reset();
+  DropPending(work);
   CHECK_FALSE(fs::exists(aside));
 }
 
@@ -253,16 +259,26 @@ TEST_CASE("AddVectors refuses what it could not give back", "[store]") {
   CHECK(FindTexts(*builder, {1}).front() == StoredIn::kNowhere);
 }
 
-TEST_CASE("Publish does not replace a snapshot, and keeps what is pending",
+TEST_CASE("Publish does not replace a snapshot, and what is pending stays",
           "[store]") {
   const testing::TempDir dir;
-  REQUIRE(OpenBuilder(dir.path() / "work")->Publish(dir.path() / "a", {}).ok());
-  auto builder = OpenBuilder(dir.path() / "work");
+  const fs::path work = dir.path() / "work";
+  REQUIRE(OpenBuilder(work)->Publish(dir.path() / "a", {}).ok());
+  auto builder = OpenBuilder(work);
   REQUIRE(AddTexts(*builder, {1}, kDim).ok());
   CHECK(absl::IsAlreadyExists(builder->Publish(dir.path() / "a", {}).status()));
   CHECK(FindTexts(*builder, {1}).front() == StoredIn::kPending);
   REQUIRE(builder->Publish(dir.path() / "b", {}).ok());
-  CHECK_FALSE(fs::exists(dir.path() / "work" / "pending"));
+  builder.reset();
+  // The snapshot was not taken: nothing is encoded again.
+  fs::remove_all(dir.path() / "b");
+  builder = OpenBuilder(work);
+  CHECK(FindTexts(*builder, {1}).front() == StoredIn::kPending);
+  REQUIRE(builder->Publish(dir.path() / "c", {}).ok());
+  CHECK(ReadText(*OpenSnapshot(dir.path() / "c"), 1) == VectorOf(1, kDim));
+  builder.reset();
+  DropPending(work);
+  CHECK_FALSE(fs::exists(work / "pending"));
 }
 
 }  // namespace
