@@ -72,8 +72,8 @@ absl::StatusOr<std::map<std::string, int64_t>> ListSizes(
 
 std::string_view CodeVersion() { return kCodeVersion; }
 
-absl::StatusOr<ArtifactWriter> ArtifactWriter::Create(
-    const fs::path& final_path) {
+absl::StatusOr<ArtifactWriter> ArtifactWriter::Create(const fs::path& path) {
+  const fs::path final_path = WithoutTrailingSlash(path);
   std::error_code error;
   if (fs::exists(final_path, error))
     return absl::AlreadyExistsError(fmt::format(
@@ -124,7 +124,7 @@ absl::StatusOr<ArtifactManifest> ArtifactWriter::Finish(
 }
 
 fs::path StagingOf(const fs::path& final_path) {
-  fs::path staging = final_path;
+  fs::path staging = WithoutTrailingSlash(final_path);
   return staging += kStagingSuffix;
 }
 

@@ -63,6 +63,10 @@ absl::Status ErrnoStatus(std::string_view what,
   return FileStatus(what, path, {errno, std::generic_category()});
 }
 
+std::filesystem::path WithoutTrailingSlash(const std::filesystem::path& path) {
+  return path.has_filename() ? path : path.parent_path();
+}
+
 absl::Status MakeFolder(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
@@ -76,7 +80,8 @@ absl::Status LinkFile(const std::filesystem::path& from,
   std::filesystem::create_hard_link(from, to, error);
   if (!error) return absl::OkStatus();
   std::filesystem::copy_file(from, to, error);
-  return error ? FileStatus("cannot copy to", to, error) : SyncFile(to);
+  if (!error) return SyncFile(to);
+  return FileStatus(fmt::format("cannot copy {} to", from.string()), to, error);
 }
 
 absl::StatusOr<std::string> ReadFile(const std::filesystem::path& path) {

@@ -36,12 +36,15 @@ absl::Status WriteFileAtomically(
     const std::filesystem::path& path,
     const std::function<absl::Status(const AppendBytes&)>& write);
 
+// `folder/` as `folder`: what stands beside it has its name and a suffix.
+std::filesystem::path WithoutTrailingSlash(const std::filesystem::path& path);
+
 // Makes a folder and those above it; OK if it is there already.
-// Errors: kUnavailable, whatever the reason
+// Errors: those above
 absl::Status MakeFolder(const std::filesystem::path& path);
 
-// Links a file, or copies it to the disk where the two folders are on different
-// ones. `to` must not be there.
+// Links a file, or copies it to the disk where it cannot be linked, as where the
+// two folders are on different ones. `to` must not be there.
 absl::Status LinkFile(const std::filesystem::path& from,
                       const std::filesystem::path& to);
 

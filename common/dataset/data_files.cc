@@ -21,10 +21,13 @@ constexpr std::string_view kPartition = "date=";
 absl::Status AddFolder(const fs::path& folder, const std::string& date,
                        std::vector<DataFile>& files) {
   std::error_code error;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
+  for (fs::directory_iterator it(folder, error), end; !error && it != end;
+       it.increment(error)) {
+    const fs::directory_entry& entry = *it;
+    std::error_code gone;  // A link to nothing is no folder.
     const std::string name = entry.path().filename().string();
     if (name.starts_with(".") || name.starts_with("_")) continue;
-    if (entry.is_directory(error)) {
+    if (entry.is_directory(gone)) {
       std::string inner = date;
       if (name.starts_with(kPartition)) {
         inner = name.substr(kPartition.size());

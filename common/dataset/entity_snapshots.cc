@@ -15,6 +15,16 @@
 #include "common/dataset/parquet_reader.h"
 
 namespace larr {
+namespace {
+
+// A number that is not one is null (IsNull), and so equal to itself.
+bool SameCells(const Row& a, const Row& b) {
+  return std::ranges::equal(a, b, [](const Value& x, const Value& y) {
+    return x == y || (IsNull(x) && IsNull(y));
+  });
+}
+
+}  // namespace
 
 int64_t EntityPartition::Find(std::string_view key) const {
   const auto found = index_.find(key);
@@ -108,7 +118,7 @@ absl::Status EntitySnapshots::LoadFile(const DataFile& file,
         into.keys_.push_back(text);
         into.rows_.push_back(row);
         into.index_.emplace(text, into.size() - 1);
-      } else if (row != into.rows_[known]) {
+      } else if (!SameCells(row, into.rows_[known])) {
         contradicted.insert(known);
       }
     }

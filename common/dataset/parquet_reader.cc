@@ -366,7 +366,7 @@ absl::StatusOr<RowGroup> ParquetFile::Read(
     const auto column = (*whole)->GetColumnByName(name);
     if (column->num_chunks() > 1) {  // More than 2 GiB of text in one group.
       return Invalid("{}: row group {} is too large; write smaller row groups",
-                     impl_->path.string(), group);
+                     impl_->path.string(), group + 1);
     }
     for (const auto& chunk : column->chunks()) {
       LARR_RETURN_IF_ERROR(

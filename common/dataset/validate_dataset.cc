@@ -283,10 +283,12 @@ class Pass {
 
   // Without dates, a user on two sides lets a model recognise the answer.
   void FinishGroups(DatasetReport& report) {
-    const auto train = 1u << static_cast<int>(Part::kTrain);
+    const auto bit = [](Part part) { return 1u << static_cast<int>(part); };
+    const auto train = bit(Part::kTrain);
+    const auto judged = bit(Part::kValidation) | bit(Part::kTest);
     int64_t shared = 0;
     for (const auto& [user, parts] : user_parts_) {
-      shared += (parts & train) != 0 && (parts & ~train) != 0;
+      shared += (parts & train) != 0 && (parts & judged) != 0;
     }
     if (shared == 0) return;
     report.findings.push_back(

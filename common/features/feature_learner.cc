@@ -78,7 +78,7 @@ void FeatureLearner::Add(const FeatureRows& rows) {
       continue;
     }
     const auto number = ToNumber(value);
-    if (!number) continue;
+    if (!number || (proto.has_dense() && !IsKnownNumber(*number))) continue;
     ++state.seen;
     if (proto.has_dense()) {
       const double x = TransformDense(proto.dense().transform(), *number);

@@ -152,6 +152,10 @@ const Row* FeatureRows::of(Table table) const {
   return impression;
 }
 
+bool IsKnownNumber(double value) {
+  return std::abs(value) < std::numeric_limits<float>::max();
+}
+
 double TransformDense(TabularFeature::Dense::Transform transform,
                       double value) {
   if (transform == TabularFeature::Dense::LOG1P) {
@@ -258,9 +262,12 @@ absl::Status TabularEncoder::Add(ResolvedFeature resolved,
   } else {
     feature.mean = learned.mean();
     feature.deviation = learned.deviation();
-    if (!std::isfinite(feature.mean) || !(feature.deviation > 0)) {
-      return Invalid("feature {}: the learned deviation {} is not positive",
-                     proto.name(), feature.deviation);
+    if (!std::isfinite(feature.mean) || !std::isfinite(feature.deviation) ||
+        !(feature.deviation > 0)) {
+      return Invalid(
+          "feature {}: the learned mean {} and deviation {} are not a number "
+          "and a positive one",
+          proto.name(), feature.mean, feature.deviation);
     }
   }
   if (proto.has_dense()) {
@@ -332,13 +339,13 @@ void TabularEncoder::EncodeSide(Side side, const FeatureRows& rows,
     const Value* value = ColumnValue(feature.resolved.columns[0], rows);
     const auto number = value ? ToNumber(*value) : std::nullopt;
     const auto standard =
-        number ? static_cast<float>(
-                     (TransformDense(proto.dense().transform(), *number) -
-                      feature.mean) /
-                     feature.deviation)
-               : 0.0f;
-    // What is written where a number is not known, such as the largest float,
-    // is none, and layers behind it would overflow.
+        number && IsKnownNumber(*number)
+            ? static_cast<float>(
+                  (TransformDense(proto.dense().transform(), *number) -
+                   feature.mean) /
+                  feature.deviation)
+            : 0.0f;
+    // Layers behind a number that is far from all others would overflow.
     dense[next_dense++] =
         std::abs(standard) <= kMostDeviations ? standard : 0.0f;
   }

@@ -69,6 +69,10 @@ struct ResolvedFeature {
   config::v1::TabularFeature proto;
   std::vector<Column> columns;
 };
+// False for what is written where a number is not known: the largest float, and
+// what is larger.
+bool IsKnownNumber(double value);
+
 // A dense value after its transform, before standardisation.
 double TransformDense(config::v1::TabularFeature::Dense::Transform transform,
                       double value);

@@ -162,8 +162,9 @@ const std::map<std::string, CityOptions>& CitySizes() {
 }
 
 absl::Status GenerateCity(const CityOptions& options,
-                          const std::filesystem::path& out,
+                          const std::filesystem::path& given,
                           const OnDay& on_day) {
+  const std::filesystem::path out = WithoutTrailingSlash(given);
   LARR_RETURN_IF_ERROR(CheckOptions(options));
   LARR_ASSIGN_OR_RETURN(const bool is_there, IsThere(options, out));
   if (is_there) return absl::OkStatus();
