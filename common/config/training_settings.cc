@@ -145,7 +145,6 @@ absl::Status CompleteP5(AlignConfig& config) {
 absl::StatusOr<AlignConfig> CompleteAlign(AlignConfig config) {
   LARR_ASSIGN_OR_RETURN(*config.mutable_architecture(),
                         CompleteArchitecture(config.architecture()));
-  const CtrArchitecture& architecture = config.architecture();
   if (config.batch_size() == 0) config.set_batch_size(2400);
   if (config.learning_rate() == 0) config.set_learning_rate(8e-4);
   if (config.epochs() == 0) config.set_epochs(1);
@@ -170,12 +169,7 @@ absl::StatusOr<AlignConfig> CompleteAlign(AlignConfig config) {
            Positive("checkpoint_steps", config.checkpoint_steps()),
            {"shuffle_rows", config.shuffle_rows(),
             config.shuffle_rows() >= config.batch_size(),
-            fmt::format("at least `batch_size`, {}", config.batch_size())},
-           {"architecture.encoder_heads", architecture.encoder_heads(),
-            architecture.kind() != CtrArchitecture::LARR ||
-                kEmbeddingDim % architecture.encoder_heads() == 0,
-            fmt::format("a divisor of {}, the width of a text's vector",
-                        kEmbeddingDim)}}));
+            fmt::format("at least `batch_size`, {}", config.batch_size())}}));
   LARR_RETURN_IF_ERROR(CompleteP5(config));
   return config;
 }
@@ -199,10 +193,24 @@ absl::Status CheckEncoder(const TrainingSpec& spec) {
         fmt::format("empty where `encoder` is {}: one of the two makes vectors",
                     name)},
        {"contrast.pairs_per_step", spec.contrast().pairs_per_step(),
-        !words || spec.contrast().pairs_per_step() > 0,
+        !words || !NeedsStage(spec, StageConfig::CONTRAST) ||
+            spec.contrast().pairs_per_step() > 0,
         fmt::format("positive where `encoder` is {}: its projection is fitted "
                     "to so many texts at once",
                     name)}});
+}
+
+// Vectors that a run finds made may have any width: their stage checks it.
+absl::Status CheckHeads(const TrainingSpec& spec,
+                        const CtrArchitecture& architecture) {
+  const bool known_width =
+      spec.snapshot().empty() && spec.embed().vectors_file().empty();
+  return Check("",
+               {{"architecture.encoder_heads", architecture.encoder_heads(),
+                 architecture.kind() != CtrArchitecture::LARR || !known_width ||
+                     kEmbeddingDim % architecture.encoder_heads() == 0,
+                 fmt::format("a divisor of {}, the width of a text's vector",
+                             kEmbeddingDim)}});
 }
 
 // The error with the name of the recommender whose it is.
@@ -404,8 +412,11 @@ absl::Status CheckTrainingSettings(const TrainingSpec& spec) {
   if (NeedsStage(spec, StageConfig::CONTRAST))
     LARR_RETURN_IF_ERROR(CompleteContrastConfig(spec.contrast()).status());
   LARR_RETURN_IF_ERROR(CompleteEmbedConfig(spec.embed()).status());
-  for (const AlignConfig& align : spec.align())
-    LARR_RETURN_IF_ERROR(CompleteAlignConfig(align).status());
+  for (const AlignConfig& align : spec.align()) {
+    LARR_ASSIGN_OR_RETURN(const AlignConfig complete,
+                          CompleteAlignConfig(align));
+    LARR_RETURN_IF_ERROR(CheckHeads(spec, complete.architecture()));
+  }
   return CheckOffered(spec);
 }
 

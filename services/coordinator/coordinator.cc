@@ -195,10 +195,14 @@ absl::StatusOr<TrainingRun> Coordinator::CancelRun(const std::string& name) {
 }
 
 absl::StatusOr<TrainingRun> Coordinator::ResumeRun(const std::string& name) {
-  LARR_ASSIGN_OR_RETURN(TrainingRun run, GetRun(name));
+  LARR_RETURN_IF_ERROR(GetRun(name).status());
   const absl::MutexLock lock(&mutex_);
-  if (scheduler_.Find(name) != nullptr) return run;
-  LARR_ASSIGN_OR_RETURN(run, parts_.store.GetRun(name));
+  if (const TrainingRun* live = scheduler_.Find(name)) {
+    if (!live->cancel_requested()) return *live;
+    return absl::FailedPreconditionError(fmt::format(
+        "{} is being cancelled; resume it when its stages have ended", name));
+  }
+  LARR_ASSIGN_OR_RETURN(TrainingRun run, parts_.store.GetRun(name));
   if (run.state() == TrainingRun::SUCCEEDED) {
     return absl::FailedPreconditionError(fmt::format(
         "{} succeeded already; create another run to train again", name));
@@ -218,6 +222,7 @@ absl::Status Coordinator::Report(StageExit exit) {
     return absl::OkStatus();
   }
   const StageRun ended = *stage;
+  const bool cancelled = run->cancel_requested();
   const bool publishes = ended.stage() == StageConfig::PUBLISH &&
                          exit.outcome == StageOutcome::kSucceeded &&
                          !run->cancel_requested();
@@ -234,7 +239,7 @@ absl::Status Coordinator::Report(StageExit exit) {
     const Decisions decisions = next.OnStageExit(exit, absl::Now());
     LARR_RETURN_IF_ERROR(StoreAndAccept(std::move(next), decisions));
   }
-  parts_.metrics.CountExit(ended, exit.outcome, absl::Now());
+  if (!cancelled) parts_.metrics.CountExit(ended, exit.outcome, absl::Now());
   spdlog::info(
       "stage_ended run={} stage={} attempt={} outcome={} shared_from={} "
       "message={}",

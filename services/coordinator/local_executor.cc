@@ -74,7 +74,9 @@ std::vector<std::string> StageEnvironment(const std::string& gpu) {
 }  // namespace
 
 LocalExecutor::LocalExecutor(LocalExecutorOptions options)
-    : options_(std::move(options)) {}
+    : options_(std::move(options)) {
+  signal(SIGCHLD, SIG_DFL);  // Ignored, it would hide how a stage ended.
+}
 
 absl::Status LocalExecutor::Start(const StageLaunch& launch) {
   const std::filesystem::path work = launch.config.work();
@@ -90,7 +92,8 @@ absl::Status LocalExecutor::Start(const StageLaunch& launch) {
   const ProcessRecord record = lock.Read();
   if (lives || record.attempt == launch.attempt) {
     if (record.attempt == launch.attempt) {
-      process.pid = record.pid;
+      // Of one that ended, the number may by now be another's.
+      if (lives) process.pid = record.pid;
       process.log_offset = record.log_offset;
     }
     spdlog::info("stage_found run={} stage={} attempt={} pid={} running={}",
@@ -149,12 +152,13 @@ void LocalExecutor::CheckEnded(Process& process) const {
   }
   const auto lock = ProcessLock::Open(process.file);
   if (!lock.ok()) return;  // Asked again by the next Poll.
+  const bool lives = !lock->TryLock();
   const ProcessRecord record = lock->Read();
   if (process.pid == 0 && record.attempt == process.launch.attempt) {
-    process.pid = record.pid;
+    if (lives) process.pid = record.pid;
     process.log_offset = record.log_offset;
   }
-  if (!lock->TryLock()) return;
+  if (lives) return;
   process.exit =
       ExitOf(process.launch, /*child=*/std::nullopt, process.log_offset);
 }

@@ -95,7 +95,8 @@ absl::StatusOr<std::string> ValidateTrainingSpec(const TrainingSpec& spec) {
                                    spec.pretrain().general_corpus(),
                                    /*folder=*/false));
   }
-  if (!spec.embed().vectors_file().empty()) {
+  if (NeedsStage(spec, StageConfig::EMBED) &&
+      !spec.embed().vectors_file().empty()) {
     LARR_RETURN_IF_ERROR(CheckPath("embed.vectors_file",
                                    spec.embed().vectors_file(),
                                    /*folder=*/false));

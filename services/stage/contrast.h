@@ -9,8 +9,8 @@
 //         manifest with the embedder fingerprint for `spec.embed.precision`,
 //         and `training.json`: curve: step, loss, and for each kind of pair
 //         its loss and the share of texts whose own partner is nearest in the
-//         batch; every `evaluate_steps`, of the model that the step starts
-//         from, `held_out_loss` (eq. 21) and recall@10 of each kind's held-out
+//         batch; every `evaluate_steps`, of the model after the step,
+//         `held_out_loss` (eq. 21) and recall@10 of each kind's held-out
 //         pairs; held_out_recall: before and after training, see
 //         held_out_recall.h; tokens_per_second.
 #pragma once

@@ -53,10 +53,13 @@ void AddTask(const std::string& prefix, const Metrics& metrics,
 void RowLabels::Add(const Impression& row) {
   click.push_back(row.click != 0);
   ctcvr.push_back(row.click != 0 && row.order != 0);
-  const auto [group, is_new] = group_numbers.try_emplace(
-      row.group, static_cast<int32_t>(group_numbers.size()));
-  if (is_new) group_keys.push_back(GroupKey(row.group));
-  groups.push_back(group->second);
+  // Of rows that name no group, each is one of its own.
+  const std::string group =
+      row.group.empty() ? fmt::format("\n{}", groups.size()) : row.group;
+  const auto [number, is_new] = group_numbers.try_emplace(
+      group, static_cast<int32_t>(group_numbers.size()));
+  if (is_new) group_keys.push_back(GroupKey(group));
+  groups.push_back(number->second);
 }
 
 absl::Status ModelScores::Add(const torch::Tensor& probabilities) {

@@ -71,6 +71,14 @@ absl::Status AddDataset(const StageContext& context, StageIdentity& identity) {
   return absl::OkStatus();
 }
 
+// The default, written out or not.
+std::string EncoderName(const TrainingSpec& spec) {
+  return config::v1::TextEncoder_Name(spec.encoder() ==
+                                              config::v1::LANGUAGE_MODEL
+                                          ? config::v1::TEXT_ENCODER_UNSPECIFIED
+                                          : spec.encoder());
+}
+
 absl::Status AddCorpus(const StageContext& context, StageIdentity& identity) {
   const TrainingSpec& spec = context.config.spec();
   identity.settings += fmt::format("seed {}\nsame value {}\n{}", spec.seed(),
@@ -109,8 +117,8 @@ absl::Status AddContrast(const StageContext& context, StageIdentity& identity) {
   LARR_ASSIGN_OR_RETURN(const auto embed, CompleteEmbedConfig(spec.embed()));
   identity.settings += fmt::format(
       "seed {}\nencoder {}\nembed precision {}\n{}", spec.seed(),
-      config::v1::TextEncoder_Name(spec.encoder()),
-      config::v1::Precision_Name(embed.precision()), ToTextProto(config));
+      EncoderName(spec), config::v1::Precision_Name(embed.precision()),
+      ToTextProto(config));
   return absl::OkStatus();
 }
 
@@ -118,8 +126,7 @@ absl::Status AddEmbed(const StageContext& context, StageIdentity& identity) {
   const TrainingSpec& spec = context.config.spec();
   LARR_ASSIGN_OR_RETURN(const auto config, CompleteEmbedConfig(spec.embed()));
   identity.settings += fmt::format("seed {}\nencoder {}\n{}", spec.seed(),
-                                   config::v1::TextEncoder_Name(spec.encoder()),
-                                   ToTextProto(config));
+                                   EncoderName(spec), ToTextProto(config));
   if (!config.vectors_file().empty())
     identity.files += FileStamp(config.vectors_file());
   return AddDataset(context, identity);

@@ -15,6 +15,15 @@ bool LossCurve::Add(int64_t step, const StepLoss& loss, int64_t total_steps) {
   sum_.ctcvr += loss.ctcvr;
   sum_.alignment += loss.alignment;
   if (step % kEvery != 0 && step != total_steps) return false;
+  MakePoint(step);
+  return true;
+}
+
+void LossCurve::Finish(int64_t step) {
+  if (count_ > 0) MakePoint(step);
+}
+
+void LossCurve::MakePoint(int64_t step) {
   const auto n = static_cast<double>(count_);
   points_.push_back({{"step", step},
                      {"loss", sum_.total / n},
@@ -23,7 +32,6 @@ bool LossCurve::Add(int64_t step, const StepLoss& loss, int64_t total_steps) {
                      {"alignment", sum_.alignment / n}});
   sum_ = {};
   count_ = 0;
-  return true;
 }
 
 absl::Status LossCurve::Save(const std::filesystem::path& path) const {

@@ -22,6 +22,8 @@ class LossCurve {
 
   // Returns true if `step` made a point: each kEvery, and the last one.
   bool Add(int64_t step, const StepLoss& loss, int64_t total_steps);
+  // Makes the point of a `step` that turned out to be the last one.
+  void Finish(int64_t step);
 
   // The total loss of the last point. REQUIRES: there is one.
   double last() const { return points_.back()["loss"].get<double>(); }
@@ -32,6 +34,8 @@ class LossCurve {
   absl::Status Load(const std::filesystem::path& path, int64_t step);
 
  private:
+  void MakePoint(int64_t step);
+
   nlohmann::ordered_json points_ = nlohmann::ordered_json::array();
   StepLoss sum_;
   int64_t count_ = 0;

@@ -10,7 +10,7 @@
 //           measures: {name: {tokens, loss_before, loss_after,
 //           perplexity_before, perplexity_after}} (description_report.h);
 //         curve: step, loss, gradient_norm, tokens, and held_out_loss of the
-//           weights that the step began with, where it was looked at;
+//           weights after the step, where it was looked at;
 //         tokens_per_second.
 // Several ranks share the texts of each step.
 #pragma once

@@ -18,7 +18,7 @@ struct ValidationAuc {
   double ctr_auc = 0;
   int64_t rows = 0;
   int64_t clicks = 0;
-  int64_t missing_texts = 0;  // Distinct ones that the snapshot lacks.
+  int64_t missing_texts = 0;  // That the snapshot lacks; some may count twice.
 };
 
 // `model` with the vectors of `snapshot`, which is not read for a model without

@@ -201,8 +201,8 @@ TEST_CASE("A recommender's settings are refused by its name", "[config]") {
        "`architecture.expert_widths` is 0"},
       {"architecture { task_experts: 1025 }",
        "`architecture.task_experts` is 1025; it must be in [1, 1024]"},
-      {"architecture { encoder_heads: 3 }",
-       "`architecture.encoder_heads` is 3; it must be a divisor of 128"},
+      {"architecture { encoder_heads: -1 }",
+       "`architecture.encoder_heads` is -1; it must be in [1, 65536]"},
   };
   for (const auto& c : cases) {
     auto align = *ParseTextProto<AlignConfig>(c.fields);
@@ -214,9 +214,15 @@ TEST_CASE("A recommender's settings are refused by its name", "[config]") {
     CHECK(absl::IsInvalidArgument(status));
     CHECK_THAT(std::string(status.message()), Catch::Contains(c.message));
   }
-  // Heads are LARR's alone.
+  // Heads are LARR's alone, and divide what the run's own vectors have.
   CHECK(
       CheckWith("align { architecture { kind: PLE encoder_heads: 3 } }").ok());
+  const std::string three =
+      "align { architecture { kind: LARR encoder_heads: 3 } }";
+  CHECK_THAT(CheckWith(three).ToString(),
+             Catch::Contains("`architecture.encoder_heads` is 3; it must be a "
+                             "divisor of 128"));
+  CHECK(CheckWith(three + "embed { vectors_file: 'v.parquet' }").ok());
 }
 
 constexpr char kP5[] = R"pb(

@@ -64,8 +64,8 @@ TEST_CASE("A folder that cannot be listed is not an empty one") {
   const testing::TempDir dir;
   std::ofstream(dir.path() / "c") << "no folder";
   const TrainingCheckpoints checkpoints(dir.path() / "c", {});
-  CHECK(absl::IsUnavailable(checkpoints.Steps().status()));
-  CHECK(absl::IsUnavailable(checkpoints.Keep(1, 2, -1)));
+  CHECK(absl::IsNotFound(checkpoints.Steps().status()));
+  CHECK(absl::IsNotFound(checkpoints.Keep(1, 2, -1)));
 }
 
 TEST_CASE("The state of a checkpoint may be larger than a header") {

@@ -233,7 +233,7 @@ TEST_CASE_METHOD(LocalExecutorTest, "A work folder that cannot be is an error",
   StageLaunch launch = Launch(1, "");
   std::ofstream(dir_.path() / "file") << "x";
   launch.config.set_work(dir_.path() / "file" / "work");
-  CHECK(executor->Start(launch).code() == absl::StatusCode::kUnavailable);
+  CHECK(executor->Start(launch).code() == absl::StatusCode::kNotFound);
   CHECK(executor->Poll().empty());
 }
 

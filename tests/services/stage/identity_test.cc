@@ -129,6 +129,8 @@ TEST_CASE_METHOD(StageIdentityTest, "What changes which artifacts", "[stage]") {
        "PRETRAIN "},
       {"a default that is written out",
        [&] { spec().mutable_contrast()->set_tokens_per_chunk(8192); }, ""},
+      {"the encoder's default",
+       [&] { spec().set_encoder(config::v1::LANGUAGE_MODEL); }, ""},
       {"contrast", [&] { spec().mutable_contrast()->set_max_tokens(65); },
        "CONTRAST "},
       {"same value",
