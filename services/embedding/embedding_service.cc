@@ -13,6 +13,7 @@
 #include "common/base/status_macros.h"
 #include "common/features/text_renderer.h"
 #include "common/rpc/grpc_status.h"
+#include "common/rpc/resource_requests.h"
 #include "common/telemetry/metrics.h"
 
 namespace larr {
@@ -21,7 +22,6 @@ namespace {
 
 using embedding::v1::RefreshJob;
 
-constexpr int kDefaultPage = 50, kMaxPage = 1000;
 constexpr int kMaxTextsToEmbed = 256, kMaxTextsToRead = 1000;
 constexpr size_t kTextsAtOnce = 16;  // A second of the model's work, about.
 constexpr int kDefaultTopK = 10, kMaxTopK = 1000;
@@ -153,11 +153,7 @@ grpc::Status EmbeddingService::ListRefreshJobs(
     grpc::ServerContext*, const embedding::v1::ListRefreshJobsRequest* request,
     embedding::v1::ListRefreshJobsResponse* response) {
   return Measured("ListRefreshJobs", [&]() -> absl::Status {
-    // A page may be smaller than asked for, so too much is no error.
-    LARR_ASSIGN_OR_RETURN(
-        const int size,
-        Bounded("page_size", std::min(request->page_size(), kMaxPage),
-                kDefaultPage, kMaxPage));
+    LARR_ASSIGN_OR_RETURN(const int size, PageSize(request->page_size()));
     // One more than asked for tells whether there is a next page.
     LARR_ASSIGN_OR_RETURN(auto jobs,
                           runner_.List(size + 1, request->page_token()));

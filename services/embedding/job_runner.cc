@@ -16,6 +16,7 @@
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "common/config/text_proto.h"
+#include "common/rpc/resource_requests.h"
 #include "common/store/snapshot_builder.h"
 
 namespace larr {
@@ -27,7 +28,6 @@ using embedding::v1::RefreshJob;
 using google::protobuf::util::TimeUtil;
 
 constexpr char kPrefix[] = "refreshJobs/";
-constexpr size_t kMaxIdLength = 63;
 
 google::protobuf::Timestamp Now() {
   return TimeUtil::NanosecondsToTimestamp(absl::ToUnixNanos(absl::Now()));
@@ -39,20 +39,6 @@ std::string TimeId(const google::protobuf::Timestamp& time) {
       "%Y%m%d-%H%M%E6S",
       absl::FromUnixNanos(TimeUtil::TimestampToNanoseconds(time)),
       absl::UTCTimeZone());
-}
-
-absl::Status CheckId(const std::string& id) {
-  const auto legal = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
-  };
-  if (!id.empty() && id.size() <= kMaxIdLength &&
-      std::all_of(id.begin(), id.end(), legal)) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(
-      fmt::format("refresh_job_id is '{}'; use 1 to {} lower-case letters, "
-                  "digits and `-`",
-                  id, kMaxIdLength));
 }
 
 absl::Status NotFound(std::string_view name) {
@@ -99,7 +85,10 @@ absl::StatusOr<std::unique_ptr<JobRunner>> JobRunner::Start(
     const EmbeddingConfig& config, TextEncoder& encoder, Observer observer) {
   LARR_ASSIGN_OR_RETURN(auto store,
                         JobStore::Open(fs::path(config.state_dir()) / "jobs"));
-  LARR_RETURN_IF_ERROR(MakeFolder(config.snapshot_dir()));
+  if (const auto made = MakeFolder(config.snapshot_dir()); !made.ok()) {
+    return absl::Status(made.code(), fmt::format("`snapshot_dir`: {}",
+                                                 std::string(made.message())));
+  }
   std::unique_ptr<JobRunner> runner(
       new JobRunner(config, encoder, std::move(observer), std::move(store)));
   runner->RemoveLeftovers();
@@ -196,7 +185,7 @@ absl::StatusOr<RefreshJob> JobRunner::Create(const std::string& id,
     chosen = TimeId(job.create_time());
     std::replace(chosen.begin(), chosen.end(), '.', '-');
   }
-  LARR_RETURN_IF_ERROR(CheckId(chosen));
+  LARR_RETURN_IF_ERROR(CheckId("refresh_job_id", chosen));
   if (!as_of_date.empty() && !IsDate(as_of_date)) {
     return absl::InvalidArgumentError(
         fmt::format("refresh_job.as_of_date is '{}'; write a day as YYYY-MM-DD",

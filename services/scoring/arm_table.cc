@@ -167,13 +167,6 @@ int ArmTable::ArmOf(std::string_view user_id,
   return key.empty() ? 0 : arm_of_[Hash(key, seed_) % kBuckets];
 }
 
-int ArmTable::Find(std::string_view name) const {
-  for (int i = 0; i < arms_.arms_size(); ++i) {
-    if (arms_.arms(i).name() == name) return i;
-  }
-  return -1;
-}
-
 bool IsSampled(std::string_view sample, int weight, std::string_view request_id,
                std::string_view user_id, int64_t time_ns) {
   uint64_t hash = Hash(sample);

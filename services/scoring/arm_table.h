@@ -50,9 +50,6 @@ class ArmTable {
   // neither, it is the first arm.
   int ArmOf(std::string_view user_id, std::string_view request_id) const;
 
-  // The position of an arm in `arms()`, or -1.
-  int Find(std::string_view name) const;
-
  private:
   scoring::v1::Arms arms_;
   uint64_t seed_ = 0;

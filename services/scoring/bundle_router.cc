@@ -51,7 +51,8 @@ BundleRouter::BundleRouter(Options options, BundleManager& main,
                            prometheus::Registry& registry)
     : options_(std::move(options)), main_(main), metrics_(registry) {
   const std::lock_guard change(change_mutex_);
-  Change({}).IgnoreError();  // never fails: it loads nothing
+  // Never fails: it loads nothing.
+  Change({}, FirstFailure::kTold).IgnoreError();
   if (!options_.arms_file.empty()) {
     file_.emplace(options_.arms_file);
     PollFile();
@@ -138,7 +139,7 @@ std::vector<RoutedBundle> BundleRouter::SampledShadows(
 absl::StatusOr<Arms> BundleRouter::SetArms(const Arms& arms) {
   const std::lock_guard change(change_mutex_);
   PollFile();  // What it says before the call is older than the call.
-  const absl::Status status = Change(arms);
+  const absl::Status status = Change(arms, FirstFailure::kTold);
   if (!status.ok()) {
     if (!pending_.has_value()) spare_.clear();
     if (!Stops()) SetRefusal(status);
@@ -266,7 +267,9 @@ void BundleRouter::PollFile() {
 void BundleRouter::TryPending() {
   using Clock = std::chrono::steady_clock;
   if (!pending_.has_value() || Clock::now() < pending_->next_try) return;
-  const absl::Status status = Change(pending_->arms);
+  const absl::Status status =
+      Change(pending_->arms, pending_->refusal.ok() ? FirstFailure::kTold
+                                                    : FirstFailure::kSilent);
   if (!status.ok() && Stops()) {
     pending_.reset();
     return;
@@ -282,16 +285,18 @@ void BundleRouter::TryPending() {
   pending_->wait = std::min(2 * pending_->wait, kLongestWait);
 }
 
-absl::Status BundleRouter::Change(const Arms& arms) {
+absl::Status BundleRouter::Change(const Arms& arms,
+                                  FirstFailure first_failure) {
   auto table = std::make_shared<Table>();
   LARR_ASSIGN_OR_RETURN(table->arms, ArmTable::Create(arms));
   const Arms& checked = table->arms.arms();
   for (const Arm& arm : checked.arms()) {
-    LARR_ASSIGN_OR_RETURN(table->members.emplace_back(), Load(arm, Role::kArm));
+    LARR_ASSIGN_OR_RETURN(table->members.emplace_back(),
+                          Load(arm, Role::kArm, first_failure));
   }
   for (const Arm& shadow : checked.shadows()) {
     LARR_ASSIGN_OR_RETURN(table->shadows.emplace_back(),
-                          Load(shadow, Role::kShadow));
+                          Load(shadow, Role::kShadow, first_failure));
   }
   const std::string names = Names(checked);
   auto old = table_.exchange(std::move(table));
@@ -323,8 +328,8 @@ std::shared_ptr<BundleManager> BundleRouter::FindLoaded(const Arm& arm,
   return nullptr;
 }
 
-absl::StatusOr<BundleRouter::Member> BundleRouter::Load(const Arm& arm,
-                                                        Role role) {
+absl::StatusOr<BundleRouter::Member> BundleRouter::Load(
+    const Arm& arm, Role role, FirstFailure first_failure) {
   Member member{nullptr, &metrics_.calls(arm.name())};
   if (!HasBundle(arm)) return member;
   member.own = FindLoaded(arm, role);
@@ -332,11 +337,8 @@ absl::StatusOr<BundleRouter::Member> BundleRouter::Load(const Arm& arm,
   BundleOptions bundle = options_.bundle;
   bundle.stop = [this] { return Stops(); };
   if (role == Role::kShadow) bundle.cache = BlockCache::kAside;
-  using FirstFailure = BundleManager::FirstFailure;
-  const bool told = pending_.has_value() && !pending_->refusal.ok();
   const auto manager = std::make_shared<BundleManager>(
-      arm.alias_file(), metrics_, bundle,
-      told ? FirstFailure::kSilent : FirstFailure::kTold);
+      arm.alias_file(), metrics_, bundle, first_failure);
   const absl::Status status =
       arm.alias_file().empty()
           ? manager->Switch(arm.model_path(), arm.snapshot_path()).status()

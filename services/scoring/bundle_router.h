@@ -104,6 +104,7 @@ class BundleRouter {
     std::vector<Member> members, shadows;  // In the order of arms.
   };
   enum class Role { kArm, kShadow };
+  using FirstFailure = BundleManager::FirstFailure;
   // A bundle that a change loaded.
   struct Loaded {
     scoring::v1::Arm arm;
@@ -131,8 +132,10 @@ class BundleRouter {
   // REQUIRES: change_mutex_ is held.
   void PollFile();
   void TryPending();
-  absl::Status Change(const scoring::v1::Arms& arms);
-  absl::StatusOr<Member> Load(const scoring::v1::Arm& arm, Role role);
+  absl::Status Change(const scoring::v1::Arms& arms,
+                      FirstFailure first_failure);
+  absl::StatusOr<Member> Load(const scoring::v1::Arm& arm, Role role,
+                              FirstFailure first_failure);
   std::shared_ptr<BundleManager> FindLoaded(const scoring::v1::Arm& arm,
                                             Role role) const;
   absl::Status WaitForAlias(const BundleManager& manager) const;

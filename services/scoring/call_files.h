@@ -49,7 +49,8 @@ class CallFileWriter {
   static absl::StatusOr<std::unique_ptr<CallFileWriter>> Create(
       const CallFilesOptions& options);
 
-  // Appends the record of a serialized LoggedCall; begins another file, and deletes the oldest, as needed.
+  // Appends the record of a serialized LoggedCall; begins another file, and
+  // deletes the oldest, as needed.
   // After an error nothing of the record is in the file.
   // Errors: those of common/base/files.h
   absl::Status Append(std::string_view message);

@@ -70,10 +70,8 @@ absl::StatusOr<PoiStates::Found> Prepare(PoiStates& states,
 absl::Status CheckFinite(const scoring::v1::ScoreRequest& request,
                          const ScorerOutput& output) {
   for (size_t i = 0; i < output.ctr.size(); ++i) {
-    const bool finite =
-        std::isfinite(output.ctr[i]) &&
-        (output.ctcvr.empty() || std::isfinite(output.ctcvr[i]));
-    if (finite) continue;
+    if (std::isfinite(output.ctr[i]) && std::isfinite(output.ctcvr[i]))
+      continue;
     const auto& candidate = request.candidates(static_cast<int>(i));
     return absl::InternalError(fmt::format(
         "the model's score of candidate {} (`{}`) is not a finite number", i,

@@ -55,6 +55,14 @@ TEST_CASE("An artifact is not there until it is whole", "[base]") {
   CHECK(absl::IsAlreadyExists(ArtifactWriter::Create(path).status()));
 }
 
+TEST_CASE("A name that ends in a slash is that of the folder", "[base]") {
+  const testing::TempDir dir;
+  const fs::path path = dir.path() / "artifact";
+  MakeArtifact(path / "");
+  CHECK(VerifyArtifact(path).ok());
+  CHECK(std::distance(fs::directory_iterator(dir.path()), {}) == 1);
+}
+
 TEST_CASE("Equal content has an equal digest, other content another",
           "[base]") {
   const testing::TempDir dir;

@@ -28,6 +28,10 @@ TEST_CASE("Files of a table come by day and name", "[dataset]") {
   CHECK((*files)[1].path.filename() == "b.parquet");
   CHECK((*files)[2].date == "2024-01-02");
 
+  SECTION("a link to nothing is no folder") {
+    std::filesystem::create_symlink(dir.path() / "gone", dir.path() / "latest");
+    CHECK(ListDataFiles(dir.path())->size() == 3);
+  }
   SECTION("one file has no day") {
     const auto one = ListDataFiles((*files)[0].path);
     REQUIRE(one.ok());

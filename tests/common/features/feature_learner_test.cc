@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/features/feature_learner.h"
 
+#include <array>
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "common/config/text_proto.h"
 
@@ -70,6 +72,36 @@ TEST_CASE("FeatureLearner learns from what it sees", "[features]") {
     const auto encoder = TabularEncoder::Create(Spec(), learned);
     REQUIRE(encoder.ok());
     CHECK(encoder->categorical()[1].table_size == 5);
+  }
+}
+
+TEST_CASE("What stands for an unknown number is not learned from",
+          "[features]") {
+  const auto spec = ParseTextProto<DatasetSpec>(R"pb(
+    tabular_features {
+      name: "x"
+      side: USER
+      dense { column: "x" }
+    })pb");
+  REQUIRE(spec.ok());
+  auto learner = FeatureLearner::Create(*spec);
+  REQUIRE(learner.ok());
+  const double largest = std::numeric_limits<float>::max();
+  for (const double x : {1.0, 3.0, largest, -largest, 1e308}) {
+    const Row user = {Value(x)};
+    learner->Add({.user = &user});
+  }
+  const auto learned = learner->Finish();
+  CHECK(learned[0].mean() == 2);
+  CHECK(learned[0].deviation() == Approx(1));
+  const auto encoder = TabularEncoder::Create(*spec, learned);
+  REQUIRE(encoder.ok());
+  for (const auto& [x, expected] :
+       {std::pair{3.0, 1.0F}, {largest, 0.0F}, {-1e308, 0.0F}}) {
+    const Row user = {Value(x)};
+    std::array<float, 1> dense{};
+    encoder->Encode({.user = &user}, {}, dense);
+    CHECK(dense[0] == Approx(expected));
   }
 }
 

@@ -46,6 +46,15 @@ TEST_CASE("Whoever works meanwhile can ask whether a signal came", "[rpc]") {
         }) == kDone);
 }
 
+TEST_CASE("A server that cannot go on stops as by a signal", "[rpc]") {
+  CHECK(EndOf([] {
+          CatchShutdownSignals();
+          RequestShutdown();
+          if (!ShutdownSignalCame()) return _exit(1);
+          WaitForShutdownSignal();
+        }) == kDone);
+}
+
 TEST_CASE("A second signal of the kind ends the process", "[rpc]") {
   CHECK(EndOf([] {
           CatchShutdownSignals();

@@ -177,6 +177,8 @@ TEST_CASE_METHOD(CoordinatorTest, "A new process finds what the old one left",
   CHECK(executor_.started[0].attempt == 1);
   RunUntil("embed");
   REQUIRE(coordinator_->CancelRun("trainingRuns/a").ok());
+  CHECK(absl::IsFailedPrecondition(
+      coordinator_->ResumeRun("trainingRuns/a").status()));
   Open();  // Died before it stopped the stage.
   CHECK(executor_.started.back().key.stage == "embed");
   CHECK(executor_.stopped ==

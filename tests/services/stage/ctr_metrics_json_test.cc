@@ -54,6 +54,22 @@ TEST_CASE("every metric of both tasks, with intervals over groups") {
   REQUIRE(json["ctcvr_logloss"].is_number());
 }
 
+TEST_CASE("rows that name no group are each their own") {
+  RowLabels labels;
+  ModelScores scores;
+  Impression row;
+  for (const float click : {0.0F, 1.0F, 0.0F, 1.0F}) {
+    row.click = click;
+    labels.Add(row);
+  }
+  REQUIRE(scores.Add(torch::tensor({{0.9F}, {0.1F}, {0.8F}, {0.2F}})).ok());
+  const auto json = MetricsJson(ComputeTaskMetrics(labels, scores, {}));
+  REQUIRE(json["groups"] == 4);
+  REQUIRE(json["ctr_groups_kept"] == 0);
+  REQUIRE(json["ctr_gauc"].is_null());
+  REQUIRE(json["ctr_auc"] == 0.0);
+}
+
 TEST_CASE("replicates have five decimals, and are null where there are none") {
   const RowLabels labels = Labels();
   const GroupDraws draws(labels.group_keys, 40, 1);

@@ -24,6 +24,16 @@ TEST_CASE("a point is the mean of its steps; the last step makes one") {
   REQUIRE(curve.last() == 12.0);
 }
 
+TEST_CASE("training that ends early makes its last point") {
+  LossCurve curve;
+  for (int64_t step = 1; step <= 12; ++step) curve.Add(step, Loss(step), 90);
+  curve.Finish(12);
+  curve.Finish(12);
+  REQUIRE(curve.points().size() == 2);
+  REQUIRE(curve.points()[1]["step"] == 12);
+  REQUIRE(curve.last() == 11.5);
+}
+
 TEST_CASE("a loaded curve drops what comes again") {
   const testing::TempDir folder;
   const auto path = folder.path() / "curve.json";

@@ -115,6 +115,14 @@ TEST_CASE("What cannot be judged says why", "[larrctl]") {
   CHECK_THAT(f.Refusal(), Catch::Contains("`click`, row 1: the label"));
   f.Write(Rows(), "clicked");
   CHECK_THAT(f.Refusal(), Catch::Contains("no column `click`"));
+  testing::WriteParquet(f.out / "date=2024-01-06/calls.parquet",
+                        {{"logged_arm", ColumnType::kInteger},
+                         {"logged_ctr", ColumnType::kNumber},
+                         {"logged_ctcvr", ColumnType::kNumber},
+                         {"click", ColumnType::kInteger},
+                         {"order", ColumnType::kInteger}},
+                        {{int64_t{1}, 0.5, 0.5, int64_t{1}, int64_t{0}}});
+  CHECK_THAT(f.Refusal(), Catch::Contains("no column `logged_arm` as logs"));
 }
 
 TEST_CASE("larrctl log calibration", "[larrctl]") {
