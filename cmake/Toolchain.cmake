@@ -5,7 +5,10 @@ find_program(CCACHE ccache REQUIRED)
 set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
     CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 CCACHE_MAXSIZE=10G
     CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${CCACHE})
-add_link_options(-fuse-ld=mold)
+# Each segment begins on a page of its own: else a `.tbss` at the end of a page
+# makes mold 1.10 protect the page before its segment, and the program does not
+# start.
+add_link_options(-fuse-ld=mold -Wl,-z,separate-loadable-segments)
 
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
