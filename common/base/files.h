@@ -43,8 +43,8 @@ std::filesystem::path WithoutTrailingSlash(const std::filesystem::path& path);
 // Errors: those above
 absl::Status MakeFolder(const std::filesystem::path& path);
 
-// Links a file, or copies it to the disk where it cannot be linked, as where the
-// two folders are on different ones. `to` must not be there.
+// Links a file, or copies it to the disk where it cannot be linked, as where
+// the two folders are on different ones. `to` must not be there.
 absl::Status LinkFile(const std::filesystem::path& from,
                       const std::filesystem::path& to);
 

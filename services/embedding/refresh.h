@@ -53,8 +53,8 @@ struct RefreshCounts {
 };
 
 // Called before the first text, while texts are read, after each chunk, and so
-// also once when all is encoded and nothing published. An error ends the refresh
-// and is returned.
+// also once when all is encoded and nothing published. An error ends the
+// refresh and is returned.
 using RefreshProgress = std::function<absl::Status(const RefreshCounts&)>;
 
 // Errors:  kInvalidArgument     the dataset is wrong, or has no such day

@@ -119,8 +119,8 @@ absl::StatusOr<RefreshJob> LastTold(const fs::path& output) {
 }
 
 // Asks for a refresh as a person would, and waits for its end. A job of that
-// name that an earlier demo finished is not done again; those that failed for it
-// are no attempts of this one.
+// name that an earlier demo finished is not done again; those that failed for
+// it are no attempts of this one.
 absl::StatusOr<RefreshJob> Refresh(const Demo& demo, const Server& embedding,
                                    const std::string& name) {
   const fs::path output = demo.path("config") / "refresh.jsonl";

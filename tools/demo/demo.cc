@@ -100,8 +100,7 @@ absl::StatusOr<Json> Demo::Part(
              size_ == "demo" ? ", about " + estimate : "");
   const auto begin = std::chrono::steady_clock::now();
   LARR_ASSIGN_OR_RETURN(Json json, work());
-  const double seconds = SecondsSince(begin);
-  json["seconds"] = seconds;
+  json["seconds"] = SecondsSince(begin);
   LARR_RETURN_IF_ERROR(WriteFileAtomically(path, json.dump(2) + "\n"));
   return json;
 }
