@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/rpc/guard_metrics.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <catch2/catch.hpp>
 #include <string>
+
+#include "tests/testing/metrics_text.h"
 
 namespace larr {
 namespace {
@@ -13,9 +13,7 @@ TEST_CASE("Refusals are counted by code, and a certificate's end is told",
           "[rpc]") {
   prometheus::Registry registry;
   GuardMetrics metrics(registry);
-  const auto text = [&] {
-    return prometheus::TextSerializer().Serialize(registry.Collect());
-  };
+  const auto text = [&] { return testing::MetricsText(registry); };
   CHECK_THAT(text(), !Catch::Contains("certificate_end_timestamp_seconds "));
   metrics.CountRefused(absl::UnauthenticatedError("nobody"));
   metrics.CountRefused(absl::UnauthenticatedError("nobody"));

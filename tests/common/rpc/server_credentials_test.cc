@@ -6,7 +6,6 @@
 
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/server_callback.h>
-#include <prometheus/text_serializer.h>
 
 #include <algorithm>
 #include <atomic>
@@ -24,6 +23,7 @@
 #include "common/rpc/health_client.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tests/testing/certificates.h"
+#include "tests/testing/metrics_text.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
@@ -149,9 +149,7 @@ struct World {
     REQUIRE(started.ok());
     server = *std::move(started);
   }
-  std::string Metrics() const {
-    return prometheus::TextSerializer().Serialize(registry->Collect());
-  }
+  std::string Metrics() const { return testing::MetricsText(*registry); }
   // Days until the certificate of new connections ends, rounded.
   int64_t CertificateDays() const {
     const std::string text = Metrics();

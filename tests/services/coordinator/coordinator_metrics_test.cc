@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/coordinator/coordinator_metrics.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <catch2/catch.hpp>
+
+#include "tests/testing/metrics_text.h"
 
 namespace larr {
 namespace {
@@ -26,8 +26,7 @@ TEST_CASE("The last success of a stage outlives the process", "[metrics]") {
   first.mutable_stages(1)->set_state(StageRun::FAILED);
   prometheus::Registry registry;
   CoordinatorMetrics(registry).Restore({first, second});
-  const std::string text =
-      prometheus::TextSerializer().Serialize(registry.Collect());
+  const std::string text = testing::MetricsText(registry);
   const std::string name =
       "larr_coordinator_stage_last_success_timestamp_seconds";
   CHECK_THAT(text, Catch::Contains(name + R"({stage="corpus"} 2000)") &&
@@ -38,9 +37,7 @@ TEST_CASE("The last success of a stage outlives the process", "[metrics]") {
 TEST_CASE("Metrics have a zero from the start, and count", "[metrics]") {
   prometheus::Registry registry;
   CoordinatorMetrics metrics(registry);
-  const auto text = [&] {
-    return "\n" + prometheus::TextSerializer().Serialize(registry.Collect());
-  };
+  const auto text = [&] { return "\n" + testing::MetricsText(registry); };
   const auto has = [&](const std::string& line) {
     return text().find("\n" + line + "\n") != std::string::npos;
   };

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/coordinator/coordinator.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -13,6 +11,7 @@
 #include "common/config/text_proto.h"
 #include "common/rpc/resource_requests.h"
 #include "services/coordinator/training_plan.h"
+#include "tests/testing/metrics_text.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr {
@@ -202,7 +201,7 @@ TEST_CASE_METHOD(CoordinatorTest, "A new process exports the last successes",
                             {*store_, registry_, executor_, metrics})
               .ok());
   CHECK_THAT(
-      prometheus::TextSerializer().Serialize(fresh.Collect()),
+      testing::MetricsText(fresh),
       Catch::Contains("last_success_timestamp_seconds{stage=\"corpus\"}"));
 }
 

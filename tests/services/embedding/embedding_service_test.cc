@@ -2,13 +2,13 @@
 #include "services/embedding/embedding_service.h"
 
 #include <grpcpp/create_channel.h>
-#include <prometheus/text_serializer.h>
 
 #include <catch2/catch.hpp>
 
 #include "common/rpc/grpc_server.h"
 #include "tests/testing/fake_encoder.h"
 #include "tests/testing/gate.h"
+#include "tests/testing/metrics_text.h"
 #include "tests/testing/small_dataset.h"
 #include "tests/testing/temp_dir.h"
 
@@ -84,9 +84,7 @@ using Stub = v1::EmbeddingService::Stub;
 
 TEST_CASE("A refresh over gRPC: create, watch, list, get", "[embedding]") {
   Server server;
-  const auto metrics = [&] {
-    return prometheus::TextSerializer().Serialize(server.metrics->Collect());
-  };
+  const auto metrics = [&] { return testing::MetricsText(*server.metrics); };
   CHECK_THAT(metrics(), !Catch::Contains("last_success_timestamp_seconds"));
   const auto seen = server.Refresh("a");
   REQUIRE_FALSE(seen.empty());

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/admission_metrics.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <catch2/catch.hpp>
-#include <sstream>
+
+#include "tests/testing/metrics_text.h"
 
 namespace larr {
 namespace {
@@ -22,8 +21,7 @@ TEST_CASE("The door is counted by reason", "[scoring]") {
   metrics.CountBegun(0.004);
   metrics.SetQueueLength(5);
   metrics.SetLimit(0.25);
-  std::ostringstream out;
-  prometheus::TextSerializer().Serialize(out, registry.Collect());
+  const std::string text = testing::MetricsText(registry);
   for (const char* line :
        {"larr_scoring_admitted_total 2",
         "larr_scoring_rejected_total{reason=\"overload\"} 1",
@@ -34,7 +32,7 @@ TEST_CASE("The door is counted by reason", "[scoring]") {
         "larr_scoring_queue_delay_seconds_count 1",
         "larr_scoring_queue_limit_seconds 0.25",
         "larr_scoring_queue_length 5"}) {
-    CHECK_THAT(out.str(), Catch::Contains(line));
+    CHECK_THAT(text, Catch::Contains(line));
   }
   const scoring::v1::QueueState state = metrics.State();
   CHECK(state.waiting() == 5);

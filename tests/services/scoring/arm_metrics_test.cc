@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/arm_metrics.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <catch2/catch.hpp>
-#include <sstream>
+
+#include "tests/testing/metrics_text.h"
 
 namespace larr {
 namespace {
@@ -12,12 +11,6 @@ namespace {
 using Catch::Contains;
 using scoring::v1::ArmState;
 using scoring::v1::ServingState;
-
-std::string Text(const prometheus::Registry& registry) {
-  std::ostringstream out;
-  prometheus::TextSerializer().Serialize(out, registry.Collect());
-  return out.str();
-}
 
 TEST_CASE("What arms serve is shown until it changes", "[scoring]") {
   prometheus::Registry registry;
@@ -40,7 +33,7 @@ TEST_CASE("What arms serve is shown until it changes", "[scoring]") {
   state.mutable_arms(0)->mutable_poi_cache()->set_budget_bytes(700);
   metrics.Show(state);
   CHECK_THAT(
-      Text(registry),
+      testing::MetricsText(registry),
       Contains("cache_pois{arm=\"control\",role=\"arm\"} 7") &&
           Contains("cache_pois{arm=\"new\",role=\"arm\"} 5") &&
           Contains("cache_bytes{arm=\"control\",role=\"arm\"} 70") &&
@@ -49,7 +42,7 @@ TEST_CASE("What arms serve is shown until it changes", "[scoring]") {
                    "\"arm\"} 1000") &&
           Contains("created_timestamp_seconds{arm=\"next\",part=\"snapshot\","
                    "role=\"shadow\"} 2000"));
-  CHECK_THAT(Text(registry),
+  CHECK_THAT(testing::MetricsText(registry),
              Contains("arm_weight{arm=\"new\",role=\"arm\"} 5000") &&
                  Contains("arm=\"next\",model_version=\"of-new\",role="
                           "\"shadow\",snapshot=\"\"} 1"));
@@ -58,7 +51,7 @@ TEST_CASE("What arms serve is shown until it changes", "[scoring]") {
   state.clear_shadows();
   state.mutable_arms(0)->set_model_version("later");
   metrics.Show(state);
-  const std::string text = Text(registry);
+  const std::string text = testing::MetricsText(registry);
   CHECK_THAT(text, Contains("model_version=\"later\"") && !Contains("of-new") &&
                        !Contains("of-control") && !Contains("next"));
 }
@@ -72,7 +65,7 @@ TEST_CASE("Changes and calls of arms are counted", "[scoring]") {
   metrics.CountChange(false);
   metrics.CountSwitch({});
   metrics.CountRefusedBundle();
-  CHECK_THAT(Text(registry),
+  CHECK_THAT(testing::MetricsText(registry),
              Contains("larr_scoring_arm_calls_total{arm=\"new\"} 1") &&
                  Contains("arms_changes_total{result=\"live\"} 1") &&
                  Contains("arms_changes_total{result=\"refused\"} 2") &&

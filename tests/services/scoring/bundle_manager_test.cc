@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/bundle_manager.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <catch2/catch.hpp>
 #include <chrono>
-#include <sstream>
 
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
 #include "services/scoring/scoring_metrics.h"
 #include "tests/services/scoring/scoring_artifacts.h"
+#include "tests/testing/metrics_text.h"
 #include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"
 
@@ -41,10 +39,8 @@ struct Fixture {
   }
   // How many bundles counted as refused.
   int Refusals() const {
-    std::ostringstream out;
-    prometheus::TextSerializer().Serialize(out, registry.Collect());
-    const std::string key = "bundle_switches_total{result=\"refused\"} ";
-    return std::stoi(out.str().substr(out.str().find(key) + key.size()));
+    return static_cast<int>(testing::MetricValue(
+        registry, "larr_scoring_bundle_switches_total{result=\"refused\"}"));
   }
 
   testing::TempDir dir;

@@ -1,19 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/bundle_router.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <map>
-#include <sstream>
 #include <thread>
 
 #include "common/base/files.h"
 #include "common/config/text_proto.h"
 #include "services/scoring/scoring_metrics.h"
 #include "tests/services/scoring/scoring_artifacts.h"
+#include "tests/testing/metrics_text.h"
 #include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"
 
@@ -46,11 +44,7 @@ struct Fixture {
     arm->set_snapshot_path(snapshot);
     return arms;
   }
-  std::string Metrics() const {
-    std::ostringstream out;
-    prometheus::TextSerializer().Serialize(out, registry.Collect());
-    return out.str();
-  }
+  std::string Metrics() const { return testing::MetricsText(registry); }
 
   testing::TempDir dir;
   const testing::Artifacts& artifacts = testing::SharedArtifacts();

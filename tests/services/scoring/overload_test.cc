@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,6 +16,8 @@
 
 #include "tests/services/scoring/sample_request.h"
 #include "tests/services/scoring/scoring_server.h"
+#include "tests/testing/gate.h"
+#include "tests/testing/metrics_text.h"
 #include "tests/testing/program.h"
 
 namespace larr {
@@ -124,29 +127,54 @@ TEST_CASE("A flooded server answers what it takes in time and refuses the rest",
   CHECK(server.Score(testing::SampleRequest(5), response).ok());
 }
 
+// Holds up the one thread that scores, once it has scored a call.
+struct HoldingObserver final : ScoreObserver {
+  void OnScored(const ScoredCall& /*call*/) override {
+    holds = true;
+    wait();
+  }
+  std::function<void()> wait;
+  std::atomic<bool> holds = false;
+};
+
 TEST_CASE("Calls whose deadline passed and calls given up are not computed",
           "[scoring]") {
   const testing::Artifacts& a = testing::SharedArtifacts();
-  const Server server;
+  const ScoreRequest request = testing::SampleRequest(5);
+  constexpr int kCalls = 9;
+  std::vector<grpc::ClientContext> contexts(kCalls);
+  std::vector<ScoreResponse> responses(kCalls);
+  std::atomic<int> ended = 0;
+  HoldingObserver observer;
+  const Server server({}, {&observer});
+  testing::Gate gate;
+  observer.wait = gate.waiter();
   ServingState state;
   REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
-  const ScoreRequest request = testing::SampleRequest(1000);
-  // A crowd that leaves at once.
-  constexpr int kCalls = 50;
-  std::atomic<int> ended = 0;
-  std::vector<std::unique_ptr<grpc::ClientContext>> contexts;
-  std::vector<ScoreResponse> responses(kCalls);
-  for (int i = 0; i < kCalls; ++i) {
-    contexts.push_back(std::make_unique<grpc::ClientContext>());
-    server.stub->async()->Score(contexts.back().get(), &request, &responses[i],
+  const auto call = [&](int i, milliseconds time) {
+    contexts[i].set_deadline(std::chrono::system_clock::now() + time);
+    server.stub->async()->Score(&contexts[i], &request, &responses[i],
                                 [&](const grpc::Status&) { ++ended; });
-  }
-  for (const auto& context : contexts) context->TryCancel();
+  };
+  const auto counted = [&](const std::string& line) {
+    return testing::MetricValue(server.registry, "larr_scoring_" + line);
+  };
+  constexpr milliseconds kLong(60'000), kShort(500);
+  call(0, kLong);
+  REQUIRE(testing::Eventually([&] { return observer.holds.load(); }));
+  for (int i = 1; i < 5; ++i) call(i, kLong);
+  for (int i = 5; i < kCalls; ++i) call(i, kShort);
+  REQUIRE(testing::Eventually([&] { return counted("queue_length") == 8; }));
+  for (int i = 1; i < 5; ++i) contexts[i].TryCancel();
+  REQUIRE(testing::Eventually([&] { return ended == 8; }));
+  std::this_thread::sleep_for(kShort);  // The server learns of it, too.
+  gate.Open();
   CHECK(testing::Eventually([&] { return ended == kCalls; }));
-  // Its threads are free again, though what goes first may reach it last.
   ScoreResponse response;
-  CHECK(testing::Eventually(
-      [&] { return server.Score(request, response).ok(); }));
+  CHECK(server.Score(request, response).ok());
+  CHECK(counted("dropped_total{reason=\"cancelled\"}") == 4);
+  CHECK(counted("dropped_total{reason=\"expired\"}") == 4);
+  CHECK(counted("request_candidates_count") == 2);
 }
 
 }  // namespace

@@ -1,16 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/request_log.h"
 
-#include <prometheus/text_serializer.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <csignal>
-#include <sstream>
 
 #include "tests/services/scoring/sample_request.h"
+#include "tests/testing/metrics_text.h"
 #include "tests/testing/program.h"
 #include "tests/testing/temp_dir.h"
 
@@ -55,11 +54,9 @@ struct Fixture {
     return calls;
   }
   int Count(const std::string& result) const {
-    std::ostringstream out;
-    prometheus::TextSerializer().Serialize(out, registry.Collect());
-    const std::string key =
-        "larr_scoring_logged_calls_total{result=\"" + result + "\"} ";
-    return std::stoi(out.str().substr(out.str().find(key) + key.size()));
+    return static_cast<int>(testing::MetricValue(
+        registry,
+        "larr_scoring_logged_calls_total{result=\"" + result + "\"}"));
   }
 
   const testing::TempDir dir;

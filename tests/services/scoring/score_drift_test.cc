@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/score_drift.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <catch2/catch.hpp>
 #include <chrono>
-#include <sstream>
 #include <vector>
 
 #include "common/config/text_proto.h"
+#include "tests/testing/metrics_text.h"
 
 namespace larr {
 namespace {
@@ -37,11 +35,7 @@ struct Fixture {
     const std::vector<float> ctcvr(ctr.size(), 0.01F);
     drift.OnScored({request, response, "r", now, reference, ctr, ctcvr});
   }
-  std::string Text() const {
-    std::ostringstream out;
-    prometheus::TextSerializer().Serialize(out, registry.Collect());
-    return out.str();
-  }
+  std::string Text() const { return testing::MetricsText(registry); }
   // Of arm `a`; -1 if it is not known.
   double Psi() const {
     ServingState state;

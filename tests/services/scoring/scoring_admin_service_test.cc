@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/scoring_admin_service.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <catch2/catch.hpp>
-#include <sstream>
 #include <string>
 
 #include "tests/services/scoring/sample_request.h"
 #include "tests/services/scoring/scoring_server.h"
+#include "tests/testing/metrics_text.h"
 
 namespace larr {
 namespace {
@@ -26,10 +24,9 @@ TEST_CASE("A refused switch says why and changes nothing", "[scoring]") {
   const grpc::Status refused = server.Switch("", a.foreign, &state);
   CHECK(refused.error_code() == grpc::StatusCode::FAILED_PRECONDITION);
   CHECK_THAT(refused.error_message(), Catch::Contains("fingerprint"));
-  std::ostringstream metrics;
-  prometheus::TextSerializer().Serialize(metrics, server.registry.Collect());
+  const std::string metrics = testing::MetricsText(server.registry);
   for (const char* code : {"OK", "FAILED_PRECONDITION"}) {
-    CHECK_THAT(metrics.str(),
+    CHECK_THAT(metrics,
                Catch::Contains(std::string("duration_seconds_count{code=\"") +
                                code + "\",method=\"SwitchBundle\"} 1"));
   }

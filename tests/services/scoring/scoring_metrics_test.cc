@@ -1,19 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/scoring_metrics.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <catch2/catch.hpp>
-#include <sstream>
+
+#include "tests/testing/metrics_text.h"
 
 namespace larr {
 namespace {
-
-std::string Text(const prometheus::Registry& registry) {
-  std::ostringstream out;
-  prometheus::TextSerializer().Serialize(out, registry.Collect());
-  return out.str();
-}
 
 TEST_CASE("Calls are counted by code, inputs by side", "[scoring]") {
   prometheus::Registry registry;
@@ -27,7 +20,7 @@ TEST_CASE("Calls are counted by code, inputs by side", "[scoring]") {
                             .context = {"hour", "city"}});
   metrics.CountScored(1, {.context = {"hour"}});
   metrics.CountPois(150, 30);
-  const std::string text = Text(registry);
+  const std::string text = testing::MetricsText(registry);
   for (const char* line :
        {"larr_scoring_request_duration_seconds_count{code=\"OK\",method="
         "\"Score\"} 1",
@@ -61,7 +54,7 @@ TEST_CASE("One bundle is live at a time", "[scoring]") {
   metrics.CountSwitch(state);
   metrics.CountSwitch(state);  // the same again
   metrics.CountRefusedBundle();
-  const std::string text = Text(registry);
+  const std::string text = testing::MetricsText(registry);
   CHECK_THAT(text, !Catch::Contains("v1"));
   for (const char* line :
        {"larr_scoring_bundle_info{model_version=\"v2\",snapshot=\"s1\"} 1",

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/shadow_runner.h"
 
-#include <prometheus/text_serializer.h>
 #include <sched.h>
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <filesystem>
-#include <sstream>
 
 #include "services/scoring/request_scorer.h"
 #include "services/scoring/scoring_metrics.h"
 #include "tests/services/scoring/sample_request.h"
 #include "tests/services/scoring/scoring_artifacts.h"
+#include "tests/testing/metrics_text.h"
 #include "tests/testing/program.h"
 
 namespace larr {
@@ -42,12 +41,7 @@ struct Fixture {
   }
   // The value of a metric; 0 before it is there.
   double Value(const std::string& key) const {
-    std::ostringstream out;
-    prometheus::TextSerializer().Serialize(out, registry.Collect());
-    const std::string text = out.str();
-    const size_t at = text.find("\nlarr_scoring_shadow_" + key + " ");
-    if (at == std::string::npos) return 0;
-    return std::stod(text.substr(text.find(' ', at)));
+    return testing::MetricValue(registry, "larr_scoring_shadow_" + key);
   }
 
   const testing::Artifacts& artifacts = testing::SharedArtifacts();

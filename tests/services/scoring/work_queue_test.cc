@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/work_queue.h"
 
-#include <prometheus/text_serializer.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -9,12 +8,12 @@
 #include <functional>
 #include <future>
 #include <set>
-#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "tests/testing/gate.h"
+#include "tests/testing/metrics_text.h"
 
 namespace larr {
 namespace {
@@ -59,12 +58,6 @@ Admission::Request Due(milliseconds time,
 
 constexpr milliseconds kLong(60'000);
 
-std::string Text(const prometheus::Registry& registry) {
-  std::ostringstream out;
-  prometheus::TextSerializer().Serialize(out, registry.Collect());
-  return out.str();
-}
-
 }  // namespace
 
 TEST_CASE("Everything that is taken runs, in the queue's threads",
@@ -81,7 +74,7 @@ TEST_CASE("Everything that is taken runs, in the queue's threads",
   CHECK(log.lines == std::vector<std::string>(100, "task"));
   CHECK(log.threads.size() <= 2);
   CHECK_FALSE(log.threads.contains(std::this_thread::get_id()));
-  CHECK_THAT(Text(registry),
+  CHECK_THAT(testing::MetricsText(registry),
              Catch::Contains("larr_scoring_admitted_total 100") &&
                  Catch::Contains("larr_scoring_queue_delay_seconds_count 100"));
 }
@@ -140,11 +133,12 @@ TEST_CASE("What is late or cancelled is dropped before it runs", "[scoring]") {
     CHECK(log.lines == std::vector<std::string>{"late expired",
                                                 "cancelled dropped",
                                                 "too much refused"});
-    CHECK_THAT(Text(registry), Catch::Contains("larr_scoring_queue_length 3"));
+    CHECK_THAT(testing::MetricsText(registry),
+               Catch::Contains("larr_scoring_queue_length 3"));
   }
   CHECK(log.lines.size() == 7);
   CHECK_THAT(
-      Text(registry),
+      testing::MetricsText(registry),
       Catch::Contains("larr_scoring_dropped_total{reason=\"expired\"} 1") &&
           Catch::Contains(
               "larr_scoring_dropped_total{reason=\"cancelled\"} 1") &&
