@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-#include "common/base/mix_bits.h"
+#include "common/base/random_bits.h"
 
 namespace larr {
 namespace {
@@ -16,7 +16,7 @@ constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 // Of mean 1, from uniform bits. Not std::poisson_distribution: its draws differ
 // between libraries.
 uint8_t Poisson(uint64_t bits) {
-  const double uniform = static_cast<double>(bits >> 11) * 0x1p-53;
+  const double uniform = UnitFraction(bits);
   double probability = 0.36787944117144233;  // e^-1
   double below = probability;
   uint8_t times = 0;

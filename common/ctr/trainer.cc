@@ -8,7 +8,7 @@
 #include <cmath>
 #include <string_view>
 
-#include "common/base/mix_bits.h"
+#include "common/base/random_bits.h"
 #include "common/base/status_macros.h"
 #include "common/ctr/info_nce.h"
 #include "common/ctr/model_io.h"

@@ -4,10 +4,9 @@
 #include <absl/status/status.h>
 #include <xxhash.h>
 
-#include <cmath>
-
 #include "common/base/date.h"
 #include "common/base/invalid_argument.h"
+#include "common/base/random_bits.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -120,7 +119,7 @@ Part Splitter::OfValue(std::string_view value) const {
   const auto& hash = split_.hash();
   const uint64_t bits =
       XXH3_64bits_withSeed(value.data(), value.size(), hash.seed());
-  const double place = std::ldexp(static_cast<double>(bits >> 11), -53);
+  const double place = UnitFraction(bits);
   if (place < hash.test_fraction()) return Part::kTest;
   if (place < hash.test_fraction() + hash.validation_fraction()) {
     return Part::kValidation;

@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "common/base/random_bits.h"
 #include "common/base/status_macros.h"
 #include "common/dataset/impression_stream.h"
 #include "common/dataset/leak_check.h"
@@ -204,7 +205,7 @@ class Pass {
       auto& parts = user_parts_[row.user_id];
       parts |= 1u << static_cast<int>(part);
     }
-    if (std::ldexp(static_cast<double>(random_() >> 11), -53) >= keep_) return;
+    if (UnitFraction(random_()) >= keep_) return;
     clicks_.push_back(row.click > 0);
     orders_.push_back(row.order > 0);
     for (SampledFeature& one : features_) Sample(dataset_, row.rows(), one);

@@ -35,6 +35,8 @@ constexpr size_t kMaxLinkedFiles = 8;
 // Below the work folder.
 constexpr char kPending[] = "pending";
 constexpr char kAside[] = "pending.aside";
+// In a pending database's folder: some of its blocks are damaged.
+constexpr char kDamaged[] = "DAMAGED";
 
 // Whether a database's own content keeps it from being opened: waiting would
 // not help.
@@ -131,6 +133,10 @@ absl::StatusOr<std::unique_ptr<SnapshotBuilder>> SnapshotBuilder::Open(
         base->folder().string(), base->fingerprint(), base->dim(),
         info.embedder_fingerprint(), info.dim()));
   }
+  const auto damaged = ReadFile(work / kPending / kDamaged);
+  if (damaged.ok()) {
+    LARR_RETURN_IF_ERROR(PutAside(work, absl::DataLossError(*damaged)));
+  }
   auto builder = OpenPending(work, info, base);
   if (!IsUnreadable(builder.status())) return builder;
   LARR_RETURN_IF_ERROR(PutAside(work, builder.status()));
@@ -196,18 +202,28 @@ absl::Status SnapshotBuilder::Prepare() {
   return FromRocks(db.Write(SyncedWrite(), &batch), what);
 }
 
+absl::Status SnapshotBuilder::NoteDamage(absl::Status status) const {
+  if (!absl::IsDataLoss(status)) return status;
+  const std::string message(status.message());
+  LARR_RETURN_IF_ERROR(
+      WriteFileAtomically(work_ / kPending / kDamaged, message));
+  return absl::DataLossError(
+      message + "; start again: what is pending will be computed anew");
+}
+
 absl::StatusOr<std::vector<StoredIn>> SnapshotBuilder::Find(
     std::span<const std::string_view> ids) const {
   std::vector<Slice> keys(ids.size());
   std::transform(ids.begin(), ids.end(), keys.begin(), ToSlice);
   std::vector<StoredIn> result(ids.size(), StoredIn::kNowhere);
-  LARR_ASSIGN_OR_RETURN(const auto in_pending, Contains(*pending_, keys));
+  const auto in_pending = Contains(*pending_, keys);
+  if (!in_pending.ok()) return NoteDamage(in_pending.status());
   std::vector<bool> in_base(ids.size());
   if (base_ != nullptr) {
     LARR_ASSIGN_OR_RETURN(in_base, Contains(*base_->db_, keys));
   }
   for (size_t i = 0; i < ids.size(); ++i) {
-    if (in_pending[i]) result[i] = StoredIn::kPending;
+    if ((*in_pending)[i]) result[i] = StoredIn::kPending;
     if (in_base[i]) result[i] = StoredIn::kBase;
   }
   return result;
@@ -236,8 +252,9 @@ absl::Status SnapshotBuilder::AddVectors(std::span<const std::string_view> ids,
   }
   batch.Put(pending_->families[kInfo], kTokensKey,
             std::to_string(tokens_ + tokens));
-  LARR_RETURN_IF_ERROR(FromRocks(pending_->db->Write(SyncedWrite(), &batch),
-                                 "storing vectors in " + work_.string()));
+  LARR_RETURN_IF_ERROR(
+      NoteDamage(FromRocks(pending_->db->Write(SyncedWrite(), &batch),
+                           "storing vectors in " + work_.string())));
   tokens_ += tokens;
   return absl::OkStatus();
 }
@@ -246,9 +263,9 @@ absl::Status SnapshotBuilder::Put(int family, const std::string& key,
                                   const std::string& value) {
   rocksdb::WriteOptions options;
   options.disableWAL = true;
-  return FromRocks(
+  return NoteDamage(FromRocks(
       pending_->db->Put(options, pending_->families[family], key, value),
-      "storing entities in " + work_.string());
+      "storing entities in " + work_.string()));
 }
 
 absl::Status SnapshotBuilder::AddEntity(config::v1::Side side,
@@ -306,7 +323,8 @@ absl::Status SnapshotBuilder::Fill(const fs::path& staging) const {
       LARR_RETURN_IF_ERROR(
           sequence.Put(ToView(it->key()), ToView(it->value())));
     }
-    LARR_RETURN_IF_ERROR(FromRocks(it->status(), "reading pending entities"));
+    LARR_RETURN_IF_ERROR(
+        NoteDamage(FromRocks(it->status(), "reading pending entities")));
     LARR_ASSIGN_OR_RETURN(const auto files, sequence.Finish());
     LARR_RETURN_IF_ERROR(Ingest(*db, family, files));
   }
@@ -349,7 +367,8 @@ absl::StatusOr<std::vector<std::string>> SnapshotBuilder::WriteTexts(
     if (order <= 0) added->Next();
     if (order >= 0) old->Next();
   }
-  LARR_RETURN_IF_ERROR(FromRocks(added->status(), "reading pending vectors"));
+  LARR_RETURN_IF_ERROR(
+      NoteDamage(FromRocks(added->status(), "reading pending vectors")));
   if (old != nullptr) {
     LARR_RETURN_IF_ERROR(FromRocks(old->status(), "reading base vectors"));
   }

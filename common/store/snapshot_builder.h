@@ -8,8 +8,8 @@
 // is durable once `AddVectors` returned: a builder that was killed, or left
 // without publishing, finds it again when it is opened with the same work
 // folder and fingerprint. Entities are cheap and start anew each time. A
-// database that cannot be opened, damaged or of a build with another format, is
-// put aside: its vectors can all be computed again.
+// database that is damaged, or of a build with another format, is put aside
+// when it is opened next: its vectors can all be computed again.
 //
 // Ownership:  borrows the base, which must outlive it.
 // Threads:    belongs to one thread.
@@ -92,6 +92,9 @@ class SnapshotBuilder {
       const std::filesystem::path& work, const storage::v1::SnapshotInfo& info,
       const Snapshot* base);
   absl::Status Prepare();
+  // What reading or writing the pending database said. If that is damage, the
+  // next Open knows it.
+  absl::Status NoteDamage(absl::Status status) const;
   absl::Status Put(int family, const std::string& key,
                    const std::string& value);
   absl::StatusOr<std::vector<std::string>> WriteTexts(

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "common/base/mix_bits.h"
+#include "common/base/random_bits.h"
 
 namespace larr::city {
 namespace {
@@ -29,7 +29,7 @@ uint64_t Random::Next() {
 }
 
 double Random::Uniform() {
-  return static_cast<double>(Next() >> 11) / 9007199254740992.0;
+  return UnitFraction(Next());
 }
 
 int Random::Below(int n) {

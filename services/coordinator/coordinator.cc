@@ -33,6 +33,8 @@ using coordinator::v1::TrainingRun;
 using google::protobuf::util::MessageDifferencer;
 
 constexpr absl::Duration kProgressInterval = absl::Milliseconds(300);
+// Between tries to store the end of a stage, each of which says so in the log.
+constexpr absl::Duration kStoreRetryInterval = absl::Seconds(5);
 constexpr char kRuns[] = "trainingRuns/";
 
 const StageRun* FindStage(const TrainingRun& run, const std::string& id) {
@@ -304,7 +306,7 @@ absl::StatusOr<StageLaunch> Coordinator::PlanLaunch(const StageKey& key) const {
   return launch;
 }
 
-void Coordinator::Step() {
+void Coordinator::ReportEnds() {
   std::vector<StageExit> exits = parts_.executor.Poll();
   const size_t polled = exits.size();
   exits.insert(exits.end(), failed_starts_.begin(), failed_starts_.end());
@@ -318,7 +320,12 @@ void Coordinator::Step() {
     if (i >= polled) failed_starts_.push_back(exits[i]);
     spdlog::error("stage_end_not_stored run={} stage={} error={}",
                   exits[i].key.run, exits[i].key.stage, status.ToString());
+    report_after_ = absl::Now() + kStoreRetryInterval;
   }
+}
+
+void Coordinator::Step() {
+  if (absl::Now() >= report_after_) ReportEnds();
 
   std::vector<StageKey> starts, stops;
   {

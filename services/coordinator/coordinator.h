@@ -92,6 +92,8 @@ class Coordinator {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status StoreAndAccept(Scheduler next, const Decisions& decisions)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Stores the ends of stages. What cannot be stored is tried again later.
+  void ReportEnds() ABSL_LOCKS_EXCLUDED(mutex_);
   absl::Status Report(StageExit exit) ABSL_LOCKS_EXCLUDED(mutex_);
   // Stores the end of a publish stage and what follows from its decision, and
   // returns true; or, if the decision cannot be used, turns `exit` into what is
@@ -115,6 +117,7 @@ class Coordinator {
   // Of Step's thread: stages that could not be started.
   std::vector<StageExit> failed_starts_;
   absl::Time progress_read_ = absl::InfinitePast();
+  absl::Time report_after_ = absl::InfinitePast();
 };
 
 // The last whole line of a stage's `progress.jsonl`; zeros if there is none.

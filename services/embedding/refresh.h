@@ -9,8 +9,8 @@
 // Encoded texts are durable chunk by chunk: a refresh that was killed or
 // cancelled goes on from the same work folder and encodes nothing twice. They
 // stay there until the caller, who takes the new snapshot, calls DropPending. A
-// database that cannot be opened, as after an upgrade, is put aside and its
-// texts are encoded again.
+// database that is damaged, or cannot be opened, as after an upgrade, is put
+// aside by the next refresh, which encodes its texts again.
 //
 // Memory:  16 bytes for each distinct text, and the texts to encode.
 // Threads: one refresh per work folder; `progress` is called on the caller's.

@@ -5,7 +5,6 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cmath>
 #include <limits>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -18,6 +17,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/invalid_argument.h"
+#include "common/base/random_bits.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/config/training_settings.h"
@@ -227,7 +227,7 @@ absl::Status WritePois(Corpus& corpus) {
 
 bool IsHeldOut(const std::string& poi, uint64_t seed, double fraction) {
   const uint64_t hash = XXH3_64bits_withSeed(poi.data(), poi.size(), seed);
-  return std::ldexp(static_cast<double>(hash >> 11), -53) < fraction;
+  return UnitFraction(hash) < fraction;
 }
 
 // D_i = [x_i, y_i] (eq. 5 and 6): the first two keywords, and the others.

@@ -3,7 +3,7 @@
 
 #include <xxhash.h>
 
-#include <cmath>
+#include "common/base/random_bits.h"
 
 namespace larr::stage {
 namespace {
@@ -18,7 +18,7 @@ uint64_t GroupKey(std::string_view group) {
 }
 
 bool IsSampled(uint64_t key, double fraction) {
-  return std::ldexp(static_cast<double>(key >> 11), -53) < fraction;
+  return UnitFraction(key) < fraction;
 }
 
 }  // namespace larr::stage

@@ -4,10 +4,11 @@
 #include <xxhash.h>
 
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 #include <unordered_set>
 #include <utility>
+
+#include "common/base/random_bits.h"
 
 namespace larr::stage {
 
@@ -24,9 +25,7 @@ uint64_t Draw(std::mt19937_64& random, uint64_t bound) {
       (static_cast<unsigned __int128>(random()) * bound) >> 64);
 }
 
-double DrawUnit(std::mt19937_64& random) {
-  return std::ldexp(static_cast<double>(random() >> 11), -53);
-}
+double DrawUnit(std::mt19937_64& random) { return UnitFraction(random()); }
 
 // Floyd's algorithm.
 std::vector<uint64_t> DrawDistinct(std::mt19937_64& random, uint64_t size,

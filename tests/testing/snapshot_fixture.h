@@ -5,6 +5,7 @@
 
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <random>
 #include <string>
@@ -69,6 +70,27 @@ inline std::vector<float> ReadVector(const Snapshot& snapshot,
 // The vector of text `n`; empty if the snapshot lacks it.
 inline std::vector<float> ReadText(const Snapshot& snapshot, uint64_t n) {
   return ReadVector(snapshot, IdOf(n));
+}
+
+// Changes one byte in the middle of a database's biggest file of values, which
+// it returns.
+inline std::filesystem::path FlipByte(const std::filesystem::path& folder) {
+  std::filesystem::path biggest;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() != ".sst") continue;
+    if (biggest.empty() ||
+        entry.file_size() > std::filesystem::file_size(biggest)) {
+      biggest = entry.path();
+    }
+  }
+  std::fstream file(biggest, std::ios::in | std::ios::out | std::ios::binary);
+  const auto middle =
+      static_cast<std::streamoff>(std::filesystem::file_size(biggest) / 2);
+  file.seekg(middle);
+  const char byte = static_cast<char>(file.get() ^ 1);
+  file.seekp(middle);
+  file.put(byte);
+  return biggest;
 }
 
 }  // namespace larr::testing

@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <set>
 
@@ -215,6 +216,30 @@ TEST_CASE("A work folder that cannot be opened is put aside and begun anew",
   builder.reset();
   DropPending(work);
   CHECK_FALSE(fs::exists(aside));
+}
+
+TEST_CASE("Pending vectors that turn out to be damaged are put aside next time",
+          "[store]") {
+  const testing::TempDir dir;
+  const fs::path work = dir.path() / "work";
+  std::vector<uint64_t> numbers(2000);
+  std::iota(numbers.begin(), numbers.end(), 1);
+  REQUIRE(AddTexts(*OpenBuilder(work), numbers, kDim).ok());
+  OpenBuilder(work).reset();  // Moves them from the log to a file.
+  testing::FlipByte(work / "pending");
+  {
+    auto builder = OpenBuilder(work);
+    const absl::Status status = builder->Publish(dir.path() / "a", {}).status();
+    REQUIRE(absl::IsDataLoss(status));
+    CHECK_THAT(std::string(status.message()),
+               Catch::Contains("will be computed anew"));
+  }
+  auto builder = OpenBuilder(work);
+  CHECK(FindTexts(*builder, {1}).front() == StoredIn::kNowhere);
+  CHECK(fs::exists(work / "pending.aside"));
+  REQUIRE(AddTexts(*builder, numbers, kDim).ok());
+  REQUIRE(builder->Publish(dir.path() / "a", {}).ok());
+  CHECK(ReadText(*OpenSnapshot(dir.path() / "a"), 7) == VectorOf(7, kDim));
 }
 
 TEST_CASE("A work folder that another builder has is left alone", "[store]") {

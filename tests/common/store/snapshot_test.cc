@@ -2,7 +2,6 @@
 #include "common/store/snapshot.h"
 
 #include <catch2/catch.hpp>
-#include <fstream>
 #include <map>
 #include <thread>
 
@@ -45,23 +44,6 @@ fs::path MakeSnapshot(const fs::path& dir, uint64_t count) {
   const fs::path output = dir / "snapshot";
   REQUIRE((*builder)->Publish(output, {}).ok());
   return output;
-}
-
-// Changes one byte in the middle of the biggest file.
-fs::path FlipByte(const fs::path& folder) {
-  fs::path biggest;
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    if (biggest.empty() || entry.file_size() > fs::file_size(biggest)) {
-      biggest = entry.path();
-    }
-  }
-  std::fstream file(biggest, std::ios::in | std::ios::out | std::ios::binary);
-  const auto middle = static_cast<std::streamoff>(fs::file_size(biggest) / 2);
-  file.seekg(middle);
-  const char byte = static_cast<char>(file.get() ^ 1);
-  file.seekp(middle);
-  file.put(byte);
-  return biggest;
 }
 
 TEST_CASE("Snapshot gives back what was stored, and says what is missing",
@@ -151,7 +133,7 @@ TEST_CASE("Opening and reading a snapshot changes nothing in it", "[store]") {
 TEST_CASE("One flipped byte of a snapshot is found", "[store]") {
   const testing::TempDir dir;
   const fs::path folder = MakeSnapshot(dir.path(), 2000);
-  const fs::path damaged = FlipByte(folder);
+  const fs::path damaged = testing::FlipByte(folder);
 
   const auto verified = VerifyArtifact(folder);
   CHECK(absl::IsDataLoss(verified.status()));

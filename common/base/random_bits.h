@@ -13,4 +13,10 @@ inline uint64_t MixBits(uint64_t x) {
   return x ^ (x >> 31);
 }
 
+// Evenly in [0, 1), from even bits. Not std::uniform_real_distribution: its
+// draws differ between libraries.
+inline double UnitFraction(uint64_t bits) {
+  return static_cast<double>(bits >> 11) * 0x1p-53;
+}
+
 }  // namespace larr
