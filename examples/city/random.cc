@@ -28,9 +28,7 @@ uint64_t Random::Next() {
   return MixBits(state);
 }
 
-double Random::Uniform() {
-  return UnitFraction(Next());
-}
+double Random::Uniform() { return UnitFraction(Next()); }
 
 int Random::Below(int n) {
   return static_cast<int>(((Next() >> 32) * static_cast<uint64_t>(n)) >> 32);

@@ -6,6 +6,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -32,9 +33,9 @@ using coordinator::v1::StageRun;
 using coordinator::v1::TrainingRun;
 using google::protobuf::util::MessageDifferencer;
 
-constexpr absl::Duration kProgressInterval = absl::Milliseconds(300);
+constexpr std::chrono::milliseconds kProgressInterval(300);
 // Between tries to store the end of a stage, each of which says so in the log.
-constexpr absl::Duration kStoreRetryInterval = absl::Seconds(5);
+constexpr std::chrono::seconds kStoreRetryInterval(5);
 constexpr char kRuns[] = "trainingRuns/";
 
 const StageRun* FindStage(const TrainingRun& run, const std::string& id) {
@@ -320,12 +321,12 @@ void Coordinator::ReportEnds() {
     if (i >= polled) failed_starts_.push_back(exits[i]);
     spdlog::error("stage_end_not_stored run={} stage={} error={}",
                   exits[i].key.run, exits[i].key.stage, status.ToString());
-    report_after_ = absl::Now() + kStoreRetryInterval;
+    next_report_ = Clock::now() + kStoreRetryInterval;
   }
 }
 
 void Coordinator::Step() {
-  if (absl::Now() >= report_after_) ReportEnds();
+  if (Clock::now() >= next_report_) ReportEnds();
 
   std::vector<StageKey> starts, stops;
   {
@@ -345,19 +346,20 @@ void Coordinator::Step() {
   }
   for (const StageKey& key : stops) parts_.executor.Stop(key);
 
-  if (const absl::Time now = absl::Now();
-      now - progress_read_ >= kProgressInterval) {
-    progress_read_ = now;
+  if (const auto now = Clock::now(); now >= next_progress_) {
+    next_progress_ = now + kProgressInterval;
     ReadProgress();
     SyncAliasFiles();
   }
 }
 
 void Coordinator::SyncAliasFiles() {
-  const absl::Status synced = parts_.registry.SyncAliasFiles();
-  if (synced.ok()) return;
+  const absl::Status before =
+      std::exchange(alias_files_, parts_.registry.SyncAliasFiles());
+  if (alias_files_.ok()) return;
   parts_.metrics.alias_file_errors.Increment();
-  spdlog::warn("alias_files_not_written error={}", synced.ToString());
+  if (alias_files_ != before)
+    spdlog::warn("alias_files_not_written error={}", alias_files_.ToString());
 }
 
 void Coordinator::ReadProgress() {

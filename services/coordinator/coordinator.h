@@ -12,6 +12,7 @@
 // Errors:     those of the run store, and as stated.
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -116,8 +117,9 @@ class Coordinator {
 
   // Of Step's thread: stages that could not be started.
   std::vector<StageExit> failed_starts_;
-  absl::Time progress_read_ = absl::InfinitePast();
-  absl::Time report_after_ = absl::InfinitePast();
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point next_report_, next_progress_;
+  absl::Status alias_files_;  // What writing them said last.
 };
 
 // The last whole line of a stage's `progress.jsonl`; zeros if there is none.

@@ -2,8 +2,9 @@
 #include "services/coordinator/coordinator_metrics.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "absl/strings/ascii.h"
+#include "absl/time/clock.h"
 #include "common/rpc/grpc_status.h"
 
 namespace larr {
@@ -18,20 +19,15 @@ constexpr StageConfig::Stage kStages[] = {
     StageConfig::EMBED,  StageConfig::ALIGN,    StageConfig::EVALUATE,
     StageConfig::PUBLISH};
 constexpr StageOutcome kOutcomes[] = {
-    StageOutcome::kSucceeded, StageOutcome::kFailed, StageOutcome::kKilled};
-
-std::string LowerCase(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return std::tolower(c); });
-  return text;
-}
+    StageOutcome::kSucceeded, StageOutcome::kFailed, StageOutcome::kKilled,
+    StageOutcome::kLost};
 
 std::string Name(StageConfig::Stage stage) {
-  return LowerCase(StageConfig::Stage_Name(stage));
+  return absl::AsciiStrToLower(StageConfig::Stage_Name(stage));
 }
 
 std::string Name(TrainingRun::State state) {
-  return LowerCase(TrainingRun::State_Name(state));
+  return absl::AsciiStrToLower(TrainingRun::State_Name(state));
 }
 
 // Seconds; from a publish stage to a week of training.
@@ -103,12 +99,14 @@ CoordinatorMetrics::CoordinatorMetrics(prometheus::Registry& registry)
 }
 
 void CoordinatorMetrics::Restore(const std::vector<TrainingRun>& runs) {
+  // The clock may have been set back since.
+  const int64_t now = absl::ToUnixSeconds(absl::Now());
   for (const TrainingRun& run : runs) {
     for (const StageRun& stage : run.stages()) {
       if (stage.state() != StageRun::SUCCEEDED) continue;
       auto& last = stage_last_success_.Add({{"stage", Name(stage.stage())}});
-      last.Set(std::max(last.Value(),
-                        static_cast<double>(stage.end_time().seconds())));
+      last.Set(std::max(last.Value(), static_cast<double>(std::min(
+                                          stage.end_time().seconds(), now))));
     }
   }
 }

@@ -29,9 +29,10 @@ std::filesystem::path LogOf(const StageLaunch& launch) {
   return std::filesystem::path(launch.config.work()) / kLogFile;
 }
 
-// `child` is empty if it was another process's child.
+// `child` is empty if it was another process's child; `seen` if it lived when
+// it was looked at.
 StageExit ExitOf(const StageLaunch& launch, std::optional<ChildExit> child,
-                 int64_t log_offset) {
+                 bool seen, int64_t log_offset) {
   StageExit exit{.key = launch.key};
   const auto artifact = ReadStageOutput(launch.config);
   if (artifact.ok()) {
@@ -47,8 +48,9 @@ StageExit ExitOf(const StageLaunch& launch, std::optional<ChildExit> child,
   } else if (line.starts_with(kErrorPrefix)) {
     exit.message = line.substr(kErrorPrefix.size());
   } else if (!child) {
-    exit.outcome = StageOutcome::kKilled;
-    exit.message = "killed while the coordinator was away";
+    exit.outcome = seen ? StageOutcome::kKilled : StageOutcome::kLost;
+    exit.message =
+        seen ? "killed by a signal" : "killed while the coordinator was away";
   } else if (child->status == 0) {
     exit.message = fmt::format("it ended without an artifact: {}",
                                std::string(artifact.status().message()));
@@ -147,7 +149,8 @@ void LocalExecutor::CheckEnded(Process& process) const {
   if (process.own_child) {
     const std::optional<ChildExit> child = ReapChild(process.pid);
     if (!child) return;
-    process.exit = ExitOf(process.launch, child, process.log_offset);
+    process.exit =
+        ExitOf(process.launch, child, /*seen=*/true, process.log_offset);
     return;
   }
   const auto lock = ProcessLock::Open(process.file);
@@ -159,8 +162,8 @@ void LocalExecutor::CheckEnded(Process& process) const {
     process.log_offset = record.log_offset;
   }
   if (lives) return;
-  process.exit =
-      ExitOf(process.launch, /*child=*/std::nullopt, process.log_offset);
+  process.exit = ExitOf(process.launch, /*child=*/std::nullopt,
+                        /*seen=*/process.pid != 0, process.log_offset);
 }
 
 void LocalExecutor::Escalate(Process& process) const {

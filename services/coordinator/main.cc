@@ -31,6 +31,7 @@ constexpr absl::Duration kStepInterval = absl::Milliseconds(50);
 absl::Status RunCoordinator(const std::string& path) {
   LARR_ASSIGN_OR_RETURN(const CoordinatorSettings settings,
                         LoadCoordinatorSettings(path));
+  LARR_RETURN_IF_ERROR(CheckServerConfig(settings.server, ""));
   const auto prometheus = std::make_shared<prometheus::Registry>();
   CoordinatorMetrics metrics(*prometheus);
   LARR_ASSIGN_OR_RETURN(const auto store,

@@ -164,8 +164,10 @@ Decisions Scheduler::OnStageExit(const StageExit& exit, absl::Time now) {
     }
   } else if (exit.outcome == StageOutcome::kFailed) {
     Fail(*run, stage, exit.message, now);
-  } else if (stage.restarts() < max_stage_restarts_) {
-    stage.set_restarts(stage.restarts() + 1);
+  } else if (exit.outcome == StageOutcome::kLost ||
+             stage.restarts() < max_stage_restarts_) {
+    if (exit.outcome == StageOutcome::kKilled)
+      stage.set_restarts(stage.restarts() + 1);
     stage.set_state(StageRun::PENDING);
     stage.clear_gpu();
   } else {
@@ -255,6 +257,8 @@ const char* StageOutcomeName(StageOutcome outcome) {
       return "succeeded";
     case StageOutcome::kFailed:
       return "failed";
+    case StageOutcome::kLost:
+      return "lost";
     case StageOutcome::kKilled:
       return "killed";
   }

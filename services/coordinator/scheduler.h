@@ -9,7 +9,8 @@
 //
 //   run    QUEUED -> RUNNING -> SUCCEEDED | FAILED | CANCELLED
 //   stage  PENDING -> RUNNING -> SUCCEEDED | FAILED | CANCELLED
-//                  <- killed by a signal, at most max_stage_restarts times
+//                  <- killed, at most max_stage_restarts times, or lost with
+//                     the coordinator's container or machine
 //
 // Invariants: (1) a run has at most one RUNNING stage, and all stages before
 // it SUCCEEDED; (2) each RUNNING stage holds exactly one slot, and no slot is
@@ -45,9 +46,10 @@ enum class StageOutcome {
   kSucceeded,  // Its artifact is there, of the present inputs.
   kFailed,     // It said why; starting it again would not help.
   kKilled,     // It did not come to an end of its own.
+  kLost,       // The same, while the coordinator was away.
 };
 
-// `succeeded`, `failed` or `killed`.
+// `succeeded`, `failed`, `killed` or `lost`.
 const char* StageOutcomeName(StageOutcome outcome);
 
 struct StageExit {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/features/text_renderer.h"
@@ -81,7 +82,9 @@ JobRunner::Observer RefreshMetrics(prometheus::Registry& registry) {
   };
   // Not exported before the first success: 0 would mean 1970.
   observer.restored = [&last](const RefreshJob& job) {
-    last.Add({}).Set(static_cast<double>(job.end_time().seconds()));
+    // The clock may have been set back since.
+    last.Add({}).Set(static_cast<double>(
+        std::min(job.end_time().seconds(), absl::ToUnixSeconds(absl::Now()))));
   };
   observer.finished = [&jobs,
                        succeeded = observer.restored](const RefreshJob& job) {

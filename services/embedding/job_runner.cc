@@ -105,16 +105,14 @@ JobRunner::JobRunner(const EmbeddingConfig& config, TextEncoder& encoder,
       observer_(std::move(observer)),
       store_(std::move(store)) {}
 
-JobRunner::~JobRunner() { Stop(); }
+JobRunner::~JobRunner() {
+  Stop();
+  if (thread_.joinable()) thread_.join();
+}
 
 void JobRunner::Stop() {
-  {
-    const absl::MutexLock lock(&mutex_);
-    stopping_ = true;
-  }
-  std::call_once(joined_, [this] {
-    if (thread_.joinable()) thread_.join();
-  });
+  const absl::MutexLock lock(&mutex_);
+  stopping_ = true;
 }
 
 void JobRunner::RemoveLeftovers() const {

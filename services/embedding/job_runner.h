@@ -14,7 +14,6 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -55,7 +54,7 @@ class JobRunner {
   static absl::StatusOr<std::unique_ptr<JobRunner>> Start(
       const config::v1::EmbeddingConfig& config, TextEncoder& encoder,
       Observer observer);
-  ~JobRunner();  // Stops.
+  ~JobRunner();  // Stops, and waits for the job's thread.
 
   // Errors:  kInvalidArgument  the id or the date is malformed
   //          kAlreadyExists    another job has this id
@@ -86,9 +85,7 @@ class JobRunner {
   // Null before the first snapshot. Shared by calls in flight.
   std::shared_ptr<const ServedSnapshot> served() const;
 
-  // Ends waits and, after the chunk in work, the thread; whoever calls it
-  // returns when that has ended.
-  // REQUIRES: not called by an observer.
+  // Ends waits, and the job in work after its chunk or once it has published.
   void Stop();
 
  private:
@@ -127,7 +124,6 @@ class JobRunner {
   int64_t changes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<const ServedSnapshot> served_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  std::once_flag joined_;
   std::thread thread_;
 };
 

@@ -181,7 +181,7 @@ TEST_CASE_METHOD(LocalExecutorTest,
     const char* message;
   } cases[] = {
       {"fail", StageOutcome::kFailed, "told to fail"},
-      {"die-always", StageOutcome::kKilled,
+      {"die-always", StageOutcome::kLost,
        "killed while the coordinator was away"},
       {"", StageOutcome::kSucceeded, ""},
   };

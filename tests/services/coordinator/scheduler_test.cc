@@ -119,6 +119,11 @@ TEST_CASE("A killed stage starts again, but not for ever", "[coordinator]") {
     CHECK(d.changed[0].stages(0).restarts() == restart);
     CHECK(d.changed[0].stages(0).attempts() == restart + 1);
   }
+  // A restart of the coordinator's container is no fault of the stage.
+  const Decisions lost =
+      scheduler.OnStageExit(Exit({"a", "corpus"}, StageOutcome::kLost), kNow);
+  REQUIRE(lost.starts.size() == 1);
+  CHECK(lost.changed[0].stages(0).restarts() == 2);
   const Decisions d =
       scheduler.OnStageExit(Exit({"a", "corpus"}, StageOutcome::kKilled), kNow);
   CHECK(d.starts.empty());
@@ -306,7 +311,7 @@ class World {
     auto it = processes_.begin();
     std::advance(it, Random(static_cast<int>(processes_.size())));
     const StageKey key = *it;
-    const auto outcome = static_cast<StageOutcome>(Random(3));
+    const auto outcome = static_cast<StageOutcome>(Random(4));
     // An exit is reported until it is stored; and may be reported twice.
     processes_.erase(it);
     const int reports = 1 + Random(2);

@@ -69,7 +69,8 @@ TEST_CASE("A child gets its environment, log and exit status through",
   const auto started =
       Shell(*lock, dir.path() / "log",
             "echo gpu=$CUDA_VISIBLE_DEVICES new=$NEW path=${PATH:+set}; "
-            "ls /proc/self/fd | wc -w; echo last >&2; exit 7");
+            "ls /proc/self/fd | wc -w; cat /proc/self/oom_score_adj; "
+            "echo last >&2; exit 7");
   REQUIRE(started.ok());
   CHECK(started->log_offset == 7);
   const ChildExit exit = WaitFor(started->pid);
@@ -77,7 +78,7 @@ TEST_CASE("A child gets its environment, log and exit status through",
   CHECK(exit.status == 7);
   // Descriptors 0 to 3, and the one that ls reads the folder with.
   CHECK(*ReadFile(dir.path() / "log") ==
-        "before\ngpu=2 new=1 path=set\n5\nlast\n");
+        "before\ngpu=2 new=1 path=set\n5\n500\nlast\n");
   CHECK(LastLogLine(dir.path() / "log", started->log_offset) == "last");
 }
 

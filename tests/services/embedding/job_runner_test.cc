@@ -99,13 +99,6 @@ struct HeldRunner {
   testing::Gate gate;
 };
 
-// A stop is a change.
-void WaitForStop(const JobRunner& runner) {
-  const int64_t all = std::numeric_limits<int64_t>::max();
-  runner.WaitForChange(all, absl::Seconds(10));
-  CHECK(runner.stopped());
-}
-
 TEST_CASE("A new runner tells which job succeeded last", "[embedding]") {
   const Bench bench;
   FakeEncoder encoder;
@@ -217,10 +210,8 @@ TEST_CASE("A job that a stop interrupted goes on with the next runner",
   HeldRunner held(bench, encoder);
   auto& runner = held.runner;
   const RefreshJob job = BeginJob(*runner);
-  std::thread stop([&] { runner->Stop(); });
-  WaitForStop(*runner);
+  runner->Stop();
   held.gate.Open();
-  stop.join();
   CHECK(runner->Get("refreshJobs/a")->state() == RefreshJob::RUNNING);
 
   runner.reset();
@@ -230,22 +221,6 @@ TEST_CASE("A job that a stop interrupted goes on with the next runner",
   CHECK(done.texts_to_encode() == bench.data.ExpectedTexts());
   CHECK(done.texts_encoded() == bench.data.ExpectedTexts());
   for (const auto& [text, times] : encoder.times()) CHECK(times == 1);
-}
-
-TEST_CASE("A runner may be stopped by several, and again", "[embedding]") {
-  const Bench bench(3000);
-  FakeEncoder encoder;
-  HeldRunner held(bench, encoder);
-  const RefreshJob job = BeginJob(*held.runner);
-  std::vector<std::thread> threads;
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] { held.runner->Stop(); });
-  }
-  WaitForStop(*held.runner);
-  held.gate.Open();
-  for (std::thread& thread : threads) thread.join();
-  held.runner->Stop();
-  CHECK(held.runner->Get(job.name())->state() == RefreshJob::RUNNING);
 }
 
 TEST_CASE("A job that was published but not noted is not done again",
