@@ -4,8 +4,8 @@
 // is used.
 //
 // Threads: one at a time. `make` never runs twice at once. It is not run after
-//          an error or after the last item: once that one is there, all that
-//          `make` works on is the caller's again.
+//          an error or after the last item: once that one is there, or Stop
+//          returned, all that `make` works on is the caller's again.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,11 @@ class ReadAhead {
     auto item = next_.get();
     if (item.ok()) Start();
     return item;
+  }
+
+  // For a caller that needs no more: waits for the item that is being made.
+  void Stop() {
+    if (next_.valid()) next_.wait();
   }
 
  private:

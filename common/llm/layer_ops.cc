@@ -76,16 +76,17 @@ struct TableLookup : torch::autograd::Function<TableLookup> {
 
 struct LinearLayer : torch::autograd::Function<LinearLayer> {
   static Tensor forward(AutogradContext* context, const Tensor& x,
-                        const Tensor& weight) {
+                        const Tensor& weight, const Tensor& bias) {
     context->save_for_backward({x, weight});
-    return at::linear(x, weight);
+    return at::linear(x, weight, bias);
   }
   static tensor_list backward(AutogradContext* context, tensor_list upstream) {
     const auto saved = context->get_saved_variables();
     const Tensor slope = upstream[0].contiguous();
     const auto wanted = [&](size_t i) { return context->needs_input_grad(i); };
     return {wanted(0) ? slope.mm(saved[1]) : Tensor(),
-            wanted(1) ? TransposedProduct(slope, saved[0]) : Tensor()};
+            wanted(1) ? TransposedProduct(slope, saved[0]) : Tensor(),
+            wanted(2) ? slope.sum(0) : Tensor()};
   }
 };
 
@@ -266,8 +267,7 @@ Tensor Lookup(const Tensor& table, const Tensor& ids) {
 
 Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (!NeedsGradient(weight) || !x.is_cpu()) return at::linear(x, weight, bias);
-  const Tensor y = LinearLayer::apply(x, weight);
-  return bias.defined() ? y + bias : y;
+  return LinearLayer::apply(x, weight, bias);
 }
 
 Tensor TransposedProduct(const Tensor& a, const Tensor& b) {

@@ -6,7 +6,7 @@
 // contiguous.
 //
 // Threads: functions of their arguments. Results do not depend on the number
-//          of threads.
+//          of threads, but for the last bits of multiplications.
 // Errors:  c10::Error; callers use GuardTorch.
 #pragma once
 

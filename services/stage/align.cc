@@ -265,6 +265,7 @@ absl::StatusOr<Trained> Train(Align& align,
     if (trainer.step() % checkpoint_steps == 0)
       LARR_RETURN_IF_ERROR(Checkpoint(align, training));
   }
+  batches.Stop();
   training.curve.Finish(trainer.step());
   Finish(training, steps_per_epoch, trained);
   spdlog::info(

@@ -3,6 +3,7 @@
 
 #include <utility>
 
+#include "common/base/random_bits.h"
 #include "common/base/status_macros.h"
 
 namespace larr::stage {
@@ -10,11 +11,12 @@ namespace larr::stage {
 absl::StatusOr<ImpressionStream> OpenTrainingRows(
     const Dataset& dataset, const config::v1::AlignConfig& config,
     uint64_t seed, int64_t epoch, int64_t skip) {
-  // With `max_rows` each epoch must see the same rows, so in the same order.
-  const uint64_t turn =
-      config.max_rows() > 0 ? 0 : static_cast<uint64_t>(epoch);
+  // An order of its own for each epoch of each seed. With `max_rows` each epoch
+  // must see the same rows, so in the same order.
+  if (epoch > 0 && config.max_rows() == 0)
+    seed = MixBits(MixBits(seed) + static_cast<uint64_t>(epoch));
   return ImpressionStream::Open(dataset, {.part = Part::kTrain,
-                                          .seed = seed + turn,
+                                          .seed = seed,
                                           .shuffle_rows = config.shuffle_rows(),
                                           .skip_rows = skip,
                                           .max_rows = config.max_rows()});

@@ -224,11 +224,14 @@ absl::Status AddScores(const BatchScores& scores,
   return file == nullptr ? absl::OkStatus() : file->Append(rows, all);
 }
 
-// The next row that is scored.
+// The next row that is scored. One without a group is a group of its own, by
+// its place in the part, so that it is the same whatever rows are scored.
 absl::StatusOr<bool> NextRow(const Evaluation& evaluation,
                              ImpressionStream& stream, Impression& row) {
   while (true) {
+    const int64_t place = stream.position();
     LARR_ASSIGN_OR_RETURN(const bool more, stream.Next(row));
+    if (more && row.group.empty()) row.group = fmt::format("\n{}", place);
     if (!more || !evaluation.config().sample_only() ||
         evaluation.slices->InSample(row))
       return more;

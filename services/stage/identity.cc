@@ -30,7 +30,7 @@ int RevisionOf(StageConfig::Stage stage) {
   static const std::map<StageConfig::Stage, int> kRevisions = {
       {StageConfig::CORPUS, 1},   {StageConfig::PRETRAIN, 2},
       {StageConfig::CONTRAST, 4}, {StageConfig::EMBED, 1},
-      {StageConfig::ALIGN, 2},    {StageConfig::EVALUATE, 2},
+      {StageConfig::ALIGN, 3},    {StageConfig::EVALUATE, 2},
   };
   return kRevisions.at(stage);
 }

@@ -127,7 +127,7 @@ class Deployment {
     const auto path = dir_.path() / "haproxy.cfg";
     Write(path, text);
     proxy_ = std::make_unique<testing::Program>(
-        std::vector<std::string>{"/usr/bin/env", "LARR_BIND=" + front_,
+        std::vector<std::string>{"/usr/bin/env", "LARR_FRONT=" + front_,
                                  "LARR_SCORING=" + scoring_->address(),
                                  "LARR_CERTS=" + dir_.path().string(),
                                  "/usr/sbin/haproxy", "-db", "-f", path},

@@ -62,9 +62,9 @@ ArmFindings CollectArm(const Experiment& experiment,
 
 JudgedClaim Judge(const Findings& findings, const config::v1::Claim& claim) {
   JudgedClaim judged{&claim};
-  judged.difference =
-      CompareArms(*findings.Find(claim.first()), *findings.Find(claim.second()),
-                  kMetrics[0].key, claim.slice());
+  judged.difference = CompareArms(
+      *findings.Find(claim.first()), *findings.Find(claim.second()),
+      kMetrics[0].key, claim.slice(), findings.experiment->spec.seed_overlap());
   judged.verdict = claim.equal() ? JudgeEqual(judged.difference)
                                  : JudgeAbove(judged.difference, claim.by());
   return judged;
@@ -107,17 +107,18 @@ Samples SamplesOf(const ArmFindings& arm, const std::string& metric,
 }
 
 Difference CompareArms(const ArmFindings& first, const ArmFindings& second,
-                       const std::string& metric, const std::string& slice) {
+                       const std::string& metric, const std::string& slice,
+                       double overlap) {
   if (first.sample_only == second.sample_only)
     return Compare(SamplesOf(first, metric, slice),
-                   SamplesOf(second, metric, slice));
+                   SamplesOf(second, metric, slice), overlap);
   // A slice of the sample's rows is known of neither; the sample itself has
   // the same draws, scored alone or as a slice.
   if (!slice.empty()) return Compare({}, {});
   const auto on_sample = [&](const ArmFindings& arm) {
     return SamplesOf(arm, metric, arm.sample_only ? "" : kSample);
   };
-  return Compare(on_sample(first), on_sample(second));
+  return Compare(on_sample(first), on_sample(second), overlap);
 }
 
 std::string ClaimText(const Findings& findings,

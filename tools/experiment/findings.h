@@ -65,10 +65,10 @@ Findings Collect(const Experiment& experiment, const Results& results);
 Samples SamplesOf(const ArmFindings& arm, const std::string& metric,
                   const std::string& slice = "");
 
-// first - second on rows that both were tested on.
+// first - second on rows that both were tested on. `overlap`: see Compare.
 Difference CompareArms(const ArmFindings& first, const ArmFindings& second,
-                       const std::string& metric,
-                       const std::string& slice = "");
+                       const std::string& metric, const std::string& slice = "",
+                       double overlap = 0);
 
 // The claim in words: `LARR above PLE, slice cold`.
 std::string ClaimText(const Findings& findings, const config::v1::Claim& claim);

@@ -103,7 +103,7 @@ std::string Headline(const std::vector<Findings>& all) {
   std::set<std::string> counted;
   for (const Findings& findings : all) {
     for (const JudgedClaim& judged : findings.claims) {
-      if (judged.difference.seeds < 2) continue;
+      if (judged.difference.seeds < kFewestSeeds) continue;
       if (!counted.insert(KeyOf(findings, judged)).second) continue;
       ++claims;
       ++counts[judged.verdict];
@@ -112,7 +112,8 @@ std::string Headline(const std::vector<Findings>& all) {
   }
   if (claims == 0) return "No claim has results yet.";
   return fmt::format(
-      "{} Of {} different claims that were tried with several seeds, {} are "
+      "{} Of {} different claims that were tried with three seeds or more, {} "
+      "are "
       "held, {} not held and {} undecided.",
       first, claims, counts[Verdict::kHeld], counts[Verdict::kNotHeld],
       counts[Verdict::kUndecided]);

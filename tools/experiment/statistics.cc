@@ -50,17 +50,18 @@ double StudentQuantile(size_t degrees) {
 }
 
 // What the deviations of `seeds` drawn anew are to be multiplied by.
-double Stretch(size_t seeds) {
+double Stretch(size_t seeds, double overlap) {
   if (seeds < 2) return 0;
   const auto n = static_cast<double>(seeds);
-  return std::sqrt(n / (n - 1)) * StudentQuantile(seeds - 1) / kNormalQuantile;
+  return std::sqrt(n / (n - 1) * (1 + n * overlap)) *
+         StudentQuantile(seeds - 1) / kNormalQuantile;
 }
 
 // Sorted mean differences of all repeats.
 std::vector<double> Repeats(const std::vector<Pair>& pairs,
-                            const std::vector<size_t>& draws) {
+                            const std::vector<size_t>& draws, double overlap) {
   const size_t n = pairs.size();
-  const double stretch = Stretch(n);
+  const double stretch = Stretch(n, overlap);
   std::mt19937_64 random(1);
   std::vector<double> means, differences(n);
   for (int repeat = 0; repeat < kRepeats; ++repeat) {
@@ -96,7 +97,8 @@ Summary Summarize(const Samples& samples) {
   return summary;
 }
 
-Difference Compare(const Samples& first, const Samples& second) {
+Difference Compare(const Samples& first, const Samples& second,
+                   double overlap) {
   std::vector<Pair> pairs;
   double sum = 0;
   for (const auto& [seed, sample] : first) {
@@ -110,7 +112,7 @@ Difference Compare(const Samples& first, const Samples& second) {
   difference.value = sum / static_cast<double>(pairs.size());
   const std::vector<size_t> draws = Draws(pairs);
   if (draws.empty() && pairs.size() < 2) return difference;
-  const auto means = Repeats(pairs, draws);
+  const auto means = Repeats(pairs, draws, overlap);
   const auto rank = [&](double share) {
     return means[static_cast<size_t>(share * (kRepeats - 1))];
   };
@@ -120,14 +122,14 @@ Difference Compare(const Samples& first, const Samples& second) {
 }
 
 Verdict JudgeAbove(const Difference& difference, double by) {
-  if (difference.seeds < 2) return Verdict::kUndecided;
+  if (difference.seeds < kFewestSeeds) return Verdict::kUndecided;
   if (difference.low > by) return Verdict::kHeld;
   if (difference.high < by) return Verdict::kNotHeld;
   return Verdict::kUndecided;
 }
 
 Verdict JudgeEqual(const Difference& difference) {
-  if (difference.seeds < 2) return Verdict::kUndecided;
+  if (difference.seeds < kFewestSeeds) return Verdict::kUndecided;
   if (difference.low > -kEqualWithin && difference.high < kEqualWithin)
     return Verdict::kHeld;
   if (difference.low > kEqualWithin || difference.high < -kEqualWithin)

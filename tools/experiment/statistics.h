@@ -43,12 +43,21 @@ struct Difference {
 // over the normal quantile, for of so few the deviation is hardly known. So
 // 95 % of such intervals hold the truth with 3 seeds, too. With one seed the
 // interval tells of groups alone, without draws of seeds alone.
-Difference Compare(const Samples& first, const Samples& second);
+//
+// `overlap`: where each seed divides one dataset anew, the test's rows over
+// those of training, else 0. Such seeds share most of their training rows, so
+// their mean varies by 1/n + overlap of the variance, not 1/n (Nadeau and
+// Bengio, Inference for the Generalization Error, 2003).
+Difference Compare(const Samples& first, const Samples& second,
+                   double overlap = 0);
+
+// Fewer decide nothing: of two, an interval of 95 % would hold but 93 %.
+inline constexpr int kFewestSeeds = 3;
 
 enum class Verdict {
   kHeld,       // the whole interval agrees with the claim
   kNotHeld,    // the whole interval disagrees
-  kUndecided,  // neither, or no interval, or one seed alone
+  kUndecided,  // neither, or no interval, or too few seeds
 };
 
 // `first` is above `second` by more than `by`.

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 #include <future>
+#include <thread>
 
 namespace larr {
 namespace {
@@ -31,6 +32,20 @@ TEST_CASE("Nothing is made past the last item", "[base]") {
     }
     CHECK(made == count);
   }
+}
+
+TEST_CASE("What is being made is there once no more is wanted", "[base]") {
+  std::promise<void> go;
+  int made = 0;
+  ReadAhead<int> items(3, [&]() -> absl::StatusOr<int> {
+    if (made == 1) go.get_future().wait();
+    return ++made;
+  });
+  CHECK(items.Next().value() == 1);
+  std::thread later([&] { go.set_value(); });
+  items.Stop();
+  CHECK(made == 2);
+  later.join();
 }
 
 TEST_CASE("Nothing is made after an error", "[base]") {

@@ -135,19 +135,54 @@ TEST_CASE("A transposed product is the product, whichever side is moved") {
   }
 }
 
-TEST_CASE("Results do not depend on the number of threads") {
+// Outputs and gradients of each function but the multiplications.
+std::vector<Tensor> AllResults() {
   torch::manual_seed(4);
-  const Tensor x = torch::randn({500, 32}), w = torch::randn({32});
-  const auto gradient = [&](int threads) {
-    at::set_num_threads(threads);
-    const Tensor x1 = Leaf(x), w1 = Leaf(w);
-    ops::RmsNorm(x1, w1, 1e-5).square().sum().backward();
-    return w1.grad();
+  std::vector<Tensor> results;
+  const auto add = [&](const Tensor& out, std::vector<Tensor> leaves) {
+    results.push_back(out.detach());
+    out.square().sum().backward();
+    for (const Tensor& leaf : leaves) results.push_back(leaf.grad());
   };
+  const Tensor x = Leaf(torch::randn({500, 32})), w = Leaf(torch::randn({32}));
+  add(ops::RmsNorm(x, w, 1e-5), {x, w});
+  const Tensor table = Leaf(torch::randn({40, 32}).to(torch::kBFloat16));
+  add(ops::Lookup(table, torch::randint(0, 40, {500}, torch::kInt64)), {table});
+  const Tensor gate_up = Leaf(torch::randn({500, 64}));
+  add(ops::SiluMul(gate_up), {gate_up});
+  LlmConfig config;
+  config.heads = 4;
+  config.kv_heads = 2;
+  config.head_dim = 8;
+  const std::vector<TokenIds> texts = {TokenIds(200, 1), TokenIds(7, 1),
+                                       TokenIds(60, 1), TokenIds(1, 1)};
+  const PackedBatch batch = Pack(texts);
+  const Tensor qkv = Leaf(torch::randn({batch.tokens(), 64}));
+  add(ops::Attention(qkv, batch, config, MakeRotaryTable(256, 8, 100)), {qkv});
+  const Tensor logits = torch::randn({70, 300});
+  const Tensor norm = ops::LogSumExp(logits);
+  ops::SoftmaxInPlace(logits, norm, 0.5);
+  results.insert(results.end(), {norm, logits});
+  const Tensor master = torch::randn({9000}), mean = torch::zeros({9000}),
+               variance = torch::zeros({9000});
+  ops::AdamW({.rate = 0.1, .beta1 = 0.9, .beta2 = 0.99, .epsilon = 1e-8},
+             torch::randn({9000}), master, mean, variance, Tensor());
+  results.insert(results.end(), {master, mean, variance});
+  return results;
+}
+
+TEST_CASE("Results do not depend on the number of threads") {
   const int before = at::get_num_threads();
-  const Tensor one = gradient(1), two = gradient(2);
+  at::set_num_threads(1);
+  const auto one = AllResults();
+  at::set_num_threads(2);
+  const auto two = AllResults();
   at::set_num_threads(before);
-  CHECK(torch::equal(one, two));
+  REQUIRE(one.size() == two.size());
+  for (size_t i = 0; i < one.size(); ++i) {
+    INFO(i);
+    CHECK(torch::equal(one[i], two[i]));
+  }
 }
 
 }  // namespace

@@ -169,10 +169,22 @@ TEST_CASE("slices of the dataset, and the bootstrap's replicates") {
   }
 }
 
-// Some of the four users are in the sample, but not all.
+// Every third row of a day names no user, and so no group.
+void ForgetUsers(const CtrFixture& fixture, int day) {
+  auto rows = testing::TinyImpressions(day, 60);
+  for (size_t i = 0; i < rows.size(); i += 3)
+    rows[i][1] = ParquetWriter::Cell();
+  testing::WriteParquet(testing::TinyFile(fixture.path(), "impressions",
+                                          testing::TinyDays()[day]),
+                        testing::TinyImpressionColumns(), rows);
+}
+
+// Some of the four users are in the sample, but not all; so it is with rows
+// that name none.
 TEST_CASE("a sample scored alone is the slice of an evaluation of all rows") {
   const CtrFixture fixture;
   StageConfig config = TrainBoth(fixture);
+  for (const int day : {4, 5}) ForgetUsers(fixture, day);
   auto& evaluate = *config.mutable_spec()->mutable_evaluate();
   evaluate.set_sample_fraction(0.7);
   StageContext all = fixture.Context(config, "all");
@@ -208,6 +220,10 @@ TEST_CASE("a sample scored alone is the slice of an evaluation of all rows") {
   auto file =
       ParquetFile::Open(fixture.path() / "sample/scores.parquet").value();
   CHECK(file.rows() == of_sample["ple"]["test"]["rows"].get<int64_t>());
+  // Of 20 rows without a user some.
+  const int groups = of_sample["ple"]["test"]["groups"];
+  CHECK(groups > 6);
+  CHECK(groups < 22);
 }
 
 TEST_CASE("a missing side is as if its entities were strangers") {

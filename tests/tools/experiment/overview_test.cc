@@ -49,7 +49,7 @@ TEST_CASE("The headline counts claims and tells the first", "[experiment]") {
                  Catch::Contains("over 3 seeds (0.7220 ± 0.0010 against 0.7020 "
                                  "± 0.0010; Bayes bound 0.8000)") &&
                  Catch::Contains("Of 2 different claims that were tried with "
-                                 "several seeds, "));
+                                 "three seeds or more, "));
   CHECK(Headline({}) == "No claim has results yet.");
 }
 

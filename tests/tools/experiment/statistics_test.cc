@@ -70,6 +70,27 @@ TEST_CASE("Seeds that disagree widen the interval as much as they must",
   CHECK(d.low == Approx(-0.0196).margin(0.002));
 }
 
+TEST_CASE("Seeds that divide one dataset anew say less", "[experiment]") {
+  Samples a, b;
+  for (int seed = 1; seed <= 10; ++seed) {
+    a[seed] = {0.7 + 0.01 * (seed - 5.5), {}};
+    b[seed] = {0.7, {}};
+  }
+  const Difference apart = Compare(a, b), divided = Compare(a, b, 0.3);
+  CHECK(divided.value == apart.value);
+  // sqrt(1 + 10 * 0.3)
+  CHECK(divided.high == Approx(2 * apart.high));
+  CHECK(divided.low == Approx(2 * apart.low));
+}
+
+TEST_CASE("Two seeds decide nothing", "[experiment]") {
+  const Samples a = {{1, {0.8, {}}}, {2, {0.8, {}}}},
+                b = {{1, {0.7, {}}}, {2, {0.7, {}}}};
+  CHECK(Compare(a, b).low == Approx(0.1));
+  CHECK(JudgeAbove(Compare(a, b)) == Verdict::kUndecided);
+  CHECK(JudgeEqual(Compare(a, a)) == Verdict::kUndecided);
+}
+
 TEST_CASE("An interval of few seeds holds the truth as often as it says",
           "[experiment]") {
   std::mt19937_64 random(5);
