@@ -28,6 +28,7 @@
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/ctr/model_files.h"
 #include "common/ctr/model_io.h"
 #include "common/features/text_renderer.h"
 #include "common/rpc/grpc_status.h"
@@ -204,7 +205,7 @@ absl::Status Prepare(const fs::path& folder) {
   LARR_ASSIGN_OR_RETURN(auto writer, ArtifactWriter::Create(folder / "ctr"));
   LARR_RETURN_IF_ERROR(SaveCtrModel(writer.path(), description, *model));
   config::v1::ArtifactManifest manifest;
-  manifest.set_kind("ctr_model");
+  manifest.set_kind(kCtrModelKind);
   manifest.set_embedder_fingerprint("bench");
   LARR_RETURN_IF_ERROR(writer.Finish(manifest).status());
   LARR_RETURN_IF_ERROR(

@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 #include <google/protobuf/text_format.h>
 
-#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <utility>
@@ -12,6 +11,7 @@
 
 #include "common/base/code_version.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/sha256.h"
 #include "common/base/status_macros.h"
 
@@ -22,20 +22,6 @@ namespace fs = std::filesystem;
 using config::v1::ArtifactManifest;
 
 constexpr char kStagingSuffix[] = ".partial";
-
-// Every regular file below `folder`, relative to it and sorted.
-absl::StatusOr<std::vector<std::string>> ListFiles(const fs::path& folder) {
-  std::error_code error;
-  std::vector<std::string> files;
-  for (fs::recursive_directory_iterator it(folder, error), end;
-       !error && it != end; it.increment(error)) {
-    if (it->is_regular_file(error))
-      files.push_back(it->path().lexically_relative(folder).string());
-  }
-  if (error) return FileStatus("cannot list", folder, error);
-  std::sort(files.begin(), files.end());
-  return files;
-}
 
 absl::Status SyncFoldersBelow(const fs::path& folder) {
   std::error_code error;
@@ -99,14 +85,14 @@ ArtifactWriter::~ArtifactWriter() {
 absl::StatusOr<ArtifactManifest> ArtifactWriter::Finish(
     ArtifactManifest manifest) {
   manifest.clear_files();
-  LARR_ASSIGN_OR_RETURN(const auto names, ListFiles(staging_));
-  for (const std::string& name : names) {
+  LARR_ASSIGN_OR_RETURN(const auto sizes, ListSizes(staging_));
+  for (const auto& [name, size] : sizes) {
+    if (size < 0)
+      return Invalid("{} is no regular file: an artifact holds nothing else",
+                     (staging_ / name).string());
     auto* file = manifest.add_files();
     file->set_path(name);
-    std::error_code error;
-    file->set_size_bytes(
-        static_cast<int64_t>(fs::file_size(staging_ / name, error)));
-    if (error) return FileStatus("cannot read", staging_ / name, error);
+    file->set_size_bytes(size);
     LARR_ASSIGN_OR_RETURN(*file->mutable_sha256(), Sha256File(staging_ / name));
     LARR_RETURN_IF_ERROR(SyncFile(staging_ / name));
   }

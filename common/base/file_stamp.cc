@@ -3,8 +3,9 @@
 
 #include <fmt/format.h>
 
-#include <set>
 #include <system_error>
+
+#include "common/base/files.h"
 
 namespace larr {
 
@@ -20,14 +21,13 @@ std::string FileStamp(const fs::path& path) {
 }
 
 std::string FolderStamp(const fs::path& folder) {
-  std::error_code error;
-  std::set<fs::path> files;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error)) {
-    if (it->is_regular_file(error)) files.insert(it->path());
-  }
   std::string stamps;
-  for (const fs::path& file : files) stamps += FileStamp(file);
+  const auto entries = ListFolder(folder);
+  if (!entries.ok()) return stamps;
+  for (const fs::path& entry : *entries) {
+    std::error_code error;
+    if (fs::is_regular_file(entry, error)) stamps += FileStamp(entry);
+  }
   return stamps;
 }
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
@@ -72,6 +73,18 @@ absl::Status MakeFolder(const std::filesystem::path& path) {
   std::filesystem::create_directories(path, error);
   return error ? FileStatus("cannot make folder", path, error)
                : absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<std::filesystem::path>> ListFolder(
+    const std::filesystem::path& path) {
+  std::vector<std::filesystem::path> entries;
+  std::error_code error;
+  for (std::filesystem::directory_iterator it(path, error), end;
+       !error && it != end; it.increment(error))
+    entries.push_back(it->path());
+  if (error) return FileStatus("cannot list", path, error);
+  std::sort(entries.begin(), entries.end());
+  return entries;
 }
 
 absl::Status LinkFile(const std::filesystem::path& from,

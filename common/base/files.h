@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <system_error>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -42,6 +43,10 @@ std::filesystem::path WithoutTrailingSlash(const std::filesystem::path& path);
 // Makes a folder and those above it; OK if it is there already.
 // Errors: those above
 absl::Status MakeFolder(const std::filesystem::path& path);
+
+// What stands in a folder, as `path/name`, sorted.
+absl::StatusOr<std::vector<std::filesystem::path>> ListFolder(
+    const std::filesystem::path& path);
 
 // Links a file, or copies it to the disk where it cannot be linked, as where
 // the two folders are on different ones. `to` must not be there.

@@ -146,19 +146,18 @@ void FinishTexts(SampledFeature& one) {
   one.report.distinct = static_cast<int64_t>(one.ids.size());
 }
 
+// Impressions that features are judged on, about.
+constexpr double kSampleRows = 100'000;
+
 // Everything that one pass over the impressions gathers.
 class Pass {
  public:
-  Pass(const Dataset& dataset, const ValidateOptions& options, int64_t rows)
+  Pass(const Dataset& dataset, int64_t rows)
       : dataset_(dataset),
         features_(FeaturesOf(dataset)),
         user_time_(dataset, Table::kUsers),
         poi_time_(dataset, Table::kPois),
-        random_(options.seed),
-        keep_(rows > options.sample_rows
-                  ? static_cast<double>(options.sample_rows) /
-                        static_cast<double>(rows)
-                  : 1.0) {}
+        keep_(kSampleRows / static_cast<double>(rows)) {}
 
   absl::Status Read(Part part) {
     LARR_ASSIGN_OR_RETURN(auto stream,
@@ -313,7 +312,7 @@ class Pass {
   std::vector<SampledFeature> features_;
   TimeTravelCheck user_time_;
   TimeTravelCheck poi_time_;
-  std::mt19937_64 random_;
+  std::mt19937_64 random_{0};
   double keep_;  // Probability that a row is sampled.
   std::map<std::pair<std::string, Part>, DayReport> days_;
   std::unordered_map<std::string, unsigned> user_parts_;  // Bits by `Part`.
@@ -326,14 +325,13 @@ class Pass {
 
 }  // namespace
 
-absl::StatusOr<DatasetReport> ValidateDataset(const Dataset& dataset,
-                                              const ValidateOptions& options) {
+absl::StatusOr<DatasetReport> ValidateDataset(const Dataset& dataset) {
   LARR_ASSIGN_OR_RETURN(const PartCounts counts, CheckRows(dataset));
   DatasetReport report;
   report.name = dataset.spec.name();
   report.has_orders = !dataset.spec.impressions().order_column().empty();
   report.rows = std::accumulate(counts.begin(), counts.end(), int64_t{0});
-  Pass pass(dataset, options, report.rows);
+  Pass pass(dataset, report.rows);
   for (size_t i = 0; i < counts.size(); ++i) {
     // In the order of time; without dates pairs are the training rows.
     const Part part = static_cast<Part>(i);

@@ -4,8 +4,8 @@
 // and distribution of every feature, label rates by day, and what looks like a
 // leak. `larrctl dataset validate` prints it.
 //
-// Cost:   every row is read; features are judged on a sample of at most
-//         `sample_rows` impressions. Memory grows with the sample and with the
+// Cost:   every row is read; features are judged on a sample of some 100,000
+//         impressions. Memory grows with the sample and with the
 //         entities: the partitions that a day joins, a day's counts for each of
 //         its keys, and, where the split is not by date, every user's key.
 #pragma once
@@ -19,14 +19,8 @@
 
 namespace larr {
 
-struct ValidateOptions {
-  int64_t sample_rows = 100'000;
-  uint64_t seed = 0;
-};
-
 // Errors: what `CheckRows` and the stream refuse. A leak is a finding, not an
 // error: see `DatasetReport::has_leak`.
-absl::StatusOr<DatasetReport> ValidateDataset(
-    const Dataset& dataset, const ValidateOptions& options = {});
+absl::StatusOr<DatasetReport> ValidateDataset(const Dataset& dataset);
 
 }  // namespace larr

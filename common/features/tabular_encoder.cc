@@ -91,10 +91,6 @@ absl::StatusOr<ResolvedFeature> Resolve(const TabularFeature& feature,
   if (feature.name().empty()) {
     return Invalid("tabular_features: a feature has no name");
   }
-  if (BlockIndex(feature.side()) == static_cast<int>(kBlockOrder.size())) {
-    return Invalid("feature {}: side must be USER, POI, CONTEXT or CROSS",
-                   feature.name());
-  }
   LARR_RETURN_IF_ERROR(CheckEncoding(feature));
   ResolvedFeature resolved{feature, {}};
   for (const ColumnRef& ref : FeatureColumns(feature)) {

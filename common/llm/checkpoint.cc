@@ -198,8 +198,8 @@ absl::StatusOr<std::string> EmbedderFingerprint(
   LARR_ASSIGN_OR_RETURN(const auto head,
                         ReadEmbedderHead(folder, config.hidden_size));
   std::vector<std::string> names = TokenizerFiles(folder);
-  for (const auto& entry : fs::directory_iterator(folder)) {
-    const auto& path = entry.path();
+  LARR_ASSIGN_OR_RETURN(const auto entries, ListFolder(folder));
+  for (const fs::path& path : entries) {
     if (path.extension() == ".safetensors" || path.filename() == kLlmConfigFile)
       names.push_back(path.filename().string());
   }

@@ -37,13 +37,9 @@ int64_t StepOf(const fs::path& path) {
 
 // None of a folder that is not there.
 absl::StatusOr<std::vector<fs::path>> Entries(const fs::path& folder) {
-  std::vector<fs::path> entries;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error))
-    entries.push_back(it->path());
-  if (!error || error == std::errc::no_such_file_or_directory) return entries;
-  return FileStatus("cannot list", folder, error);
+  auto entries = ListFolder(folder);
+  if (absl::IsNotFound(entries.status())) return std::vector<fs::path>();
+  return entries;
 }
 
 absl::Status Remove(const fs::path& path) {

@@ -251,8 +251,7 @@ absl::Status Registry::WriteAliasFile(const AliasMove& move) const {
   // A database that was restored from a backup knows fewer moves than scoring
   // saw.
   bundle.set_fencing_token(std::max(move.fencing_token(), token + 1));
-  std::error_code error;
-  std::filesystem::create_directories(file.parent_path(), error);
+  LARR_RETURN_IF_ERROR(MakeFolder(file.parent_path()));
   return WriteFileAtomically(file, ToTextProto(bundle));
 }
 

@@ -2,11 +2,13 @@
 #include "services/coordinator/run_store.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
 #include <rocksdb/write_batch.h>
 
 #include <charconv>
 #include <limits>
 
+#include "common/base/files.h"
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/rocks/rocks_status.h"
@@ -36,8 +38,9 @@ std::string RunKey(const std::string& name) {
 }
 
 std::string RunOrderKey(const TrainingRun& run) {
-  const int64_t micros = run.create_time().seconds() * 1'000'000 +
-                         run.create_time().nanos() / 1'000;
+  const int64_t micros =
+      google::protobuf::util::TimeUtil::TimestampToMicroseconds(
+          run.create_time());
   return fmt::format("run_order/{}/{}", Age(micros),
                      Id(run.name(), "trainingRuns/"));
 }
@@ -82,8 +85,7 @@ absl::StatusOr<std::unique_ptr<RunStore>> RunStore::Open(
   options.info_log = NoInfoLog();
   options.write_buffer_size = 8 << 20;
   rocksdb::DB* db = nullptr;
-  std::error_code ignored;
-  std::filesystem::create_directories(folder, ignored);
+  LARR_RETURN_IF_ERROR(MakeFolder(folder));
   LARR_RETURN_IF_ERROR(
       FromRocks(rocksdb::DB::Open(options, folder.string(), &db),
                 fmt::format("opening the run database {}", folder.string())));

@@ -5,6 +5,7 @@
 
 #include <utility>
 
+#include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "common/rocks/rocks_status.h"
 
@@ -18,13 +19,7 @@ bool IsFinished(RefreshJob::State state) {
 }
 
 absl::StatusOr<JobStore> JobStore::Open(const std::filesystem::path& folder) {
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  if (error) {
-    return absl::UnavailableError(
-        fmt::format("creating {}: {}; check `state_dir`", folder.string(),
-                    error.message()));
-  }
+  LARR_RETURN_IF_ERROR(MakeFolder(folder));
   rocksdb::Options options;
   options.create_if_missing = true;
   options.info_log = NoInfoLog();

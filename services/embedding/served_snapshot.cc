@@ -2,6 +2,7 @@
 #include "services/embedding/served_snapshot.h"
 
 #include "common/base/artifact_folder.h"
+#include "common/base/files.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -19,16 +20,13 @@ absl::StatusOr<std::shared_ptr<const ServedSnapshot>> ServedSnapshot::Load(
 std::optional<fs::path> NewestSnapshot(const fs::path& folder,
                                        std::string_view fingerprint) {
   std::optional<fs::path> newest;
-  std::error_code error;
-  for (fs::directory_iterator it(folder, error), end; !error && it != end;
-       it.increment(error)) {
-    const fs::path& path = it->path();
-    if (newest && path < *newest) continue;
+  const auto entries = ListFolder(folder);
+  if (!entries.ok()) return newest;
+  for (const fs::path& path : *entries) {
     if (IsUnfinished(path)) continue;
     const auto manifest = ReadArtifact(path);
     if (!manifest.ok() || manifest->kind() != kSnapshotKind) continue;
-    if (manifest->embedder_fingerprint() != fingerprint) continue;
-    newest = path;
+    if (manifest->embedder_fingerprint() == fingerprint) newest = path;
   }
   return newest;
 }

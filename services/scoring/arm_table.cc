@@ -10,6 +10,7 @@
 #include <set>
 
 #include "common/base/invalid_argument.h"
+#include "common/base/lower_case_name.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -26,11 +27,7 @@ uint64_t Hash(std::string_view text, uint64_t seed = 0) {
 }
 
 absl::Status CheckArm(const Arm& arm, const char* kind) {
-  const bool legal =
-      !arm.name().empty() &&
-      arm.name().find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") ==
-          std::string::npos;
-  if (!legal) {
+  if (!IsLowerCaseName(arm.name())) {
     return Invalid(
         "{} `{}`: a name has lower-case letters, digits and `-`, at least one",
         kind, arm.name());

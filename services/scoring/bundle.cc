@@ -6,20 +6,19 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "common/base/artifact_folder.h"
 #include "common/base/status_macros.h"
+#include "common/ctr/model_files.h"
 #include "common/features/stored_columns.h"
 #include "services/scoring/request_scorer.h"
 
 namespace larr {
 namespace {
 
-constexpr char kModelKind[] = "ctr_model";
 constexpr int kThreadsOfACall = 1;  // calls run side by side, see WorkQueue
 // Requests of up to so many candidates are tried: what is slow the first time
 // with some number of rows is over before the bundle goes live.
@@ -109,10 +108,10 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
     const Bundle* live) {
   LARR_ASSIGN_OR_RETURN(const auto model_manifest,
                         VerifyArtifact(source.model_path, options.stop));
-  if (model_manifest.kind() != kModelKind) {
+  if (model_manifest.kind() != kCtrModelKind) {
     return absl::InvalidArgumentError(fmt::format(
         "{} is a `{}`, not a `{}`; give the folder that an align stage made",
-        source.model_path, model_manifest.kind(), kModelKind));
+        source.model_path, model_manifest.kind(), kCtrModelKind));
   }
   LARR_ASSIGN_OR_RETURN(auto scorer,
                         Scorer::Open(source.model_path, kThreadsOfACall));
@@ -200,12 +199,6 @@ absl::Status Bundle::Try(const StopCheck& stop) const {
     LARR_RETURN_IF_ERROR(pois_->Prepare(ids).status());
     scoring::v1::ScoreResponse response;
     LARR_RETURN_IF_ERROR(ScoreRequest(*this, request, response).status());
-    for (const auto& score : response.scores()) {
-      if (std::isfinite(score.ctr()) && std::isfinite(score.ctcvr())) continue;
-      return absl::FailedPreconditionError(fmt::format(
-          "model {} gives scores that are not finite; train it again",
-          state_.model_path()));
-    }
   }
   return absl::OkStatus();
 }

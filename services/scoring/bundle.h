@@ -45,8 +45,8 @@ class Bundle {
   //
   // Errors:  kNotFound            a folder or file is not there
   //          kDataLoss            a hash is wrong
-  //          kFailedPrecondition  the two do not fit each other, or the model
-  //                               gives scores that are no probabilities
+  //          kFailedPrecondition  the two do not fit each other
+  //          kInternal            the model's scores are not finite
   //          kInvalidArgument     a folder is not what it should be
   //          kCancelled           `options.stop` said so
   // What `live`, which may be null, serves already is not read again: a

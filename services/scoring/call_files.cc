@@ -7,7 +7,6 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstddef>
@@ -52,17 +51,12 @@ int64_t Milliseconds() {
 
 absl::StatusOr<std::vector<std::filesystem::path>> ListCallFiles(
     const std::filesystem::path& folder) {
-  std::error_code error;
-  std::vector<std::filesystem::path> files;
-  std::filesystem::directory_iterator entries(folder, error);
-  if (error) return FileStatus("cannot list", folder, error);
-  for (const auto& entry : entries) {
-    const std::string name = entry.path().filename();
-    if (name.starts_with(kPrefix) && name.ends_with(kSuffix)) {
-      files.push_back(entry.path());
-    }
-  }
-  std::sort(files.begin(), files.end());
+  LARR_ASSIGN_OR_RETURN(std::vector<std::filesystem::path> files,
+                        ListFolder(folder));
+  std::erase_if(files, [](const std::filesystem::path& file) {
+    const std::string name = file.filename();
+    return !name.starts_with(kPrefix) || !name.ends_with(kSuffix);
+  });
   return files;
 }
 

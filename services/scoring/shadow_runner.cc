@@ -53,7 +53,6 @@ ShadowRunner::ShadowRunner(const BundleRouter& router,
       thread_([this] { Run(); }) {}
 
 ShadowRunner::~ShadowRunner() {
-  stopping_ = true;
   queue_.Discard();
   thread_.join();
 }
@@ -82,7 +81,6 @@ void ShadowRunner::OnScored(const ScoredCall& call) {
 void ShadowRunner::Run() {
   RunWhenIdle();
   while (const auto work = queue_.Pop()) {
-    if (stopping_) return;
     const std::string& shadow = (*work)->shadow;
     const absl::Status status = Compare(**work);
     const char* const result = status.ok() ? "scored" : "failed";

@@ -15,7 +15,6 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
-#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -59,7 +58,6 @@ class ShadowRunner final : public ScoreObserver {
   // Of all shadows: made ahead, since looking a child up takes a lock.
   prometheus::Counter& dropped_;
   DropQueue<std::unique_ptr<Work>> queue_;
-  std::atomic<bool> stopping_ = false;
   std::thread thread_;  // last: uses the rest
 };
 

@@ -300,10 +300,12 @@ void Report(size_t step, const Corpus& corpus, ProgressWriter& progress) {
 absl::Status WriteArtifact(const StageContext& context, const Corpus& corpus) {
   LARR_ASSIGN_OR_RETURN(auto writer,
                         ArtifactWriter::Create(context.config.output()));
-  for (const auto& file : std::filesystem::directory_iterator(corpus.folder)) {
-    if (file.path().extension() == ".parquet")
-      std::filesystem::copy_file(file.path(),
-                                 writer.path() / file.path().filename());
+  LARR_ASSIGN_OR_RETURN(const auto files, ListFolder(corpus.folder));
+  for (const auto& file : files) {
+    if (file.extension() != ".parquet") continue;
+    std::error_code error;
+    std::filesystem::copy_file(file, writer.path() / file.filename(), error);
+    if (error) return FileStatus("cannot copy", file, error);
   }
   config::v1::DatasetSpec read = corpus.dataset.spec;
   read.clear_slices();

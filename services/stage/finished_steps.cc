@@ -37,8 +37,8 @@ void FinishedSteps::Load() {
 }
 
 absl::Status FinishedSteps::Finish() {
-  for (const auto& file : std::filesystem::directory_iterator(folder_))
-    LARR_RETURN_IF_ERROR(SyncFile(file.path()));
+  LARR_ASSIGN_OR_RETURN(const auto files, ListFolder(folder_));
+  for (const auto& file : files) LARR_RETURN_IF_ERROR(SyncFile(file));
   const ordered_json json = {
       {"identity", identity_}, {"count", count_ + 1}, {"notes", notes_}};
   LARR_RETURN_IF_ERROR(WriteFileAtomically(folder_ / kSteps, json.dump()));

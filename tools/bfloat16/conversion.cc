@@ -13,6 +13,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/ctr/model_files.h"
 #include "common/ctr/model_io.h"
 #include "common/ctr/row_scorer.h"
 #include "common/ctr/score_distribution.h"
@@ -24,8 +25,6 @@ namespace {
 
 using config::v1::ArtifactManifest;
 using config::v1::CtrModelDescription;
-
-constexpr char kModelKind[] = "ctr_model";
 
 absl::Status Of(const char* option, const absl::Status& status) {
   return {status.code(),
@@ -95,7 +94,7 @@ absl::Status Write(const ConversionOptions& options,
   LARR_RETURN_IF_ERROR(WriteFileAtomically(writer.path() / "bfloat16.json",
                                            json.dump(2) + "\n"));
   ArtifactManifest manifest;
-  manifest.set_kind(kModelKind);
+  manifest.set_kind(kCtrModelKind);
   manifest.set_config(parent.config());
   manifest.set_embedder_fingerprint(parent.embedder_fingerprint());
   (*manifest.mutable_parents())["model"] = parent.digest();
@@ -111,11 +110,11 @@ absl::Status Convert(const ConversionOptions& options, std::ostream& out,
   at::set_num_threads(1);
   const auto manifest = VerifyArtifact(options.model);
   if (!manifest.ok()) return Of("--model", manifest.status());
-  if (manifest->kind() != kModelKind)
+  if (manifest->kind() != kCtrModelKind)
     return absl::InvalidArgumentError(fmt::format(
         "--model: {} is a `{}`, not a `{}`; give the folder that an align "
         "stage made",
-        options.model.string(), manifest->kind(), kModelKind));
+        options.model.string(), manifest->kind(), kCtrModelKind));
   auto loaded = LoadCtrModel(options.model);
   if (!loaded.ok()) return Of("--model", loaded.status());
   if (const auto status = CheckModel(loaded->description); !status.ok())

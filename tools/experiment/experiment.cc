@@ -10,7 +10,9 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "common/base/files.h"
 #include "common/base/invalid_argument.h"
+#include "common/base/lower_case_name.h"
 #include "common/base/status_macros.h"
 #include "common/config/stage_inputs.h"
 #include "common/config/text_proto.h"
@@ -33,12 +35,6 @@ namespace fs = std::filesystem;
 constexpr char kSuffix[] = ".textproto";
 constexpr char kBase[] = "base_";
 constexpr int kDefaultSeeds = 5;
-
-bool IsName(const std::string& name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
-  });
-}
 
 // A recommender's name says what it is, not which arm it is of: equal settings
 // are one shard, whatever experiments call it.
@@ -63,7 +59,7 @@ void ClearUnread(TrainingSpec& spec) {
 }
 
 absl::Status CheckArm(const ExperimentArm& arm) {
-  if (!IsName(arm.name()))
+  if (!IsLowerCaseName(arm.name()))
     return Invalid(
         "an arm's `name` is `{}`: use lower-case letters, digits and "
         "`-`",
@@ -143,7 +139,7 @@ absl::StatusOr<Experiment> LoadExperiment(const fs::path& folder,
   if (!fs::exists(base, error))
     return absl::NotFoundError(
         fmt::format("there is no size `{}`: no {}", size, base.string()));
-  if (!IsName(name) || !fs::exists(file, error))
+  if (!IsLowerCaseName(name) || !fs::exists(file, error))
     return absl::NotFoundError(
         fmt::format("there is no experiment `{}` in {}: see `larrctl "
                     "experiment list`",
@@ -158,14 +154,16 @@ absl::StatusOr<Experiment> LoadExperiment(const fs::path& folder,
 
 absl::StatusOr<std::vector<std::string>> ExperimentNames(
     const fs::path& folder) {
-  std::error_code error;
   std::vector<std::string> names;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename();
-    if (name.ends_with(kSuffix) && !name.starts_with(kBase))
-      names.push_back(entry.path().stem());
+  const auto entries = ListFolder(folder);
+  if (entries.ok()) {
+    for (const fs::path& entry : *entries) {
+      const std::string name = entry.filename();
+      if (name.ends_with(kSuffix) && !name.starts_with(kBase))
+        names.push_back(entry.stem());
+    }
   }
-  if (error || names.empty())
+  if (names.empty())
     return absl::NotFoundError(
         fmt::format("there are no experiments in {}: start in a checkout, or "
                     "name their folder with --experiments",

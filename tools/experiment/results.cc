@@ -59,18 +59,18 @@ absl::StatusOr<Results> Results::Read(const fs::path& folder) {
   Results results(folder);
   std::error_code error;
   if (!fs::exists(folder, error)) return results;
-  for (const auto& entry : fs::directory_iterator(folder, error)) {
-    if (entry.path().extension() != ".json") continue;
-    LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(entry.path()));
+  LARR_ASSIGN_OR_RETURN(const auto files, ListFolder(folder));
+  for (const fs::path& file : files) {
+    if (file.extension() != ".json") continue;
+    LARR_ASSIGN_OR_RETURN(const std::string text, ReadFile(file));
     Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
     if (!IsResult(json))
       return absl::DataLossError(
           fmt::format("{} is not the result of a shard: remove it, and the "
                       "shard is run again",
-                      entry.path().string()));
+                      file.string()));
     results.Know(std::move(json));
   }
-  if (error) return FileStatus("cannot list", folder, error);
   return results;
 }
 

@@ -3,6 +3,7 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
 
 #include <charconv>
 #include <cmath>
@@ -242,8 +243,8 @@ absl::StatusOr<std::vector<Cell>> Exporter::RowOf(const LoggedCall& call,
   row.emplace_back(call.arm());
   row.emplace_back(call.model_version());
   row.emplace_back(call.snapshot());
-  row.emplace_back(call.time().seconds() * 1'000'000 +
-                   call.time().nanos() / 1'000);
+  row.emplace_back(
+      google::protobuf::util::TimeUtil::TimestampToMicroseconds(call.time()));
   return row;
 }
 
