@@ -88,41 +88,39 @@ absl::Status EntitySnapshots::LoadFile(const DataFile& file,
   LARR_ASSIGN_OR_RETURN(const ParquetFile parquet,
                         ParquetFile::Open(file.path));
   std::unordered_set<int64_t> contradicted;
-  int64_t file_row = 0;
   Value key;
   Row row(schema_.size());
-  for (int g = 0; g < parquet.row_groups(); ++g) {
-    LARR_ASSIGN_OR_RETURN(const RowGroup group, parquet.Read(g, names));
-    for (int64_t i = 0; i < group.rows(); ++i) {
-      ++file_row;
-      group.column(schema_.size()).Read(i, key);
-      LARR_RETURN_IF_ERROR(
-          MakeUtf8(dataset_->spec, {file, entity.key(), file_row}, key));
-      const std::string text = ToText(key);
-      const int64_t known = into.Find(text);
-      const bool nobody = IsNull(key) || text.empty();
-      if (!entity.from_impressions() && (nobody || known >= 0)) {
-        return WrongCell(
-            {file, entity.key(), file_row},
-            fmt::format(
-                "the key `{}` is {}; keep one row for each key", text,
-                known >= 0 ? "there twice in one partition" : "null or empty"));
-      }
-      if (nobody) continue;
-      for (int c = 0; c < schema_.size(); ++c) {
-        group.column(c).Read(i, row[c]);
-        LARR_RETURN_IF_ERROR(
-            MakeUtf8(dataset_->spec, {file, names[c], file_row}, row[c]));
-      }
-      if (known < 0) {
-        into.keys_.push_back(text);
-        into.rows_.push_back(row);
-        into.index_.emplace(text, into.size() - 1);
-      } else if (!SameCells(row, into.rows_[known])) {
-        contradicted.insert(known);
-      }
+  const auto add = [&](const RowGroup& group, int64_t i,
+                       int64_t file_row) -> absl::Status {
+    group.column(schema_.size()).Read(i, key);
+    LARR_RETURN_IF_ERROR(
+        MakeUtf8(dataset_->spec, {file, entity.key(), file_row}, key));
+    const std::string text = ToText(key);
+    const int64_t known = into.Find(text);
+    const bool nobody = IsNull(key) || text.empty();
+    if (!entity.from_impressions() && (nobody || known >= 0)) {
+      return WrongCell(
+          {file, entity.key(), file_row},
+          fmt::format(
+              "the key `{}` is {}; keep one row for each key", text,
+              known >= 0 ? "there twice in one partition" : "null or empty"));
     }
-  }
+    if (nobody) return absl::OkStatus();
+    for (int c = 0; c < schema_.size(); ++c) {
+      group.column(c).Read(i, row[c]);
+      LARR_RETURN_IF_ERROR(
+          MakeUtf8(dataset_->spec, {file, names[c], file_row}, row[c]));
+    }
+    if (known < 0) {
+      into.keys_.push_back(text);
+      into.rows_.push_back(row);
+      into.index_.emplace(text, into.size() - 1);
+    } else if (!SameCells(row, into.rows_[known])) {
+      contradicted.insert(known);
+    }
+    return absl::OkStatus();
+  };
+  LARR_RETURN_IF_ERROR(parquet.ForEachRow(names, add));
   into.contradictions_ += static_cast<int64_t>(contradicted.size());
   return absl::OkStatus();
 }

@@ -125,6 +125,24 @@ class ParquetFile {
   absl::StatusOr<RowGroup> Read(int group,
                                 const std::vector<std::string>& names) const;
 
+  // Calls `body` for each row of the named columns, until it fails: with the
+  // row's group, its place in it, and its number in the file, which counts from
+  // 1, as messages do.
+  template <typename Body>  // absl::Status(const RowGroup&, int64_t, int64_t)
+  absl::Status ForEachRow(const std::vector<std::string>& names,
+                          Body body) const {
+    int64_t number = 0;
+    for (int g = 0; g < row_groups(); ++g) {
+      const absl::StatusOr<RowGroup> group = Read(g, names);
+      if (!group.ok()) return group.status();
+      for (int64_t i = 0; i < group->rows(); ++i) {
+        const absl::Status status = body(*group, i, ++number);
+        if (!status.ok()) return status;
+      }
+    }
+    return absl::OkStatus();
+  }
+
  private:
   struct Impl;
   explicit ParquetFile(std::unique_ptr<Impl> impl);

@@ -48,28 +48,23 @@ absl::Status CheckKeys(const Dataset& dataset, Table table) {
     date = file.date;
     LARR_ASSIGN_OR_RETURN(const ParquetFile parquet,
                           ParquetFile::Open(file.path));
-    int64_t row = 0;
-    for (int g = 0; g < parquet.row_groups(); ++g) {
-      LARR_ASSIGN_OR_RETURN(const RowGroup group,
-                            parquet.Read(g, {entity->key()}));
-      for (int64_t i = 0; i < group.rows(); ++i) {
-        ++row;
-        group.column(0).Read(i, value);
-        const CellPlace place{file, entity->key(), row};
-        if (IsNull(value) || ToText(value).empty()) {
-          return WrongCell(
-              place,
-              "the key is null or empty; remove the row or give it a key");
-        }
-        if (!keys.insert(ToText(value)).second) {
+    LARR_RETURN_IF_ERROR(parquet.ForEachRow(
+        {entity->key()},
+        [&](const RowGroup& group, int64_t i, int64_t number) -> absl::Status {
+          group.column(0).Read(i, value);
+          const CellPlace place{file, entity->key(), number};
+          if (IsNull(value) || ToText(value).empty()) {
+            return WrongCell(
+                place,
+                "the key is null or empty; remove the row or give it a key");
+          }
+          if (keys.insert(ToText(value)).second) return absl::OkStatus();
           return WrongCell(
               place,
               fmt::format("the key `{}` is there twice in one partition; keep "
                           "one row for each key",
                           ToText(value)));
-        }
-      }
-    }
+        }));
   }
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include <charconv>
 #include <chrono>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr::city {
@@ -33,8 +34,8 @@ absl::StatusOr<sys_days> ParseDate(const std::string& text) {
         std::chrono::day(static_cast<unsigned>(day))};
     if (date.ok()) return sys_days(date);
   }
-  return absl::InvalidArgumentError(fmt::format(
-      "split.dates: '{}' is not a date of the form YYYY-MM-DD", text));
+  return Invalid("split.dates: '{}' is not a date of the form YYYY-MM-DD",
+                 text);
 }
 
 std::string FormatDate(sys_days day) {
@@ -66,9 +67,8 @@ absl::StatusOr<Calendar> MakeCalendar(const config::v1::DateSplit& split,
   Calendar calendar;
   for (int part = 0; part < kPartCount; ++part) {
     if (limits[part] >= limits[part + 1]) {
-      return absl::InvalidArgumentError(fmt::format(
-          "split.dates: '{}' does not come after the part before it",
-          begins[part]));
+      return Invalid("split.dates: '{}' does not come after the part before it",
+                     begins[part]);
     }
     calendar.first[part] = static_cast<int>(calendar.days.size());
     calendar.length[part] =

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "examples/city/platform.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
 #include "absl/status/status.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "examples/city/embedded.h"
 
@@ -15,8 +14,7 @@ absl::Status CheckOptions(const CityOptions& options) {
   const auto check = [](const char* name, int64_t value, int64_t least,
                         int64_t most) {
     if (value >= least && value <= most) return absl::OkStatus();
-    return absl::InvalidArgumentError(fmt::format(
-        "{} is {}: must be from {} to {}", name, value, least, most));
+    return Invalid("{} is {}: must be from {} to {}", name, value, least, most);
   };
   LARR_RETURN_IF_ERROR(check("pois", options.pois, 36, 1000000));
   LARR_RETURN_IF_ERROR(check("users", options.users, 1, 100000000));

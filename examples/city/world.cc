@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "examples/city/random.h"
 
@@ -32,8 +33,7 @@ struct Place {
 
 absl::Status Wrong(const Place& place, std::string_view what,
                    std::string_view value) {
-  return absl::InvalidArgumentError(
-      fmt::format("{} line {}: {} '{}'", place.table, place.line, what, value));
+  return Invalid("{} line {}: {} '{}'", place.table, place.line, what, value);
 }
 
 absl::StatusOr<double> Number(const Place& place, const std::string& text) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/embedding/embedding_service.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <span>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/features/text_renderer.h"
@@ -32,8 +31,8 @@ absl::StatusOr<int> Bounded(const char* field, int value, int fallback,
                             int largest) {
   if (value == 0) return fallback;
   if (value > 0 && value <= largest) return value;
-  return absl::InvalidArgumentError(fmt::format(
-      "{} is {}; it must be between 1 and {}", field, value, largest));
+  return Invalid("{} is {}; it must be between 1 and {}", field, value,
+                 largest);
 }
 
 // Nothing is computed for a caller who is gone.
@@ -44,8 +43,7 @@ absl::Status CheckWaiting(const grpc::ServerContext* context) {
 
 absl::Status CheckTexts(int count, int largest) {
   if (count >= 1 && count <= largest) return absl::OkStatus();
-  return absl::InvalidArgumentError(fmt::format(
-      "texts has {} entries; send between 1 and {}", count, largest));
+  return Invalid("texts has {} entries; send between 1 and {}", count, largest);
 }
 
 }  // namespace
@@ -192,8 +190,7 @@ grpc::Status EmbeddingService::EmbedTexts(
                                          request->texts().end());
     const auto empty = std::find(texts.begin(), texts.end(), "");
     if (empty != texts.end()) {
-      return absl::InvalidArgumentError(fmt::format(
-          "texts[{}] is empty; leave it out", empty - texts.begin()));
+      return Invalid("texts[{}] is empty; leave it out", empty - texts.begin());
     }
     const int dim = encoder_.dim();
     // Between slices other calls and the refresh have the encoder.

@@ -13,6 +13,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/date.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "common/config/text_proto.h"
@@ -185,9 +186,8 @@ absl::StatusOr<RefreshJob> JobRunner::Create(const std::string& id,
   }
   LARR_RETURN_IF_ERROR(CheckId("refresh_job_id", chosen));
   if (!as_of_date.empty() && !IsDate(as_of_date)) {
-    return absl::InvalidArgumentError(
-        fmt::format("refresh_job.as_of_date is '{}'; write a day as YYYY-MM-DD",
-                    as_of_date));
+    return Invalid("refresh_job.as_of_date is '{}'; write a day as YYYY-MM-DD",
+                   as_of_date);
   }
   job.set_name(kPrefix + chosen);
   job.set_state(RefreshJob::QUEUED);
@@ -214,10 +214,10 @@ absl::StatusOr<std::vector<RefreshJob>> JobRunner::List(
   const absl::MutexLock lock(&mutex_);
   auto page = store_.List(limit, after);
   if (page) return *std::move(page);
-  return absl::InvalidArgumentError(
-      fmt::format("page_token '{}' is none of ours; pass the next_page_token "
-                  "of the page before",
-                  after));
+  return Invalid(
+      "page_token '{}' is none of ours; pass the next_page_token "
+      "of the page before",
+      after);
 }
 
 absl::StatusOr<RefreshJob> JobRunner::Cancel(std::string_view name) {

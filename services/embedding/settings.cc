@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/embedding/settings.h"
 
-#include <fmt/format.h>
-
 #include <utility>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 
@@ -21,17 +20,17 @@ absl::StatusOr<EmbeddingConfig> LoadEmbeddingSettings(
         std::pair("checkpoint", config.checkpoint()),
         std::pair("dataset", config.dataset())}) {
     if (value.empty()) {
-      return absl::InvalidArgumentError(fmt::format(
-          "{}: `{}` is not set; it is required", path.string(), field));
+      return Invalid("{}: `{}` is not set; it is required", path.string(),
+                     field);
     }
   }
   if (!config.embed().vectors_file().empty()) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "{}: `embed.vectors_file` is {}; the service encodes texts itself, "
         "also "
         "those that no file knows: clear it, or make the snapshot by a run's "
         "embed stage",
-        path.string(), config.embed().vectors_file()));
+        path.string(), config.embed().vectors_file());
   }
   return config;
 }

@@ -49,9 +49,9 @@ class VectorsFileEncoder : public TextEncoder {
 
  private:
   absl::Status CheckColumns(const ParquetFile& file) const;
-  absl::Status AddRow(const RowGroup& group, int64_t i, size_t number);
+  absl::Status AddRow(const RowGroup& group, int64_t i, int64_t number);
   template <typename... T>
-  absl::Status InvalidRow(size_t number, fmt::format_string<T...> what,
+  absl::Status InvalidRow(int64_t number, fmt::format_string<T...> what,
                           T&&... values) const {
     return Invalid("embed.vectors_file: {}: row {} {}", path_.string(), number,
                    fmt::format(what, std::forward<T>(values)...));
@@ -85,7 +85,7 @@ absl::Status VectorsFileEncoder::CheckColumns(const ParquetFile& file) const {
 }
 
 absl::Status VectorsFileEncoder::AddRow(const RowGroup& group, int64_t i,
-                                        size_t number) {
+                                        int64_t number) {
   for (int c = 0; c < 3; ++c) {
     if (group.column(c).IsNull(i)) return InvalidRow(number, "has a null");
   }
@@ -118,14 +118,12 @@ absl::Status VectorsFileEncoder::AddRow(const RowGroup& group, int64_t i,
 absl::Status VectorsFileEncoder::Read() {
   LARR_ASSIGN_OR_RETURN(const ParquetFile file, ParquetFile::Open(path_));
   LARR_RETURN_IF_ERROR(CheckColumns(file));
-  size_t number = 0;
-  for (int g = 0; g < file.row_groups(); ++g) {
-    LARR_ASSIGN_OR_RETURN(const RowGroup group,
-                          file.Read(g, {"slot", "text", "vector"}));
-    for (int64_t i = 0; i < group.rows(); ++i)
-      LARR_RETURN_IF_ERROR(AddRow(group, i, ++number));
-  }
-  if (number == 0) {
+  LARR_RETURN_IF_ERROR(
+      file.ForEachRow({"slot", "text", "vector"},
+                      [this](const RowGroup& group, int64_t i, int64_t number) {
+                        return AddRow(group, i, number);
+                      }));
+  if (rows_.empty()) {
     return Invalid("embed.vectors_file: {} has no row", path_.string());
   }
   LARR_ASSIGN_OR_RETURN(const std::string hash, Sha256File(path_));

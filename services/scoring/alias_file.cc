@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/alias_file.h"
 
-#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 
@@ -20,10 +20,10 @@ absl::StatusOr<std::optional<config::v1::ServingBundle>> AliasFile::Poll() {
   }
   config::v1::ServingBundle& bundle = *loaded;
   if (bundle.fencing_token() < 1)
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "{}: `fencing_token` is {}; the coordinator writes one that grows with "
         "every move, from 1 on",
-        path().string(), bundle.fencing_token()));
+        path().string(), bundle.fencing_token());
   if (bundle.fencing_token() <= token_) {
     if (bundle.fencing_token() < token_) {
       spdlog::warn("alias_ignored path={} fencing_token={} newest={}",

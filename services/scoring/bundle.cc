@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/base/artifact_folder.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/ctr/model_files.h"
 #include "common/features/stored_columns.h"
@@ -109,9 +110,9 @@ absl::StatusOr<std::unique_ptr<Bundle>> Bundle::Load(
   LARR_ASSIGN_OR_RETURN(const auto model_manifest,
                         VerifyArtifact(source.model_path, options.stop));
   if (model_manifest.kind() != kCtrModelKind) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "{} is a `{}`, not a `{}`; give the folder that an align stage made",
-        source.model_path, model_manifest.kind(), kCtrModelKind));
+        source.model_path, model_manifest.kind(), kCtrModelKind);
   }
   LARR_ASSIGN_OR_RETURN(auto scorer,
                         Scorer::Open(source.model_path, kThreadsOfACall));

@@ -114,7 +114,7 @@ class ScoringService::Call final : public Work {
   const Clock::time_point arrival_ = Clock::now();
   const std::chrono::system_clock::time_point came_ =
       std::chrono::system_clock::now();
-};  // namespace larr
+};
 
 ScoringService::ScoringService(const ScoringOptions& options,
                                const BundleRouter& router,

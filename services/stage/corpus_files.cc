@@ -29,11 +29,11 @@ absl::Status ReadRows(const std::filesystem::path& path,
     }
     names.push_back(name);
   }
-  for (int i = 0; i < file.row_groups(); ++i) {
-    LARR_ASSIGN_OR_RETURN(const RowGroup group, file.Read(i, names));
-    for (int64_t r = 0; r < group.rows(); ++r) row(group, r);
-  }
-  return absl::OkStatus();
+  return file.ForEachRow(
+      names, [&](const RowGroup& group, int64_t i, int64_t /*number*/) {
+        row(group, i);
+        return absl::OkStatus();
+      });
 }
 
 std::string Text(const RowGroup& group, int column, int64_t row) {

@@ -12,6 +12,7 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/ctr/model_files.h"
 #include "common/ctr/model_io.h"
@@ -33,14 +34,14 @@ absl::Status Of(const char* option, const absl::Status& status) {
 
 absl::Status CheckOptions(const ConversionOptions& options) {
   if (options.rows < 0)
-    return absl::InvalidArgumentError(
-        fmt::format("--rows: {} is negative; give a number of rows, or 0 for "
-                    "all of them",
-                    options.rows));
+    return Invalid(
+        "--rows: {} is negative; give a number of rows, or 0 for "
+        "all of them",
+        options.rows);
   if (!(options.most_loss >= 0 && options.most_loss <= 1))
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "--most-loss: {} is no difference of AUCs; give one from 0 to 1",
-        options.most_loss));
+        options.most_loss);
   if (std::filesystem::exists(options.output))
     return absl::AlreadyExistsError(fmt::format(
         "--output: {} is there already; give the name of a new folder",
@@ -54,12 +55,12 @@ absl::Status CheckModel(const CtrModelDescription& description) {
         "serve_in_bfloat16 is set already; give the model that it was made "
         "from");
   if (!CanSplit(description.architecture()))
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "architecture.readout is {}: such a model is served by the plain "
         "forward pass, which has no bfloat16; only AGG has, or a model without "
         "texts",
         config::v1::CtrArchitecture::Readout_Name(
-            description.architecture().readout())));
+            description.architecture().readout()));
   return absl::OkStatus();
 }
 
@@ -111,10 +112,10 @@ absl::Status Convert(const ConversionOptions& options, std::ostream& out,
   const auto manifest = VerifyArtifact(options.model);
   if (!manifest.ok()) return Of("--model", manifest.status());
   if (manifest->kind() != kCtrModelKind)
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "--model: {} is a `{}`, not a `{}`; give the folder that an align "
         "stage made",
-        options.model.string(), manifest->kind(), kCtrModelKind));
+        options.model.string(), manifest->kind(), kCtrModelKind);
   auto loaded = LoadCtrModel(options.model);
   if (!loaded.ok()) return Of("--model", loaded.status());
   if (const auto status = CheckModel(loaded->description); !status.ok())

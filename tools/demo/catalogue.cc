@@ -54,7 +54,7 @@ absl::Status CopyCity(const Demo& demo) {
            error);
   if (error) return FileStatus("cannot copy the city to", aside, error);
   fs::rename(aside, to, error);
-  return error ? ErrnoStatus("cannot rename to", to) : absl::OkStatus();
+  return error ? FileStatus("cannot rename to", to, error) : absl::OkStatus();
 }
 
 // Two texts of a POI in new words.
@@ -85,20 +85,17 @@ absl::Status WriteNextDay(const Demo& demo) {
   LARR_RETURN_IF_ERROR(MakeFolder(aside));
   LARR_ASSIGN_OR_RETURN(
       auto writer, ParquetWriter::Create(aside / "part-0.parquet", columns));
-  int64_t rows = 0;
-  for (int g = 0; g < file.row_groups(); ++g) {
-    LARR_ASSIGN_OR_RETURN(const RowGroup group, file.Read(g, names));
-    for (int64_t i = 0; i < group.rows(); ++i, ++rows) {
-      std::vector<ParquetWriter::Cell> cells(names.size());
-      for (size_t c = 0; c < names.size(); ++c) {
-        Value value;
-        group.column(static_cast<int>(c)).Read(i, value);
-        std::visit([&](auto& v) { cells[c] = std::move(v); }, value);
-        if (rows < kChangedPois) Edit(names[c], cells[c]);
-      }
-      LARR_RETURN_IF_ERROR(writer.Append(cells));
-    }
-  }
+  LARR_RETURN_IF_ERROR(file.ForEachRow(
+      names, [&](const RowGroup& group, int64_t i, int64_t number) {
+        std::vector<ParquetWriter::Cell> cells(names.size());
+        for (size_t c = 0; c < names.size(); ++c) {
+          Value value;
+          group.column(static_cast<int>(c)).Read(i, value);
+          std::visit([&](auto& v) { cells[c] = std::move(v); }, value);
+          if (number <= kChangedPois) Edit(names[c], cells[c]);
+        }
+        return writer.Append(cells);
+      }));
   LARR_RETURN_IF_ERROR(writer.Finish());
   fs::rename(aside, Partition(pois, kNextDay), error);
   return error

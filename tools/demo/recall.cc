@@ -37,21 +37,19 @@ absl::StatusOr<Listings> ReadListings(const Demo& demo) {
       ParquetFile::Open(demo.path("city") / "pois" /
                         fmt::format("date={}", kLastDay) / "part-0.parquet"));
   Listings listings;
-  for (int g = 0; g < file.row_groups(); ++g) {
-    LARR_ASSIGN_OR_RETURN(
-        const RowGroup group,
-        file.Read(g, {"poi_id", "name", "city", "category", "menu"}));
-    for (int64_t i = 0; i < group.rows(); ++i) {
-      const auto text = [&](int c) {
-        return std::string(group.column(c).String(i));
-      };
-      listings.places[text(0)] = {text(2), text(3)};
-      listings.shown[text(0)] = {{"name", text(1)},
-                                 {"city", text(2)},
-                                 {"category", text(3)},
-                                 {"menu", text(4)}};
-    }
-  }
+  LARR_RETURN_IF_ERROR(file.ForEachRow(
+      {"poi_id", "name", "city", "category", "menu"},
+      [&](const RowGroup& group, int64_t i, int64_t /*number*/) {
+        const auto text = [&](int c) {
+          return std::string(group.column(c).String(i));
+        };
+        listings.places[text(0)] = {text(2), text(3)};
+        listings.shown[text(0)] = {{"name", text(1)},
+                                   {"city", text(2)},
+                                   {"category", text(3)},
+                                   {"menu", text(4)}};
+        return absl::OkStatus();
+      }));
   return listings;
 }
 

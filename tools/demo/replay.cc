@@ -48,16 +48,15 @@ absl::StatusOr<std::vector<OfflineScore>> ReadScores(
     const std::string& date) {
   LARR_ASSIGN_OR_RETURN(const auto file, ParquetFile::Open(path));
   std::vector<OfflineScore> scores;
-  for (int g = 0; g < file.row_groups(); ++g) {
-    LARR_ASSIGN_OR_RETURN(
-        const RowGroup group,
-        file.Read(g, {"date", "poi_id", model + "_ctr", model + "_ctcvr"}));
-    for (int64_t i = 0; i < group.rows(); ++i) {
-      if (group.column(0).String(i) != date) continue;
-      scores.push_back({std::string(group.column(1).String(i)),
-                        group.column(2).Number(i), group.column(3).Number(i)});
-    }
-  }
+  LARR_RETURN_IF_ERROR(file.ForEachRow(
+      {"date", "poi_id", model + "_ctr", model + "_ctcvr"},
+      [&](const RowGroup& group, int64_t i, int64_t /*number*/) {
+        if (group.column(0).String(i) == date)
+          scores.push_back({std::string(group.column(1).String(i)),
+                            group.column(2).Number(i),
+                            group.column(3).Number(i)});
+        return absl::OkStatus();
+      }));
   return scores;
 }
 

@@ -75,25 +75,24 @@ absl::Status ReadExport(const fs::path& path, const ImpressionTable& table,
         "for this dataset",
         path.string(), name);
   }
-  int64_t file_row = 0;
-  for (int g = 0; g < file.row_groups(); ++g) {
-    LARR_ASSIGN_OR_RETURN(const RowGroup group, file.Read(g, names));
-    for (int64_t i = 0; i < group.rows(); ++i) {
-      ++file_row;
-      LARR_ASSIGN_OR_RETURN(
-          const auto click,
-          LabelOf(group.column(3), i, file_row, path, names[3]));
-      if (!click.has_value() || group.column(0).IsNull(i)) continue;
-      auto& rows = arms[std::string(group.column(0).String(i))];
-      Add(group.column(1), i, *click, rows[0]);
-      if (!has_order) continue;
-      LARR_ASSIGN_OR_RETURN(
-          const auto order,
-          LabelOf(group.column(4), i, file_row, path, names[4]));
-      if (order.has_value()) Add(group.column(2), i, *click && *order, rows[1]);
-    }
-  }
-  return absl::OkStatus();
+  return file.ForEachRow(
+      names,
+      [&](const RowGroup& group, int64_t i, int64_t file_row) -> absl::Status {
+        LARR_ASSIGN_OR_RETURN(
+            const auto click,
+            LabelOf(group.column(3), i, file_row, path, names[3]));
+        if (!click.has_value() || group.column(0).IsNull(i))
+          return absl::OkStatus();
+        auto& rows = arms[std::string(group.column(0).String(i))];
+        Add(group.column(1), i, *click, rows[0]);
+        if (!has_order) return absl::OkStatus();
+        LARR_ASSIGN_OR_RETURN(
+            const auto order,
+            LabelOf(group.column(4), i, file_row, path, names[4]));
+        if (order.has_value())
+          Add(group.column(2), i, *click && *order, rows[1]);
+        return absl::OkStatus();
+      });
 }
 
 LogCalibration Judge(const std::string& arm, const char* output,

@@ -54,31 +54,28 @@ absl::Status ReadLabelFile(const fs::path& path, const ImpressionTable& table,
                                     table.click_column()};
   if (!table.order_column().empty()) names.push_back(table.order_column());
   Value value;
-  int64_t file_row = 0;
-  for (int g = 0; g < file.row_groups(); ++g) {
-    LARR_ASSIGN_OR_RETURN(const RowGroup group, file.Read(g, names));
-    for (int64_t i = 0; i < group.rows(); ++i) {
-      ++file_row;
-      std::string key[2];
-      for (int c = 0; c < 2; ++c) {
-        group.column(c).Read(i, value);
-        key[c] = ToText(value);
-      }
-      Labels row;
-      for (size_t c = 2; c < names.size(); ++c) {
-        group.column(static_cast<int>(c)).Read(i, value);
-        const std::optional<double> label = ToNumber(value);
-        if (!label.has_value() || (*label != 0 && *label != 1)) {
-          return Invalid(
-              "{}: column `{}`, row {}: the label is neither 0 nor 1",
-              path.string(), names[c], file_row);
+  return file.ForEachRow(
+      names,
+      [&](const RowGroup& group, int64_t i, int64_t number) -> absl::Status {
+        std::string key[2];
+        for (int c = 0; c < 2; ++c) {
+          group.column(c).Read(i, value);
+          key[c] = ToText(value);
         }
-        (c == 2 ? row.click : row.order) = static_cast<int64_t>(*label);
-      }
-      labels.insert_or_assign(LabelKey(key[0], key[1]), row);
-    }
-  }
-  return absl::OkStatus();
+        Labels row;
+        for (size_t c = 2; c < names.size(); ++c) {
+          group.column(static_cast<int>(c)).Read(i, value);
+          const std::optional<double> label = ToNumber(value);
+          if (!label.has_value() || (*label != 0 && *label != 1)) {
+            return Invalid(
+                "{}: column `{}`, row {}: the label is neither 0 nor 1",
+                path.string(), names[c], number);
+          }
+          (c == 2 ? row.click : row.order) = static_cast<int64_t>(*label);
+        }
+        labels.insert_or_assign(LabelKey(key[0], key[1]), row);
+        return absl::OkStatus();
+      });
 }
 
 absl::StatusOr<LabelTable> ReadLabels(const fs::path& path,

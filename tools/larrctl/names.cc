@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_split.h"
+#include "common/base/invalid_argument.h"
 #include "common/config/training_paths.h"
 
 namespace larr::ctl {
@@ -27,10 +28,10 @@ absl::StatusOr<std::string> FullVersionName(std::string_view name) {
       parts[0] != "models") {
     return fmt::format("models/{}/versions/{}", parts[0], parts[1]);
   }
-  return absl::InvalidArgumentError(
-      fmt::format("'{}' does not name a model version: write MODEL/VERSION, "
-                  "e.g. city/3 (see `larrctl model list`)",
-                  name));
+  return Invalid(
+      "'{}' does not name a model version: write MODEL/VERSION, "
+      "e.g. city/3 (see `larrctl model list`)",
+      name);
 }
 
 void MakePathsAbsolute(const std::string& file,

@@ -5,6 +5,7 @@
 #include <iterator>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
 #include "tools/larrctl/output.h"
@@ -35,8 +36,7 @@ absl::StatusOr<ScoreRequest> FromFile(const std::string& file) {
   LARR_ASSIGN_OR_RETURN(const std::string json, ReadFile(file));
   auto request = ParseScoreRequest(json);
   if (request.ok()) return request;
-  return absl::InvalidArgumentError(
-      fmt::format("{}: {}", file, std::string(request.status().message())));
+  return Invalid("{}: {}", file, std::string(request.status().message()));
 }
 
 absl::StatusOr<ScoreRequest> FromFlags(const ScoreArguments& arguments) {

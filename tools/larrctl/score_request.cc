@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/larrctl/score_request.h"
 
-#include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
 #include <nlohmann/json.hpp>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_split.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 
 namespace larr::ctl {
@@ -51,9 +51,8 @@ absl::StatusOr<scoring::v1::ScoreRequest> ParseScoreRequest(
   const auto status =
       google::protobuf::util::JsonStringToMessage(request.dump(), &message);
   if (!status.ok()) {
-    return absl::InvalidArgumentError(
-        fmt::format("the request is not a ScoreRequest: {}",
-                    std::string(status.message())));
+    return Invalid("the request is not a ScoreRequest: {}",
+                   std::string(status.message()));
   }
   return message;
 }
@@ -80,8 +79,7 @@ absl::Status AddColumnValue(
     google::protobuf::Map<std::string, storage::v1::Value>& values) {
   const size_t equals = assignment.find('=');
   if (equals == std::string_view::npos || equals == 0) {
-    return absl::InvalidArgumentError(
-        fmt::format("'{}' is not column=value, e.g. hour=12", assignment));
+    return Invalid("'{}' is not column=value, e.g. hour=12", assignment);
   }
   values[std::string(assignment.substr(0, equals))] =
       ParseValue(assignment.substr(equals + 1));

@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "larr/config/v1/dataset.pb.h"
 #include "tools/larrctl/score_request.h"
@@ -58,10 +59,10 @@ absl::StatusOr<std::vector<ScoreRequest>> MakeRequests(
   LARR_ASSIGN_OR_RETURN(const auto pois,
                         Ranking(snapshot, config::v1::POI, random));
   if (std::ssize(pois) < options.candidates) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "--candidates {}: the snapshot {} has {} POIs, and those of a request "
         "are all different; ask for at most as many",
-        options.candidates, snapshot.folder().string(), pois.size()));
+        options.candidates, snapshot.folder().string(), pois.size());
   }
   const ZipfDraw user_draw(std::max<size_t>(1, users.size()));
   const ZipfDraw poi_draw(pois.size());
@@ -85,10 +86,10 @@ absl::StatusOr<ScoreRequest> ReadContext(const std::filesystem::path& path) {
   auto request =
       ctl::ParseScoreRequest(fmt::format(R"({{"context": {}}})", text));
   if (!request.ok()) {
-    return absl::InvalidArgumentError(fmt::format(
+    return Invalid(
         "--context {}: no JSON object of values by impression column, e.g. "
         "{{\"hour\": 12, \"weather\": \"rain\"}} ({})",
-        path.string(), std::string(request.status().message())));
+        path.string(), std::string(request.status().message()));
   }
   return request;
 }

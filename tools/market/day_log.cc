@@ -49,26 +49,13 @@ int Probability(const RowGroup& group, int column, int64_t row) {
       std::lround(group.column(column).Number(row) * city::kProbabilityScale));
 }
 
-// Calls `read(group, row)` for each row, until it fails.
-template <typename F>
-absl::Status ForEachRow(const fs::path& path,
-                        const std::vector<std::string>& columns, F read) {
-  LARR_ASSIGN_OR_RETURN(const auto file, ParquetFile::Open(path));
-  for (int g = 0; g < file.row_groups(); ++g) {
-    LARR_ASSIGN_OR_RETURN(const RowGroup group, file.Read(g, columns));
-    for (int64_t i = 0; i < group.rows(); ++i) {
-      LARR_RETURN_IF_ERROR(read(group, i));
-    }
-  }
-  return absl::OkStatus();
-}
-
 absl::StatusOr<std::vector<ServedRequest>> ReadRequests(const Market& market,
                                                         const fs::path& path) {
   std::vector<ServedRequest> requests;
-  LARR_RETURN_IF_ERROR(ForEachRow(
-      path, {"request_id", "user_id", "arm", "best_clicks", "random_clicks"},
-      [&](const RowGroup& group, int64_t i) {
+  LARR_ASSIGN_OR_RETURN(const auto file, ParquetFile::Open(path));
+  LARR_RETURN_IF_ERROR(file.ForEachRow(
+      {"request_id", "user_id", "arm", "best_clicks", "random_clicks"},
+      [&](const RowGroup& group, int64_t i, int64_t /*number*/) {
         ServedRequest request{
             .id = group.column(0).Integer(i),
             .user = market.FindUser(group.column(1).String(i)),
@@ -164,11 +151,11 @@ absl::StatusOr<std::vector<ServedRequest>> ReadDay(const Market& market,
       ReadRequests(market, Requests(folder) / partition / "part-0.parquet"));
   const fs::path path = Impressions(folder) / partition / "part-0.parquet";
   size_t at = 0;
-  LARR_RETURN_IF_ERROR(ForEachRow(
-      path,
+  LARR_ASSIGN_OR_RETURN(const auto file, ParquetFile::Open(path));
+  LARR_RETURN_IF_ERROR(file.ForEachRow(
       {"request_id", "poi_id", "position", "distance_km", "click", "order",
        "true_ctr", "true_ctcvr"},
-      [&](const RowGroup& group, int64_t i) {
+      [&](const RowGroup& group, int64_t i, int64_t /*number*/) {
         const int64_t id = group.column(0).Integer(i);
         while (at < requests.size() && requests[at].id != id) ++at;
         const int poi = market.FindPoi(group.column(1).String(i));

@@ -9,6 +9,7 @@
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
+#include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "examples/city/city_log.h"
@@ -26,8 +27,8 @@ absl::Status CheckOptions(const MarketOptions& options) {
   const auto check = [](const char* name, int64_t value, int64_t least,
                         int64_t most) {
     if (value >= least && value <= most) return absl::OkStatus();
-    return absl::InvalidArgumentError(fmt::format(
-        "--{} is {}: must be from {} to {}", name, value, least, most));
+    return Invalid("--{} is {}: must be from {} to {}", name, value, least,
+                   most);
   };
   LARR_RETURN_IF_ERROR(check("days", options.days, 1, kMostDays));
   LARR_RETURN_IF_ERROR(check("requests", options.requests, 0, 1'000'000'000));
