@@ -3,6 +3,7 @@
 
 #include <torch/autograd.h>
 
+#include <cmath>
 #include <vector>
 
 #include "common/ctr/ctr_kernels.h"
@@ -67,6 +68,21 @@ struct Attention : torch::autograd::Function<Attention> {
 
 Tensor AttendFromAgg(const Tensor& table, const Tensor& index, int64_t heads) {
   return Attention::apply(table.contiguous(), index.contiguous(), heads);
+}
+
+LinearParameters ScoresAndValues(const Tensor& in_weight, const Tensor& in_bias,
+                                 const Tensor& agg, int64_t heads) {
+  const int64_t c = agg.size(0), width = c / heads;
+  const auto weights = in_weight.chunk(3), biases = in_bias.chunk(3);
+  const Tensor query =
+      (at::mv(weights[0], agg) + biases[0]).view({heads, 1, width}) /
+      std::sqrt(static_cast<double>(width));
+  const Tensor score_weight =
+      at::bmm(query, weights[1].view({heads, width, c})).squeeze(1);
+  const Tensor score_bias =
+      (query.squeeze(1) * biases[1].view({heads, width})).sum(1);
+  return {torch::cat({score_weight, weights[2]}),
+          torch::cat({score_bias, biases[2]})};
 }
 
 }  // namespace larr

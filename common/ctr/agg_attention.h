@@ -9,6 +9,8 @@
 
 #include <cstdint>
 
+#include "common/ctr/linear.h"
+
 namespace larr {
 
 // `table`, float32 [N, H + C]: of each token its score for each of H heads,
@@ -16,5 +18,12 @@ namespace larr {
 // Returns [B, C]. Its gradient does not depend on the number of threads.
 torch::Tensor AttendFromAgg(const torch::Tensor& table,
                             const torch::Tensor& index, int64_t heads);
+
+// The layer [H + C, C] that makes a token's row of such a table: agg's query is
+// a constant, and taken through W_k once, so that a score is one dot product.
+// `in_weight` [3C, C] and `in_bias` [3C] are those of q, k and v; agg is [C].
+LinearParameters ScoresAndValues(const torch::Tensor& in_weight,
+                                 const torch::Tensor& in_bias,
+                                 const torch::Tensor& agg, int64_t heads);
 
 }  // namespace larr

@@ -3,7 +3,6 @@
 
 #include <torch/utils.h>
 
-#include <cmath>
 
 #include "common/ctr/agg_attention.h"
 #include "common/ctr/linear.h"
@@ -120,18 +119,9 @@ Tensor SceneEncoder::IndexWithAgg(const SceneBatch& scene) const {
 }
 
 Tensor SceneEncoder::TokenTable(const SceneBatch& scene) const {
-  const int64_t r = mean_rC_.size(0), c = agg_C_.size(0), width = c / heads_;
-  const auto weights = in_weight_.chunk(3), biases = in_bias_.chunk(3);
-  // The query of agg, taken through W_k: a score is then one dot product.
-  const Tensor query =
-      (at::mv(weights[0], agg_C_) + biases[0]).view({heads_, 1, width}) /
-      std::sqrt(static_cast<double>(width));
-  const Tensor score_weight =
-      at::bmm(query, weights[1].view({heads_, width, c})).squeeze(1);
-  const Tensor score_bias =
-      (query.squeeze(1) * biases[1].view({heads_, width})).sum(1);
-  const Tensor weight = torch::cat({score_weight, weights[2]});
-  const Tensor bias = torch::cat({score_bias, biases[2]});
+  const int64_t r = mean_rC_.size(0);
+  const auto [weight, bias] =
+      ScoresAndValues(in_weight_, in_bias_, agg_C_, heads_);
   // z + slot is linear in the text: what belongs to the slot goes through the
   // weight once, and no gradient has to go back to the texts.
   const Tensor own = slot_rC_ - mean_rC_ * scale_r_.unsqueeze(1);

@@ -3,9 +3,9 @@
 
 #include <torch/utils.h>
 
-#include <cmath>
 #include <utility>
 
+#include "common/ctr/agg_attention.h"
 #include "common/ctr/scene_encoder.h"
 
 namespace larr {
@@ -32,19 +32,10 @@ PackedLinear Pack(const Tensors& tensors, const std::string& name,
 
 // [H rows that give agg's scores of a token | C rows that give its values].
 PackedLinear PackScoresAndValues(const Tensors& tensors, int64_t heads) {
-  const auto weights = tensors.at("scene.attention_in_weight").chunk(3);
-  const auto biases = tensors.at("scene.attention_in_bias").chunk(3);
-  const Tensor agg = tensors.at("scene.agg");
-  const int64_t c = agg.size(0), width = c / heads;
-  const Tensor query =
-      (at::mv(weights[0], agg) + biases[0]).view({heads, 1, width}) /
-      std::sqrt(static_cast<double>(width));
-  const Tensor score_weight =
-      at::bmm(query, weights[1].view({heads, width, c})).squeeze(1);
-  const Tensor score_bias =
-      (query.squeeze(1) * biases[1].view({heads, width})).sum(1);
-  return {torch::cat({score_weight, weights[2]}),
-          torch::cat({score_bias, biases[2]}), kUsualRows};
+  const auto [weight, bias] = ScoresAndValues(
+      tensors.at("scene.attention_in_weight"),
+      tensors.at("scene.attention_in_bias"), tensors.at("scene.agg"), heads);
+  return {weight, bias, kUsualRows};
 }
 
 template <typename T>

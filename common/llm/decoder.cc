@@ -209,31 +209,33 @@ Tensor Decoder::Attend(const PackedBatch& batch, const Tensor& qkv) const {
       qkv.view({qkv.size(0), -1, config_.head_dim})
           .split_with_sizes({config_.heads, config_.kv_heads, config_.kv_heads},
                             1);
-  const auto table = [&](const Tensor& values) {
-    return values.index_select(0, batch.positions).unsqueeze(1);
-  };
-  const Tensor cosine = table(rotary_.cosine), sine = table(rotary_.sine);
-  const Tensor turned[] = {Rotate(heads[0], cosine, sine),
-                           Rotate(heads[1], cosine, sine), heads[2]};
-  std::vector<Tensor> parts;
-  for (const AttentionGroup& group : batch.groups) {
-    // [T, n, D] -> [texts, n, length, D]
-    const auto arrange = [&](const Tensor& x) {
-      Tensor rows = x.narrow(0, group.begin, group.tokens);
-      if (group.cell_to_row.defined())
-        rows = rows.index_select(0, group.cell_to_row);
-      return rows.reshape({group.texts, group.length, x.size(1), x.size(2)})
-          .transpose(1, 2);
+  const Tensor out = torch::empty(
+      {qkv.size(0), config_.heads * config_.head_dim}, qkv.options());
+  for (size_t i = 0; i < batch.begin.size(); ++i) {
+    const int64_t length = batch.length[i];
+    const auto rows = [&](const Tensor& x) {
+      return x.narrow(0, batch.begin[i], length);
     };
-    Tensor out = at::scaled_dot_product_attention(
-        arrange(turned[0]), arrange(turned[1]), arrange(turned[2]), {}, 0.0,
-        /*is_causal=*/true, std::nullopt, /*enable_gqa=*/true);
-    out = out.transpose(1, 2).reshape({-1, config_.heads * config_.head_dim});
-    if (group.row_to_cell.defined())
-      out = out.index_select(0, group.row_to_cell);
-    parts.push_back(out);
+    const auto turned = [&](const Tensor& x) {
+      const auto at = [&](const Tensor& table) {
+        return table.narrow(0, 0, length).unsqueeze(1);
+      };
+      return Rotate(rows(x), at(rotary_.cosine), at(rotary_.sine));
+    };
+    // [length, n, D] -> [1, n, length, D]
+    const auto arrange = [](const Tensor& x) {
+      return x.transpose(0, 1).unsqueeze(0);
+    };
+    rows(out).copy_(at::scaled_dot_product_attention(
+                        arrange(turned(heads[0])), arrange(turned(heads[1])),
+                        arrange(rows(heads[2])), {}, 0.0, /*is_causal=*/true,
+                        std::nullopt,
+                        /*enable_gqa=*/true)
+                        .squeeze(0)
+                        .transpose(0, 1)
+                        .reshape({length, -1}));
   }
-  return parts.size() == 1 ? parts[0] : torch::cat(parts);
+  return out;
 }
 
 Tensor Decoder::Gated(const Tensor& gate_up) const {

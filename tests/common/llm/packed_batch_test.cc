@@ -20,37 +20,21 @@ TEST_CASE("Packing loses no token and knows where each text lies") {
     const PackedBatch batch = Pack(texts);
     REQUIRE(batch.tokens() == total);
     const auto* ids = batch.ids.const_data_ptr<int64_t>();
-    const auto* positions = batch.positions.const_data_ptr<int64_t>();
     for (size_t i = 0; i < texts.size(); ++i) {
       REQUIRE(batch.length[i] == static_cast<int64_t>(texts[i].size()));
       for (int64_t t = 0; t < batch.length[i]; ++t) {
         REQUIRE(ids[batch.begin[i] + t] == texts[i][t]);
-        REQUIRE(positions[batch.begin[i] + t] == t);
       }
       REQUIRE(batch.last[i].item<int64_t>() ==
               batch.begin[i] + batch.length[i] - 1);
     }
-    int64_t covered = 0;
-    for (const auto& group : batch.groups) {
-      REQUIRE(group.begin == covered);
-      covered += group.tokens;
-      if (!group.cell_to_row.defined()) {
-        REQUIRE(group.tokens == group.texts * group.length);
-        continue;
-      }
-      REQUIRE(group.cell_to_row.size(0) == group.texts * group.length);
-      // Each row is in its own cell.
-      const auto back = group.cell_to_row.index_select(0, group.row_to_cell);
-      REQUIRE(torch::equal(back, torch::arange(group.tokens)));
-    }
-    REQUIRE(covered == total);
   }
 }
 
 TEST_CASE("No texts make an empty batch") {
   const PackedBatch batch = Pack({});
   CHECK(batch.tokens() == 0);
-  CHECK(batch.groups.empty());
+  CHECK(batch.max_length == 0);
 }
 
 }  // namespace
