@@ -61,4 +61,13 @@ std::string ReplaceMalformedUtf8(std::string_view text) {
   }
 }
 
+std::string CutUtf8(std::string_view text, size_t bytes) {
+  if (text.size() <= bytes) return std::string(text);
+  constexpr std::string_view kEllipsis = "...";
+  size_t end = bytes - kEllipsis.size();
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
+    --end;
+  return std::string(text.substr(0, end)).append(kEllipsis);
+}
+
 }  // namespace larr

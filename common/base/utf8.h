@@ -17,4 +17,8 @@ size_t FindMalformedUtf8(std::string_view text);
 // The text with U+FFFD for each byte that is not part of a character.
 std::string ReplaceMalformedUtf8(std::string_view text);
 
+// The text, or as many of its whole characters as fit into `bytes` with an
+// ellipsis behind them. REQUIRES: bytes >= 3
+std::string CutUtf8(std::string_view text, size_t bytes);
+
 }  // namespace larr

@@ -3,7 +3,6 @@
 
 #include <torch/utils.h>
 
-
 #include "common/ctr/agg_attention.h"
 #include "common/ctr/linear.h"
 

@@ -8,6 +8,8 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "common/base/utf8.h"
+
 namespace larr {
 namespace {
 
@@ -16,14 +18,6 @@ constexpr size_t kWidestValue = 32;
 double Rate(int64_t part, int64_t whole) {
   return whole > 0 ? static_cast<double>(part) / static_cast<double>(whole)
                    : std::nan("");
-}
-
-// At most `kWidestValue` bytes, cut between UTF-8 characters.
-std::string Short(const std::string& value) {
-  if (value.size() <= kWidestValue) return value;
-  size_t end = kWidestValue - 3;
-  while (end > 0 && (value[end] & 0xC0) == 0x80) --end;
-  return value.substr(0, end) + "...";
 }
 
 std::string Distribution(const FeatureReport& feature) {
@@ -38,7 +32,8 @@ std::string Distribution(const FeatureReport& feature) {
   for (const auto& [value, share] : feature.top) {
     if (text.size() > 60) break;
     fmt::format_to(std::back_inserter(text), "{}{} {:.1f}%",
-                   text.empty() ? "" : ", ", Short(value), 100 * share);
+                   text.empty() ? "" : ", ", CutUtf8(value, kWidestValue),
+                   100 * share);
   }
   return text;
 }

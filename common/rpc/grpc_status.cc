@@ -5,6 +5,7 @@
 #include <google/protobuf/util/time_util.h>
 
 #include "common/base/invalid_argument.h"
+#include "common/base/utf8.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -14,16 +15,6 @@ namespace {
 // Both stand in the message and in the details.
 constexpr size_t kMostPathBytes = 256;
 constexpr size_t kMostDescriptionBytes = 1024;
-
-// The text, or as many of its whole UTF-8 characters as fit, and an ellipsis.
-std::string Cut(std::string_view text, size_t bytes) {
-  if (text.size() <= bytes) return std::string(text);
-  constexpr std::string_view kEllipsis = "...";
-  size_t end = bytes - kEllipsis.size();
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80)
-    --end;
-  return std::string(text.substr(0, end)).append(kEllipsis);
-}
 
 template <typename Message>
 void SetDetail(const Message& message, absl::Status& status) {
@@ -64,8 +55,8 @@ absl::Status FromGrpc(const grpc::Status& status) {
 absl::Status InvalidField(std::string_view path, std::string_view description) {
   google::rpc::BadRequest bad;
   auto& violation = *bad.add_field_violations();
-  violation.set_field(Cut(path, kMostPathBytes));
-  violation.set_description(Cut(description, kMostDescriptionBytes));
+  violation.set_field(CutUtf8(path, kMostPathBytes));
+  violation.set_description(CutUtf8(description, kMostDescriptionBytes));
   absl::Status status =
       Invalid("{}: {}", violation.field(), violation.description());
   SetDetail(bad, status);

@@ -51,21 +51,15 @@ absl::Status CheckArm(const Arm& arm, const char* kind) {
   return absl::OkStatus();
 }
 
-// What a bundle is read from; equal for equal bundles.
-std::string SourceOf(const Arm& arm) {
-  return fmt::format("{}\n{}\n{}", arm.alias_file(), arm.model_path(),
-                     arm.snapshot_path());
-}
-
 absl::Status CheckShadow(const Arm& shadow, const Arms& arms) {
-  if (shadow.alias_file().empty() && shadow.model_path().empty()) {
+  if (!HasBundle(shadow)) {
     return Invalid(
         "shadow `{}`: needs a bundle of its own: set alias_file, or model_path "
         "and snapshot_path",
         shadow.name());
   }
   for (const Arm& arm : arms.arms()) {
-    if (SourceOf(arm) != SourceOf(shadow)) continue;
+    if (!SameBundle(arm, shadow)) continue;
     return Invalid(
         "shadow `{}`: has the bundle of arm `{}`, so there is nothing to "
         "compare; leave it out",
@@ -131,6 +125,15 @@ std::vector<uint32_t> Preferences(const std::string& name) {
 
 }  // namespace
 
+bool HasBundle(const Arm& arm) {
+  return !arm.alias_file().empty() || !arm.model_path().empty();
+}
+
+bool SameBundle(const Arm& a, const Arm& b) {
+  return a.alias_file() == b.alias_file() && a.model_path() == b.model_path() &&
+         a.snapshot_path() == b.snapshot_path();
+}
+
 ArmTable::ArmTable() : arm_of_(kBuckets, 0) {
   Arm& arm = *arms_.add_arms();
   arm.set_name(kDefaultArm);
@@ -165,10 +168,12 @@ int ArmTable::ArmOf(std::string_view user_id,
 }
 
 bool IsSampled(std::string_view sample, int weight, std::string_view request_id,
-               std::string_view user_id, int64_t time_ns) {
+               std::string_view user_id,
+               std::chrono::system_clock::time_point time) {
   uint64_t hash = Hash(sample);
   if (request_id.empty()) {
-    hash = Hash(user_id, hash ^ static_cast<uint64_t>(time_ns));
+    const std::chrono::nanoseconds since = time.time_since_epoch();
+    hash = Hash(user_id, hash ^ static_cast<uint64_t>(since.count()));
   } else {
     hash = Hash(request_id, hash);
   }

@@ -21,6 +21,7 @@
 // Threads:    const access is safe from any thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -30,6 +31,10 @@
 #include "larr/scoring/v1/scoring_service.pb.h"
 
 namespace larr {
+
+// Whether an arm has a bundle of its own, and whether two have the same.
+bool HasBundle(const scoring::v1::Arm& arm);
+bool SameBundle(const scoring::v1::Arm& a, const scoring::v1::Arm& b);
 
 class ArmTable {
  public:
@@ -60,6 +65,7 @@ class ArmTable {
 // name `sample`. Samples of different names are independent. A request without
 // an id of its own is told from others by user and time.
 bool IsSampled(std::string_view sample, int weight, std::string_view request_id,
-               std::string_view user_id, int64_t time_ns);
+               std::string_view user_id,
+               std::chrono::system_clock::time_point time);
 
 }  // namespace larr

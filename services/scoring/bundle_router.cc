@@ -26,15 +26,6 @@ constexpr std::chrono::milliseconds kWaitTime(20);  // for an alias to load
 constexpr std::chrono::milliseconds kFirstWait(200);
 constexpr std::chrono::milliseconds kLongestWait(60'000);
 
-bool HasBundle(const Arm& arm) {
-  return !arm.alias_file().empty() || !arm.model_path().empty();
-}
-
-bool SameBundle(const Arm& a, const Arm& b) {
-  return a.alias_file() == b.alias_file() && a.model_path() == b.model_path() &&
-         a.snapshot_path() == b.snapshot_path();
-}
-
 std::string Names(const Arms& arms) {
   std::string names;
   for (const auto* list : {&arms.arms(), &arms.shadows()}) {
@@ -81,13 +72,17 @@ absl::StatusOr<RoutedBundle> BundleRouter::Pick(
   const std::shared_ptr<const Table> table = table_.load();
   if (!tester_arm.empty()) return PickByName(*table, tester_arm);
   const int arm = table->arms.ArmOf(user_id, request_id);
-  const Member& member = table->members[arm];
+  return Route(table->members[arm], table->arms.arms().arms(arm).name());
+}
+
+absl::StatusOr<RoutedBundle> BundleRouter::Route(const Member& member,
+                                                 std::string arm) const {
   std::shared_ptr<const Bundle> bundle = ManagerOf(member).current();
   if (bundle == nullptr) {
     return absl::UnavailableError(ManagerOf(member).WhyNothingIsServed());
   }
   member.calls->Increment();
-  return RoutedBundle{std::move(bundle), table->arms.arms().arms(arm).name()};
+  return RoutedBundle{std::move(bundle), std::move(arm)};
 }
 
 absl::StatusOr<RoutedBundle> BundleRouter::PickByName(
@@ -106,12 +101,7 @@ absl::StatusOr<RoutedBundle> BundleRouter::PickByName(
         "metadata larr-arm",
         fmt::format("there is no arm `{}`; name one of {}", name, Names(arms)));
   }
-  std::shared_ptr<const Bundle> bundle = ManagerOf(*member).current();
-  if (bundle == nullptr) {
-    return absl::UnavailableError(ManagerOf(*member).WhyNothingIsServed());
-  }
-  member->calls->Increment();
-  return RoutedBundle{std::move(bundle), std::string(name)};
+  return Route(*member, std::string(name));
 }
 
 std::vector<RoutedBundle> BundleRouter::SampledShadows(
@@ -121,11 +111,8 @@ std::vector<RoutedBundle> BundleRouter::SampledShadows(
   const std::shared_ptr<const Table> table = table_.load();
   const auto& shadows = table->arms.arms().shadows();
   for (int i = 0; i < shadows.size(); ++i) {
-    const int64_t time = std::chrono::duration_cast<std::chrono::nanoseconds>(
-                             arrival.time_since_epoch())
-                             .count();
     if (!IsSampled(shadows[i].name(), shadows[i].weight(), request_id, user_id,
-                   time)) {
+                   arrival)) {
       continue;
     }
     auto bundle = ManagerOf(table->shadows[i]).current();

@@ -120,6 +120,9 @@ class BundleRouter {
   };
 
   const BundleManager& ManagerOf(const Member& member) const;
+  // The bundle of one that was picked.
+  absl::StatusOr<RoutedBundle> Route(const Member& member,
+                                     std::string arm) const;
   absl::StatusOr<RoutedBundle> PickByName(const Table& table,
                                           std::string_view name) const;
   void FillArms(const Table& table, scoring::v1::ServingState& state) const;

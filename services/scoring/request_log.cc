@@ -88,9 +88,8 @@ RequestLog::~RequestLog() {
 }
 
 void RequestLog::OnScored(const ScoredCall& call) {
-  const int64_t time = Nanoseconds(call.arrival);
   if (!IsSampled(kSample, sample_, call.request_id, call.request.user_id(),
-                 time)) {
+                 call.arrival)) {
     return;
   }
   if (!queue_.HasRoom(call.request.ByteSizeLong())) {
@@ -99,7 +98,8 @@ void RequestLog::OnScored(const ScoredCall& call) {
   }
   LoggedCall logged;
   *logged.mutable_time() =
-      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(time);
+      google::protobuf::util::TimeUtil::NanosecondsToTimestamp(
+          Nanoseconds(call.arrival));
   logged.set_request_id(std::string(call.request_id));
   *logged.mutable_request() = call.request;
   *logged.mutable_scores() = call.response.scores();

@@ -34,5 +34,12 @@ TEST_CASE("What is not UTF-8 is found and replaced") {
   check("宫\xff鸡", 3, "宫\uFFFD鸡");
 }
 
+TEST_CASE("A text is cut between characters") {
+  CHECK(CutUtf8("宫保鸡丁", 12) == "宫保鸡丁");
+  CHECK(CutUtf8("宫保鸡丁!", 12) == "宫保鸡...");
+  CHECK(CutUtf8("宫保鸡丁!", 11) == "宫保...");
+  CHECK(CutUtf8("宫保鸡丁", 3) == "...");
+}
+
 }  // namespace
 }  // namespace larr

@@ -194,22 +194,26 @@ TEST_CASE("Arms that are wrong say what to do", "[scoring]") {
 TEST_CASE("Samples have their shares and are independent", "[scoring]") {
   int log = 0, shadow = 0, both = 0, unnamed = 0;
   constexpr int kRequests = 100'000;
+  const auto at = [](int64_t milliseconds) {
+    return std::chrono::system_clock::time_point(
+        std::chrono::milliseconds(milliseconds));
+  };
   for (int i = 0; i < kRequests; ++i) {
     const std::string id = "request " + std::to_string(i);
-    const bool a = IsSampled("log", 1000, id, "u1", 5);
-    const bool b = IsSampled("shadow", 2000, id, "u1", 5);
+    const bool a = IsSampled("log", 1000, id, "u1", at(5));
+    const bool b = IsSampled("shadow", 2000, id, "u1", at(5));
     log += a;
     shadow += b;
     both += a && b;
-    unnamed += IsSampled("log", 1000, "", "u1", int64_t{1'000'000} * i);
-    CHECK(a == IsSampled("log", 1000, id, "u2", i));  // by its id alone
+    unnamed += IsSampled("log", 1000, "", "u1", at(i));
+    CHECK(a == IsSampled("log", 1000, id, "u2", at(i)));  // by its id alone
   }
   CHECK(IsShare(log, kRequests, 0.1));
   CHECK(IsShare(shadow, kRequests, 0.2));
   CHECK(IsShare(both, kRequests, 0.02));
   CHECK(IsShare(unnamed, kRequests, 0.1));
-  CHECK_FALSE(IsSampled("log", 0, "r", "u", 1));
-  CHECK(IsSampled("log", 10'000, "r", "u", 1));
+  CHECK_FALSE(IsSampled("log", 0, "r", "u", at(1)));
+  CHECK(IsSampled("log", 10'000, "r", "u", at(1)));
 }
 
 }  // namespace
