@@ -3,12 +3,14 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <map>
 #include <set>
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 #include "tools/experiment/experiment_report.h"
+#include "tools/report/interval_figure.h"
 #include "tools/report/numbers.h"
 
 namespace larr::experiment {
@@ -113,10 +115,30 @@ std::string Headline(const std::vector<Findings>& all) {
   if (claims == 0) return "No claim has results yet.";
   return fmt::format(
       "{} Of {} different claims that were tried with three seeds or more, {} "
-      "are "
-      "held, {} not held and {} undecided.",
+      "are held, {} not held and {} undecided.",
       first, claims, counts[Verdict::kHeld], counts[Verdict::kNotHeld],
       counts[Verdict::kUndecided]);
+}
+
+std::string HeadlineFigure(const std::vector<Findings>& all) {
+  std::vector<IntervalRow> rows;
+  for (const Findings& findings : all) {
+    for (const JudgedClaim& judged : findings.claims) {
+      const Difference& d = judged.difference;
+      if (!judged.claim->headline() || !std::isfinite(d.low)) continue;
+      using Tone = IntervalRow::Tone;
+      rows.push_back({fmt::format("{}: {}", SpecOf(findings).name(),
+                                  ClaimText(findings, *judged.claim)),
+                      d.value, d.low, d.high,
+                      judged.verdict == Verdict::kHeld      ? Tone::kGood
+                      : judged.verdict == Verdict::kNotHeld ? Tone::kBad
+                                                            : Tone::kNone});
+    }
+  }
+  return IntervalFigure("What was claimed, and what came out",
+                        "difference of CTR AUC, 95 % interval; green: held, "
+                        "red: not held, grey: undecided",
+                        rows);
 }
 
 Document MakeOverview(const Evidence& evidence, bool links) {
@@ -152,9 +174,12 @@ absl::Status WritePages(const Evidence& evidence,
   return write(kIndex, MakeOverview(evidence, /*links=*/true));
 }
 
-std::string OverviewMarkdown(const Evidence& evidence) {
-  std::string text =
-      kGenerated + ToMarkdown(MakeOverview(evidence, /*links=*/false), 1);
+std::string OverviewMarkdown(const Evidence& evidence,
+                             const std::string& picture) {
+  Document overview = MakeOverview(evidence, /*links=*/false);
+  overview.lead.push_back(
+      fmt::format("![Claims and their intervals]({})", picture));
+  std::string text = kGenerated + ToMarkdown(overview, 1);
   for (const Findings& findings : evidence.experiments)
     if (HasResults(findings))
       text += ToMarkdown(MakeExperimentReport(findings, evidence.size), 2);

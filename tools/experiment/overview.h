@@ -41,6 +41,11 @@ absl::Status WritePages(const Evidence& evidence,
                         const std::filesystem::path& folder);
 
 // The overview, then each experiment that has results, and the online tests.
-std::string OverviewMarkdown(const Evidence& evidence);
+// `picture`: the address of HeadlineFigure.
+std::string OverviewMarkdown(const Evidence& evidence,
+                             const std::string& picture);
+
+// A picture, as SVG, of the claims that are headlines.
+std::string HeadlineFigure(const std::vector<Findings>& all);
 
 }  // namespace larr::experiment

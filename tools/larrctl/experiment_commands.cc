@@ -159,9 +159,14 @@ absl::Status Report(const Session&, const ExperimentArguments& arguments) {
     fmt::print("{}\n", (fs::path(arguments.out) / "index.html").string());
   }
   if (!arguments.markdown.empty()) {
+    const fs::path picture =
+        fs::path(arguments.markdown).replace_extension("svg");
     LARR_RETURN_IF_ERROR(WriteFileAtomically(
-        arguments.markdown, experiment::OverviewMarkdown(evidence)));
-    fmt::print("{}\n", arguments.markdown);
+        picture, experiment::HeadlineFigure(evidence.experiments)));
+    LARR_RETURN_IF_ERROR(WriteFileAtomically(
+        arguments.markdown,
+        experiment::OverviewMarkdown(evidence, picture.filename())));
+    fmt::print("{}\n{}\n", arguments.markdown, picture.string());
   }
   fmt::print("{}\n", experiment::Headline(evidence.experiments));
   return absl::OkStatus();
@@ -195,7 +200,8 @@ void AddExperimentCommands(CLI::App& app, Session& session) {
   CLI::App* report =
       add("report", "Make pages and Markdown of results", Report);
   report->add_option("--out", args.out, "Folder of the pages");
-  report->add_option("--markdown", args.markdown, "File of the Markdown copy");
+  report->add_option("--markdown", args.markdown,
+                     "File of the Markdown copy; a picture beside it");
 }
 
 }  // namespace larr::ctl

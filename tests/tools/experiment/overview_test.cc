@@ -55,7 +55,8 @@ TEST_CASE("The headline counts claims and tells the first", "[experiment]") {
 
 TEST_CASE("The Markdown copy begins with headline and limits", "[experiment]") {
   const World world;
-  const std::string text = OverviewMarkdown(world.AllWith("Few rows."));
+  const std::string text =
+      OverviewMarkdown(world.AllWith("Few rows."), "all.svg");
   const size_t headline = text.find("b above Arm A: held");
   REQUIRE(headline != std::string::npos);
   CHECK(headline < text.find("Few rows."));
@@ -72,12 +73,23 @@ TEST_CASE("The Markdown copy begins with headline and limits", "[experiment]") {
   CHECK_FALSE(text.ends_with("\n\n"));
 }
 
+TEST_CASE("The picture has the headlines among the claims", "[experiment]") {
+  World world;
+  world.sample.spec.mutable_claims(0)->set_headline(true);
+  const std::string svg = HeadlineFigure(world.All());
+  CHECK_THAT(svg, Catch::Contains("b above Arm A") &&
+                      Catch::Contains(">+0.0200<") &&
+                      !Catch::Contains("as good as"));
+  CHECK_THAT(OverviewMarkdown(world.AllWith(""), "all.svg"),
+             Catch::Contains("](all.svg)"));
+}
+
 TEST_CASE("An online test stands beside the experiments", "[experiment]") {
   const World world;
   Evidence evidence = world.AllWith("");
   evidence.online_tests["online-test"] = {
       "The online test", {"Clicks differ."}, {}};
-  const std::string text = OverviewMarkdown(evidence);
+  const std::string text = OverviewMarkdown(evidence, "all.svg");
   CHECK_THAT(text, Catch::Contains("\n\nClicks differ.\n\n") &&
                        Catch::Contains("| The online test |") &&
                        Catch::Contains("## The online test"));
