@@ -7,7 +7,6 @@
 #include <cstdio>
 #include <map>
 #include <utility>
-#include <vector>
 
 #include "common/base/code_version.h"
 #include "common/base/files.h"

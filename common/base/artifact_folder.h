@@ -11,6 +11,7 @@
 // Threads:    a writer belongs to one thread; readers are safe.
 // Errors:     those of files.h, and
 //             kAlreadyExists  the final name is taken
+//             kInvalidArgument  what is written is no file: a link, a pipe
 //             kDataLoss       a file is missing, too short or changed, or is
 //                             not listed; the manifest is damaged
 #pragma once

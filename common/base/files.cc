@@ -123,11 +123,11 @@ absl::Status WriteFileAtomically(
   aside += fmt::format(".tmp.{:08x}{:08x}", random(), random());
   const auto write_aside = [&]() -> absl::Status {
     const FileDescriptor file(aside, O_WRONLY | O_CREAT | O_EXCL);
-    if (!file.valid()) return ErrnoStatus("cannot create", aside);
+    if (!file.valid()) return ErrnoStatus("cannot create", path);
     LARR_RETURN_IF_ERROR(write([&](std::string_view bytes) {
-      return WriteAll(file.get(), bytes, aside);
+      return WriteAll(file.get(), bytes, path);
     }));
-    if (fsync(file.get()) != 0) return ErrnoStatus("cannot sync", aside);
+    if (fsync(file.get()) != 0) return ErrnoStatus("cannot sync", path);
     return absl::OkStatus();
   };
   absl::Status status = write_aside();

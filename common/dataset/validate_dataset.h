@@ -12,8 +12,6 @@
 
 #include <absl/status/statusor.h>
 
-#include <cstdint>
-
 #include "common/dataset/dataset_report.h"
 #include "common/dataset/dataset_spec.h"
 

@@ -50,7 +50,7 @@ StageExit ExitOf(const StageLaunch& launch, std::optional<ChildExit> child,
   } else if (!child) {
     exit.outcome = seen ? StageOutcome::kKilled : StageOutcome::kLost;
     exit.message =
-        seen ? "killed by a signal" : "killed while the coordinator was away";
+        seen ? "ended without a word" : "killed while the coordinator was away";
   } else if (child->status == 0) {
     exit.message = fmt::format("it ended without an artifact: {}",
                                std::string(artifact.status().message()));

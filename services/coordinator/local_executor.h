@@ -17,7 +17,7 @@
 // How it ended is decided by what it left: its artifact, of the present inputs
 // (success, whatever the exit status says), else its exit status if this
 // process is the parent, else the last line of its log: `error: ...` is a
-// failure, anything else a kill.
+// failure, anything else a kill, or a loss if it was never seen alive.
 //
 // Threads:  one.
 #pragma once

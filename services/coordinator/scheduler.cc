@@ -117,6 +117,7 @@ Decisions Scheduler::Resume(TrainingRun run, absl::Time now) {
     if (stage.state() == StageRun::SUCCEEDED) continue;
     stage.set_state(StageRun::PENDING);
     stage.set_restarts(0);
+    stage.set_losses(0);
     stage.clear_error_message();
     stage.clear_start_time();
     stage.clear_end_time();
@@ -165,17 +166,19 @@ Decisions Scheduler::OnStageExit(const StageExit& exit, absl::Time now) {
     }
   } else if (exit.outcome == StageOutcome::kFailed) {
     Fail(*run, stage, exit.message, now);
-  } else if (exit.outcome == StageOutcome::kLost ||
-             stage.restarts() < max_stage_restarts_) {
-    if (exit.outcome == StageOutcome::kKilled)
-      stage.set_restarts(stage.restarts() + 1);
-    stage.set_state(StageRun::PENDING);
-    stage.clear_gpu();
   } else {
-    Fail(*run, stage,
-         fmt::format("it died {} times, the last time: {}",
-                     stage.restarts() + 1, exit.message),
-         now);
+    const bool lost = exit.outcome == StageOutcome::kLost;
+    const int before = lost ? stage.losses() : stage.restarts();
+    if (before < (lost ? kMostLosses : max_stage_restarts_)) {
+      lost ? stage.set_losses(before + 1) : stage.set_restarts(before + 1);
+      stage.set_state(StageRun::PENDING);
+      stage.clear_gpu();
+    } else {
+      Fail(*run, stage,
+           fmt::format("it died {} times, the last time: {}", before + 1,
+                       exit.message),
+           now);
+    }
   }
   return Conclude({exit.key.run}, now);
 }

@@ -10,7 +10,7 @@
 //   run    QUEUED -> RUNNING -> SUCCEEDED | FAILED | CANCELLED
 //   stage  PENDING -> RUNNING -> SUCCEEDED | FAILED | CANCELLED
 //                  <- killed, at most max_stage_restarts times, or lost with
-//                     the coordinator's container or machine
+//                     the coordinator's container or machine, kMostLosses
 //
 // Invariants: (1) a run has at most one RUNNING stage, and all stages before
 // it SUCCEEDED; (2) each RUNNING stage holds exactly one slot, and no slot is
@@ -51,6 +51,10 @@ enum class StageOutcome {
 
 // `succeeded`, `failed`, `killed` or `lost`.
 const char* StageOutcomeName(StageOutcome outcome);
+
+// Restarts of a container are no fault of the stage, unless it is what brings
+// the container down.
+inline constexpr int kMostLosses = 20;
 
 struct StageExit {
   StageKey key;

@@ -84,12 +84,16 @@ void SetCounts(const RefreshCounts& counts, RefreshJob& job) {
 
 absl::StatusOr<std::unique_ptr<JobRunner>> JobRunner::Start(
     const EmbeddingConfig& config, TextEncoder& encoder, Observer observer) {
+  for (const auto& [field, folder] :
+       {std::pair("state_dir", config.state_dir()),
+        std::pair("snapshot_dir", config.snapshot_dir())}) {
+    if (const auto made = MakeFolder(folder); !made.ok())
+      return absl::Status(
+          made.code(),
+          fmt::format("`{}`: {}", field, std::string(made.message())));
+  }
   LARR_ASSIGN_OR_RETURN(auto store,
                         JobStore::Open(fs::path(config.state_dir()) / "jobs"));
-  if (const auto made = MakeFolder(config.snapshot_dir()); !made.ok()) {
-    return absl::Status(made.code(), fmt::format("`snapshot_dir`: {}",
-                                                 std::string(made.message())));
-  }
   std::unique_ptr<JobRunner> runner(
       new JobRunner(config, encoder, std::move(observer), std::move(store)));
   runner->RemoveLeftovers();

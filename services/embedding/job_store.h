@@ -7,6 +7,7 @@
 // Errors:   kDataLoss           the database is damaged
 //           kUnavailable        the disk failed, or another server has the folder
 //           kResourceExhausted  the disk is full
+//           kPermissionDenied   the folder may not be made
 #pragma once
 
 #include <rocksdb/db.h>

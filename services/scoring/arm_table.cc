@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/scoring/arm_table.h"
 
-#include <fmt/format.h>
 #include <xxhash.h>
 
 #include <algorithm>

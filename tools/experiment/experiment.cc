@@ -104,6 +104,9 @@ absl::Status Check(const Experiment& experiment, const std::string& name) {
   if (spec.title().empty() || spec.question().empty())
     return Invalid("`title` or `question` is not set");
   if (spec.arms_size() == 0) return Invalid("there are no `arms`");
+  if (!(spec.seed_overlap() >= 0))
+    return Invalid("`seed_overlap` is {}; it must be 0 or more",
+                   spec.seed_overlap());
   if (experiment.base.align_size() != 1)
     return Invalid(
         "the base has {} of `align`; it must have one, which those "

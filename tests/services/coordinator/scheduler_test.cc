@@ -124,6 +124,7 @@ TEST_CASE("A killed stage starts again, but not for ever", "[coordinator]") {
       scheduler.OnStageExit(Exit({"a", "corpus"}, StageOutcome::kLost), kNow);
   REQUIRE(lost.starts.size() == 1);
   CHECK(lost.changed[0].stages(0).restarts() == 2);
+  CHECK(lost.changed[0].stages(0).losses() == 1);
   const Decisions d =
       scheduler.OnStageExit(Exit({"a", "corpus"}, StageOutcome::kKilled), kNow);
   CHECK(d.starts.empty());
@@ -131,6 +132,21 @@ TEST_CASE("A killed stage starts again, but not for ever", "[coordinator]") {
   CHECK(d.changed[0].error_message() ==
         "stage corpus failed: it died 3 times, the last time: because; remove "
         "the cause, then resume the run");
+}
+
+TEST_CASE("A stage that takes the coordinator with it each time fails, too",
+          "[coordinator]") {
+  Scheduler scheduler({});
+  scheduler.Add(MakeRun("a"), kNow);
+  const StageExit lost = Exit({"a", "corpus"}, StageOutcome::kLost);
+  for (int i = 0; i < kMostLosses; ++i)
+    REQUIRE(scheduler.OnStageExit(lost, kNow).starts.size() == 1);
+  const Decisions d = scheduler.OnStageExit(lost, kNow);
+  CHECK(d.starts.empty());
+  CHECK(d.changed[0].state() == TrainingRun::FAILED);
+  const Decisions again = scheduler.Resume(d.changed[0], kNow);
+  CHECK(again.starts.size() == 1);
+  CHECK(again.changed[0].stages(0).losses() == 0);
 }
 
 TEST_CASE("A failed run resumes at its first unfinished stage",

@@ -2,7 +2,6 @@
 #include "services/embedding/job_runner.h"
 
 #include <catch2/catch.hpp>
-#include <limits>
 #include <new>
 
 #include "common/base/artifact_folder.h"

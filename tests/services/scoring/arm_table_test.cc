@@ -2,6 +2,7 @@
 #include "services/scoring/arm_table.h"
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <cmath>
 #include <random>
 

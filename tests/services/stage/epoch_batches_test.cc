@@ -4,6 +4,8 @@
 #include <torch/types.h>
 
 #include <catch2/catch.hpp>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "common/features/feature_learner.h"
@@ -51,6 +53,33 @@ TEST_CASE("batches of a later step are those of a reader from the start") {
     REQUIRE(torch::equal(batch.pairs, batches[step].pairs));
     REQUIRE(torch::equal(batch.labels, batches[step].labels));
   }
+}
+
+// The POIs of an epoch's rows in their order.
+std::vector<std::string> Order(const Dataset& dataset, uint64_t seed,
+                               int64_t epoch, int64_t max_rows) {
+  config::v1::AlignConfig config;
+  config.set_shuffle_rows(60);
+  config.set_max_rows(max_rows);
+  auto stream = OpenTrainingRows(dataset, config, seed, epoch, 0).value();
+  std::vector<std::string> order;
+  Impression row;
+  while (stream.Next(row).value()) order.push_back(row.request_id + row.poi_id);
+  return order;
+}
+
+TEST_CASE("each epoch of each seed has an order of rows of its own") {
+  const CtrFixture fixture;
+  const auto order = [&](uint64_t seed, int64_t epoch, int64_t max_rows = 0) {
+    return Order(fixture.dataset(), seed, epoch, max_rows);
+  };
+  std::set<std::vector<std::string>> orders;
+  for (const uint64_t seed : {1, 2, 3})
+    for (const int64_t epoch : {0, 1, 2}) orders.insert(order(seed, epoch));
+  CHECK(orders.size() == 9);
+  CHECK(order(1, 1) == order(1, 1));
+  // Else epochs would see other rows.
+  CHECK(order(1, 0, 40) == order(1, 1, 40));
 }
 
 }  // namespace

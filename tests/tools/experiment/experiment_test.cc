@@ -109,6 +109,7 @@ TEST_CASE("A wrong file is refused with what to do", "[experiment]") {
       {"cleared: \"pretrain.steps\"", "cleared: \"pretrain.strides\""},
       {"batch_size: 50", "name: \"x\""},
       {"batch_size: 50", "batch_size: -1"},
+      {"seeds: 3", "seeds: 3 seed_overlap: -0.5"},
   };
   testing::Write(dir.path() / "base_tiny.textproto", testing::kBaseText);
   for (const auto& [right, wrong] : wrongs) {

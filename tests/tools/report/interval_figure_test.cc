@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/report/interval_figure.h"
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <regex>
 
