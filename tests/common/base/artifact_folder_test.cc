@@ -63,6 +63,15 @@ TEST_CASE("A name that ends in a slash is that of the folder", "[base]") {
   CHECK(std::distance(fs::directory_iterator(dir.path()), {}) == 1);
 }
 
+TEST_CASE("What is no file is refused before the name is taken", "[base]") {
+  const testing::TempDir dir;
+  auto writer = ArtifactWriter::Create(dir.path() / "artifact");
+  REQUIRE(writer.ok());
+  fs::create_symlink("elsewhere", writer->path() / "link");
+  CHECK(absl::IsInvalidArgument(writer->Finish({}).status()));
+  CHECK_FALSE(fs::exists(dir.path() / "artifact"));
+}
+
 TEST_CASE("Equal content has an equal digest, other content another",
           "[base]") {
   const testing::TempDir dir;
