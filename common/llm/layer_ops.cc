@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "common/llm/attention_kernels.h"
@@ -76,17 +77,20 @@ struct TableLookup : torch::autograd::Function<TableLookup> {
 
 struct LinearLayer : torch::autograd::Function<LinearLayer> {
   static Tensor forward(AutogradContext* context, const Tensor& x,
-                        const Tensor& weight, const Tensor& bias) {
+                        const Tensor& weight,
+                        const std::optional<Tensor>& bias) {
     context->save_for_backward({x, weight});
+    context->saved_data["has_bias"] = bias.has_value();
     return at::linear(x, weight, bias);
   }
   static tensor_list backward(AutogradContext* context, tensor_list upstream) {
     const auto saved = context->get_saved_variables();
     const Tensor slope = upstream[0].contiguous();
     const auto wanted = [&](size_t i) { return context->needs_input_grad(i); };
+    const bool has_bias = context->saved_data["has_bias"].toBool();
     return {wanted(0) ? slope.mm(saved[1]) : Tensor(),
             wanted(1) ? TransposedProduct(slope, saved[0]) : Tensor(),
-            wanted(2) ? slope.sum(0) : Tensor()};
+            has_bias && wanted(2) ? slope.sum(0) : Tensor()};
   }
 };
 
@@ -267,7 +271,8 @@ Tensor Lookup(const Tensor& table, const Tensor& ids) {
 
 Tensor Linear(const Tensor& x, const Tensor& weight, const Tensor& bias) {
   if (!NeedsGradient(weight) || !x.is_cpu()) return at::linear(x, weight, bias);
-  return LinearLayer::apply(x, weight, bias);
+  return LinearLayer::apply(
+      x, weight, bias.defined() ? std::optional(bias) : std::nullopt);
 }
 
 Tensor TransposedProduct(const Tensor& a, const Tensor& b) {

@@ -37,9 +37,10 @@ int64_t StepOf(const fs::path& path) {
 
 // None of a folder that is not there.
 absl::StatusOr<std::vector<fs::path>> Entries(const fs::path& folder) {
-  auto entries = ListFolder(folder);
-  if (absl::IsNotFound(entries.status())) return std::vector<fs::path>();
-  return entries;
+  std::error_code error;
+  if (fs::status(folder, error).type() == fs::file_type::not_found)
+    return std::vector<fs::path>();
+  return ListFolder(folder);
 }
 
 absl::Status Remove(const fs::path& path) {
