@@ -5,9 +5,9 @@
 // leak. `larrctl dataset validate` prints it.
 //
 // Cost:   every row is read; features are judged on a sample of some 100,000
-//         impressions. Memory grows with the sample and with the
-//         entities: the partitions that a day joins, a day's counts for each of
-//         its keys, and, where the split is not by date, every user's key.
+//         impressions. Memory grows with the sample and with the entities: the
+//         partitions that a day joins, a day's counts for each of its keys,
+//         and, where the split is not by date, every user's key.
 #pragma once
 
 #include <absl/status/statusor.h>

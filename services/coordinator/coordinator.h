@@ -86,6 +86,8 @@ class Coordinator {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+
   Coordinator(const CoordinatorOptions& options, const CoordinatorParts& parts);
 
   // Makes `next` the present state, and its decisions work to do.
@@ -115,9 +117,9 @@ class Coordinator {
   std::vector<StageKey> stops_ ABSL_GUARDED_BY(mutex_);
   int64_t changes_ ABSL_GUARDED_BY(mutex_) = 1;
 
-  // Of Step's thread: stages that could not be started.
+  // What follows is of Step's thread. Stages that could not be started:
   std::vector<StageExit> failed_starts_;
-  using Clock = std::chrono::steady_clock;
+  // When Step looks at ended stages, and at progress and alias files, again.
   Clock::time_point next_report_, next_progress_;
   absl::Status alias_files_;  // What writing them said last.
 };

@@ -26,8 +26,9 @@ using config::v1::DatasetSpec;
 using config::v1::StageConfig;
 using config::v1::TrainingSpec;
 
-// Linear layers with a bias (Qwen2) have rounded once since PRETRAIN 2 and
-// CONTRAST 4, twice before: not worth training all others anew.
+// PRETRAIN 2 and CONTRAST 4 are of two kinds where linear layers have a bias
+// (Qwen2): earlier ones rounded twice, not once. That was not worth training
+// all others anew.
 int RevisionOf(StageConfig::Stage stage) {
   static const std::map<StageConfig::Stage, int> kRevisions = {
       {StageConfig::CORPUS, 1},   {StageConfig::PRETRAIN, 2},

@@ -158,13 +158,11 @@ absl::StatusOr<Experiment> LoadExperiment(const fs::path& folder,
 absl::StatusOr<std::vector<std::string>> ExperimentNames(
     const fs::path& folder) {
   std::vector<std::string> names;
-  const auto entries = ListFolder(folder);
-  if (entries.ok()) {
-    for (const fs::path& entry : *entries) {
-      const std::string name = entry.filename();
-      if (name.ends_with(kSuffix) && !name.starts_with(kBase))
-        names.push_back(entry.stem());
-    }
+  const auto entries = ListFolder(folder).value_or(std::vector<fs::path>());
+  for (const fs::path& entry : entries) {
+    const std::string name = entry.filename();
+    if (name.ends_with(kSuffix) && !name.starts_with(kBase))
+      names.push_back(entry.stem());
   }
   if (names.empty())
     return absl::NotFoundError(
