@@ -190,6 +190,23 @@ class Larr(nn.Module):
         return tables | self.scene.named() | self.ple.named()
 
 
+class PleAlone(nn.Module):
+    """LARR without texts."""
+
+    def __init__(self):
+        super().__init__()
+        self.tables = nn.ModuleList(nn.Embedding(rows, EMBEDDING, sparse=True) for rows in TABLE_ROWS)
+        self.ple = Ple(4 * EMBEDDING + 3)
+
+    def forward(self, batch):
+        user, hour, poi, far = (table(batch["ids"][:, i]) for i, table in enumerate(self.tables))
+        temperature, price, distance = batch["dense"].split(1, 1)
+        return self.ple(torch.cat([user, hour, temperature, poi, price, far, distance], 1))
+
+    def named(self):
+        return {"tables.weight": torch.cat([table.weight for table in self.tables])} | self.ple.named()
+
+
 class WideDeep(nn.Module):
     """Wide & Deep for one task, and with `pairs` DeepFM: field by field and pair by pair."""
 
@@ -312,10 +329,13 @@ def begin(name, description, model):
     return [torch.optim.Adam(dense, 0.01), torch.optim.SparseAdam(tables, 0.01)]
 
 
-def make_single_task(name, kind, make, steps=3):
-    """A model for each task, its predictions, and its weights after steps."""
-    model = TwoTasks(make)
-    architecture = f"architecture {{ kind: {kind} embedding_width: 4 deep_widths: 6 deep_widths: 5 }}\n"
+DEEP = "deep_widths: 6 deep_widths: 5"
+PLE = DESCRIPTION[DESCRIPTION.index("ple_levels"):DESCRIPTION.index("encoder_heads")].replace("\n", "")
+
+
+def make_tabular(name, kind, layers, model, steps=3):
+    """A model that reads no texts, its predictions, and its weights after steps."""
+    architecture = f"architecture {{ kind: {kind} embedding_width: 4 {layers} }}\n"
     first, last = DESCRIPTION.index("architecture"), DESCRIPTION.index("dataset {")
     description = DESCRIPTION[:first].replace("larr", name) + architecture + DESCRIPTION[last:]
     description = description.replace('text_dim: 8\nembedder_fingerprint: "golden"\n', "")
@@ -365,6 +385,7 @@ torch.manual_seed(7)
 make_scene()
 make_info_nce()
 make_larr()
-make_single_task("wide_deep", "WIDE_DEEP", lambda: WideDeep(pairs=False))
-make_single_task("deep_fm", "DEEP_FM", lambda: WideDeep(pairs=True))
-make_single_task("linear", "LINEAR", Linear)
+make_tabular("wide_deep", "WIDE_DEEP", DEEP, TwoTasks(lambda: WideDeep(pairs=False)))
+make_tabular("deep_fm", "DEEP_FM", DEEP, TwoTasks(lambda: WideDeep(pairs=True)))
+make_tabular("linear", "LINEAR", DEEP, TwoTasks(Linear))
+make_tabular("ple", "PLE", PLE, PleAlone())

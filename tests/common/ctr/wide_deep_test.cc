@@ -32,8 +32,8 @@ CtrBatch Batch(const Golden& golden, int step) {
           .pairs = torch::arange(labels.size(0))};
 }
 
-TEST_CASE("Models of one task agree with a PyTorch reference") {
-  const std::string name = GENERATE("linear", "wide_deep", "deep_fm");
+TEST_CASE("Models that read no texts agree with a PyTorch reference") {
+  const std::string name = GENERATE("linear", "wide_deep", "deep_fm", "ple");
   INFO(name);
   const Golden golden(name + "_steps.safetensors");
   auto loaded = LoadCtrModel(GoldenFolder() / name).value();
@@ -65,8 +65,8 @@ TEST_CASE("Models of one task agree with a PyTorch reference") {
   }
 }
 
-TEST_CASE("Models of one task are served as they predict") {
-  const std::string name = GENERATE("linear", "wide_deep", "deep_fm");
+TEST_CASE("Models that read no texts are served as they predict") {
+  const std::string name = GENERATE("linear", "wide_deep", "deep_fm", "ple");
   INFO(name);
   const Golden golden(name + "_steps.safetensors");
   const Scorer scorer = Scorer::Open(GoldenFolder() / name, 1).value();
