@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "tools/experiment/report_parts.h"
 #include "tools/experiment/text_parts.h"
@@ -40,6 +41,11 @@ bool HasSampleOnly(const Findings& findings) {
                      [](const ArmFindings& a) { return a.sample_only; });
 }
 
+// Data whose truth nobody knows has none.
+bool HasBayes(const Findings& findings) {
+  return std::isfinite(BayesOf(findings, kMetrics[0].key));
+}
+
 Table MainTable(const Findings& findings) {
   const bool paper = HasPaper(findings);
   Table table{"", {"arm"}, {}};
@@ -60,8 +66,7 @@ Table MainTable(const Findings& findings) {
         row.push_back(std::move(cell));
     table.rows.push_back(std::move(row));
   }
-  // Data whose truth nobody knows has none.
-  if (std::isfinite(BayesOf(findings, kMetrics[0].key))) {
+  if (HasBayes(findings)) {
     std::vector<std::string> bayes = {"Bayes bound"};
     for (const Metric& metric : kMetrics)
       bayes.push_back(AucText(BayesOf(findings, metric.key)));
@@ -113,20 +118,46 @@ Plot ArmPlot(const Findings& findings, const Metric& metric) {
   return plot;
 }
 
+// What decides no claim: the paper's other metrics of the same arms.
+Table OtherMetricsTable(const Findings& findings) {
+  Table table{"The same differences by the other metrics:", {"claim"}, {}};
+  for (const JudgedClaim& judged : findings.claims) {
+    std::vector<std::string> row = {ClaimText(findings, *judged.claim)};
+    for (const Metric& metric : std::span(kMetrics).subspan(1)) {
+      const Difference d = CompareArms(
+          *findings.Find(judged.claim->first()),
+          *findings.Find(judged.claim->second()), metric.key,
+          judged.claim->slice(), findings.experiment->spec.seed_overlap());
+      row.push_back(std::isfinite(d.value)
+                        ? fmt::format("{} {}", DifferenceText(d.value),
+                                      IntervalText(d.low, d.high))
+                        : "-");
+    }
+    table.rows.push_back(std::move(row));
+  }
+  for (const Metric& metric : std::span(kMetrics).subspan(1))
+    table.headers.push_back(metric.title);
+  return table;
+}
+
 Section ClaimSection(const Findings& findings) {
   return {"Claims",
           {"By CTR AUC on test rows. " + StatisticsText()},
-          {ClaimTable(findings)}};
+          {ClaimTable(findings), OtherMetricsTable(findings)}};
 }
 
 Section MetricSection(const Findings& findings) {
-  Section section{
-      "How well the arms rank",
-      {"On the test days: mean and standard deviation over seeds. The Bayes "
-       "bound is the hidden truth scored as a model is: nothing can do "
-       "better. The paper's figures are of its own, private data: only their "
-       "order can be compared."},
-      {MainTable(findings)}};
+  std::string text =
+      "On the test rows: mean and standard deviation over seeds.";
+  if (HasBayes(findings))
+    text +=
+        " The Bayes bound is the hidden truth scored as a model is: nothing "
+        "can do better.";
+  if (HasPaper(findings))
+    text +=
+        " The paper's figures are of its own, private data: only their order "
+        "can be compared.";
+  Section section{"How well the arms rank", {text}, {MainTable(findings)}};
   if (HasSampleOnly(findings)) section.tables.push_back(SampleTable(findings));
   for (const Metric& metric : kMetrics) {
     Plot plot = ArmPlot(findings, metric);
@@ -173,7 +204,8 @@ std::string StatisticsText() {
       "said, not what another city would. Fewer than three seeds decide "
       "nothing. Where seeds divide one dataset anew, they share most of its "
       "training rows, and the interval is wider by that (Nadeau and Bengio, "
-      "2003). "
+      "2003); their test's users differ from seed to seed and are not drawn "
+      "once more. "
       "`above` is held if the whole interval is above 0 (or what the claim "
       "names), not "
       "held if it is below, else undecided; `as good as` is held if the whole "

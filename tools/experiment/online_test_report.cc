@@ -70,16 +70,29 @@ Table MetricTable(const Json& metrics, const char* first, const char* second) {
   return table;
 }
 
+// Titles of the rows that say that arms differ.
+std::string Excluding(const Json& metrics) {
+  std::string titles;
+  for (const auto& [name, title] : kMetricTitles) {
+    const Effect effect(metrics.at(name));
+    if (effect.known && (effect.low > 0 || effect.high < 0))
+      titles += fmt::format("{}{}", titles.empty() ? "" : "; ", title);
+  }
+  return titles.empty() ? "none" : titles;
+}
+
 Section AaSection(const Json& aa) {
   const Json& salts = aa.at("salts");
   const Json& excluding = salts.at("excluding_zero");
   return {
       "A/A: both arms have PLE",
       {fmt::format(
-          "Nothing should differ but by chance, one row in twenty. Of {} other "
-          "divisions of the same users {:.1f} % (CTR) and {:.1f} % (GMV) would "
+          "Nothing should differ but by chance, one row in twenty. Rows whose "
+          "interval excludes zero: {}. Of {} other divisions of the same users "
+          "{:.1f} % (CTR) and {:.1f} % (GMV) would "
           "have shown a difference that is none; 5 % are right.",
-          salts.at("salts").get<int>(), 100 * excluding.at("ctr").get<double>(),
+          Excluding(aa.at("metrics")), salts.at("salts").get<int>(),
+          100 * excluding.at("ctr").get<double>(),
           100 * excluding.at("gmv_per_request").get<double>())},
       {MetricTable(aa.at("metrics"), "PLE", "PLE too")}};
 }
@@ -187,8 +200,9 @@ std::string TrainingText(const Json& market) {
       "From the second day on both arms' models are trained anew before the "
       "day begins, on all rows but the last day's, which the gate checks them "
       "by, without the lifetime rates and counts of users and POIs; the "
-      "language model stays. Of {} models of an arm and a day {} were "
-      "that morning's; where the gate refused, the one before stayed.",
+      "language model stays. Of {} mornings of an arm (in A/A both have one "
+      "model) {} began with that morning's; where the gate refused, the one "
+      "before stayed.",
       trainings, passed);
 }
 

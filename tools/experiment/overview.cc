@@ -120,6 +120,28 @@ std::string Headline(const std::vector<Findings>& all) {
       counts[Verdict::kUndecided]);
 }
 
+std::string HeadlineMisses(const std::vector<Findings>& all) {
+  std::string text;
+  for (const Verdict verdict : {Verdict::kNotHeld, Verdict::kUndecided}) {
+    std::string claims;
+    for (const Findings& findings : all) {
+      for (const JudgedClaim& judged : findings.claims) {
+        if (!judged.claim->headline() || judged.verdict != verdict ||
+            judged.difference.seeds < kFewestSeeds)
+          continue;
+        claims += fmt::format("{}{} (`{}`)", claims.empty() ? "" : ", ",
+                              ClaimText(findings, *judged.claim),
+                              SpecOf(findings).name());
+      }
+    }
+    if (!claims.empty())
+      text += fmt::format("{} {}: {}.",
+                          text.empty() ? "Headline claims that are" : " Those",
+                          VerdictText(verdict), claims);
+  }
+  return text;
+}
+
 std::string HeadlineFigure(const std::vector<Findings>& all) {
   std::vector<IntervalRow> rows;
   for (const Findings& findings : all) {
@@ -145,6 +167,8 @@ Document MakeOverview(const Evidence& evidence, bool links) {
   Document document{fmt::format("Results, size {}", evidence.size),
                     {Headline(evidence.experiments)},
                     {}};
+  const std::string misses = HeadlineMisses(evidence.experiments);
+  if (!misses.empty()) document.lead.push_back(misses);
   for (const auto& [name, test] : evidence.online_tests)
     document.lead.push_back(test.lead.front());
   if (!evidence.limits.empty()) document.lead.push_back(evidence.limits);

@@ -31,6 +31,10 @@ struct Evidence {
 // has one, with its figures.
 std::string Headline(const std::vector<Findings>& all);
 
+// The headline claims that were tried and are not held, or undecided, in words;
+// empty if there are none.
+std::string HeadlineMisses(const std::vector<Findings>& all);
+
 // Every experiment with a line for each claim; one without results is listed
 // as not run. `links`: names are links to `<name>.html`.
 report::Document MakeOverview(const Evidence& evidence, bool links);

@@ -28,21 +28,47 @@ Series CalibrationSeries(const ArmFindings& arm, const char* bins) {
   return series;
 }
 
+// Mean over seeds of a number about a part of the data: `side` is "metrics",
+// of the arm, or "bayes", of the truth on the same rows.
+double MeanOf(const ArmFindings& arm, const char* side, const char* part,
+              const char* key) {
+  Samples samples;
+  for (size_t i = 0; i < arm.results.size(); ++i) {
+    const Json& result = *arm.results[i];
+    if (!result.contains(side) || !result[side].contains(part)) continue;
+    const double value = NumberAt(&result[side][part], key);
+    if (std::isfinite(value)) samples[static_cast<int>(i)] = {value, {}};
+  }
+  return Summarize(samples).mean;
+}
+
+std::vector<std::string> CalibrationRow(std::string title,
+                                        const ArmFindings& arm,
+                                        const char* side) {
+  std::vector<std::string> row = {std::move(title)};
+  for (const char* key :
+       {"calibration", "logloss", "ctcvr_calibration", "ctcvr_logloss"})
+    row.push_back(AucText(MeanOf(arm, side, "test", key)));
+  row.push_back(AucText(MeanOf(arm, side, "validation", "calibration")));
+  return row;
+}
+
 Table CalibrationTable(const Findings& findings) {
   Table table{
-      "Mean prediction over mean label, and log loss, means over seeds:",
+      "Mean prediction over mean label, and log loss, means over seeds, on "
+      "test rows and, last, on validation rows:",
       {"arm", "CTR calibration", "CTR log loss", "CTCVR calibration",
-       "CTCVR log loss"},
+       "CTCVR log loss", "CTR calibration, validation"},
       {}};
+  const ArmFindings* whole = nullptr;  // tested on all rows
   for (const ArmFindings& arm : findings.arms) {
     if (arm.results.empty()) continue;
-    std::vector<std::string> row = {arm.title() +
-                                    (arm.sample_only ? " (sample)" : "")};
-    for (const char* key :
-         {"calibration", "logloss", "ctcvr_calibration", "ctcvr_logloss"})
-      row.push_back(AucText(Summarize(SamplesOf(arm, key)).mean));
-    table.rows.push_back(std::move(row));
+    if (!arm.sample_only) whole = &arm;
+    table.rows.push_back(CalibrationRow(
+        arm.title() + (arm.sample_only ? " (sample)" : ""), arm, "metrics"));
   }
+  if (whole != nullptr && std::isfinite(BayesOf(findings, kMetrics[0].key)))
+    table.rows.push_back(CalibrationRow("Bayes bound", *whole, "bayes"));
   return table;
 }
 
@@ -54,6 +80,18 @@ std::string MachineText(const Json& result) {
   const Json machine = result.value("machine", Json::object());
   return fmt::format("{}, {} cores", TextOf(machine, "cpu"),
                      machine.value("cores", 0));
+}
+
+// Of all its stages: a shared one may be of another day. Results that are older
+// than that say of none.
+std::string CodeText(const Json& result) {
+  std::string text;
+  std::set<std::string> told;
+  for (const Json& stage : result["stages"])
+    if (stage.contains("code_version") &&
+        told.insert(TextOf(stage, "code_version")).second)
+      text += (text.empty() ? "" : ", ") + TextOf(stage, "code_version");
+  return text.empty() ? TextOf(result, "code_version") : text;
 }
 
 // `-` where all stages are its own.
@@ -78,7 +116,7 @@ Table ShardTable(const Findings& findings) {
       table.rows.push_back(
           {arm.arm->name(), std::to_string((*result)["seed"].get<int>()),
            TextOf(*result, "digest"), TextOf(*result, "dataset"),
-           TextOf(*result, "base_model"), TextOf(*result, "code_version"),
+           TextOf(*result, "base_model"), CodeText(*result),
            TextOf(*result, "date").substr(0, 10),
            TimeText(NumberAt(result, "seconds")), SharedText(*result),
            MachineText(*result)});
@@ -86,45 +124,47 @@ Table ShardTable(const Findings& findings) {
   return table;
 }
 
-// Means over the shards that ran the stage themselves.
+// Of an arm's shards, those that ran the stage themselves.
+struct StageTimes {
+  std::string id, unit;
+  double seconds = 0, throughput = 0;
+  int count = 0, measured = 0;
+};
+
+void AddTimes(const Json& stage, std::vector<StageTimes>& times) {
+  if (stage.contains("shared_from")) return;
+  const std::string id = TextOf(stage, "id");
+  auto at = std::find_if(times.begin(), times.end(),
+                         [&](const StageTimes& one) { return one.id == id; });
+  if (at == times.end()) at = times.insert(times.end(), StageTimes{id});
+  at->seconds += stage.value("seconds", 0.0);
+  ++at->count;
+  const double throughput = stage.value("throughput", 0.0);
+  if (throughput == 0) return;  // it had nothing to do
+  at->throughput += throughput;
+  at->unit = stage.value("unit", "");
+  ++at->measured;
+}
+
 Table StageTable(const Findings& findings) {
-  struct Sum {
-    double seconds = 0, throughput = 0;
-    int count = 0, measured = 0;
-    std::string unit;
-  };
-  std::vector<std::pair<std::string, Sum>> sums;
-  std::set<std::string> counted;
+  Table table{"Stages that shards of this experiment ran, means:",
+              {"arm", "stage", "times", "time", "throughput"},
+              {},
+              {1}};
   for (const ArmFindings& arm : findings.arms) {
-    for (const Json* result : arm.results) {
-      if (!counted.insert(TextOf(*result, "digest")).second) continue;
-      for (const Json& stage : (*result)["stages"]) {
-        if (stage.contains("shared_from")) continue;
-        const std::string id = TextOf(stage, "id");
-        auto at = std::find_if(sums.begin(), sums.end(), [&](const auto& one) {
-          return one.first == id;
-        });
-        if (at == sums.end()) at = sums.insert(sums.end(), {id, Sum()});
-        at->second.seconds += stage.value("seconds", 0.0);
-        ++at->second.count;
-        const double throughput = stage.value("throughput", 0.0);
-        if (throughput == 0) continue;  // it had nothing to do
-        at->second.throughput += throughput;
-        at->second.unit = stage.value("unit", "");
-        ++at->second.measured;
-      }
-    }
+    std::vector<StageTimes> times;
+    for (const Json* result : arm.results)
+      for (const Json& stage : (*result)["stages"]) AddTimes(stage, times);
+    for (const StageTimes& stage : times)
+      table.rows.push_back(
+          {arm.title(), stage.id, std::to_string(stage.count),
+           TimeText(stage.seconds / stage.count),
+           stage.unit.empty()
+               ? "-"
+               : fmt::format("{} {}",
+                             NumberText(stage.throughput / stage.measured),
+                             stage.unit)});
   }
-  Table table{"Stages that were run, shared ones once:",
-              {"stage", "times", "mean time", "mean throughput"},
-              {}};
-  for (const auto& [id, sum] : sums)
-    table.rows.push_back(
-        {id, std::to_string(sum.count), TimeText(sum.seconds / sum.count),
-         sum.unit.empty()
-             ? "-"
-             : fmt::format("{} {}", NumberText(sum.throughput / sum.measured),
-                           sum.unit)});
   return table;
 }
 

@@ -12,7 +12,7 @@
 #include <sstream>
 #include <thread>
 
-#include "common/base/artifact_folder.h"
+#include "common/base/artifact_manifest.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
 
@@ -64,12 +64,27 @@ double SecondsOf(const StageRun& stage) {
                              stage.start_time().seconds());
 }
 
-// Adds "stages" and "seconds".
-void AddStages(const TrainingRun& run, Json& result) {
+// The version of the program that made a stage's artifact. Empty where that is
+// not there: it may have been removed since others shared it.
+absl::StatusOr<std::string> CodeOf(const StageRun& stage) {
+  if (stage.artifact_path().empty()) return std::string();
+  const fs::path path = fs::path(stage.artifact_path()) / kManifestName;
+  const auto text = ReadFile(path);
+  if (absl::IsNotFound(text.status())) return std::string();
+  LARR_RETURN_IF_ERROR(text.status());
+  LARR_ASSIGN_OR_RETURN(const auto manifest,
+                        ParseManifest(*text, path.string()));
+  return manifest.code_version();
+}
+
+// Adds "stages", "seconds" and "code_version".
+absl::Status AddStages(const TrainingRun& run, Json& result) {
   double own = 0;
   Json& stages = result["stages"] = Json::array();
   for (const StageRun& stage : run.stages()) {
     Json item = {{"id", stage.id()}, {"seconds", SecondsOf(stage)}};
+    LARR_ASSIGN_OR_RETURN(const std::string code, CodeOf(stage));
+    if (!code.empty()) item["code_version"] = result["code_version"] = code;
     if (stage.progress().throughput() > 0) {
       item["throughput"] = stage.progress().throughput();
       item["unit"] = stage.progress().throughput_unit();
@@ -82,6 +97,7 @@ void AddStages(const TrainingRun& run, Json& result) {
     stages.push_back(std::move(item));
   }
   result["seconds"] = own;
+  return absl::OkStatus();
 }
 
 Json Machine() {
@@ -177,12 +193,12 @@ absl::StatusOr<Json> MakeShardResult(const Shard& shard,
                  {"texts", digest.texts},
                  {"dataset", digest.dataset},
                  {"spec", shard.text},
-                 {"code_version", std::string(CodeVersion())},
+                 {"code_version", ""},
                  {"machine", Machine()},
                  {"date", fmt::format("{:%Y-%m-%dT%H:%M:%SZ}",
                                       fmt::gmtime(std::time(nullptr)))}};
   if (!digest.base_model.empty()) result["base_model"] = digest.base_model;
-  AddStages(run, result);
+  LARR_RETURN_IF_ERROR(AddStages(run, result));
   LARR_RETURN_IF_ERROR(AddMetrics(evaluate->artifact_path(), model, result));
   LARR_RETURN_IF_ERROR(AddTraining(run, "pretrain", "held_out", result));
   LARR_RETURN_IF_ERROR(AddTraining(run, "contrast", "held_out_recall", result));

@@ -4,9 +4,11 @@
 // from which alone reports are made.
 //
 //   {"format": 1, "arm", "seed", "size", "digest", "texts", "dataset",
-//    "base_model", "spec", "code_version", "machine": {"cpu", "cores"}, "date",
+//    "base_model", "spec", "code_version": of the program that ran the last
+//    stage, "machine": {"cpu", "cores"}, "date",
 //    "seconds": of the stages that it ran itself,
-//    "stages": [{"id", "seconds", "throughput", "unit", "shared_from"}],
+//    "stages": [{"id", "seconds", "code_version", "throughput", "unit",
+//                "shared_from"}],
 //    "metrics": {"validation", "test", "missing", "attention"},
 //    "bayes": {"validation", "test"},
 //    "replicates": {"draws", "all": {metric: [..]}, "slices": {name: {..}}},

@@ -110,7 +110,8 @@ Difference Compare(const Samples& first, const Samples& second,
   Difference difference{kNaN, kNaN, kNaN, static_cast<int>(pairs.size())};
   if (pairs.empty()) return difference;
   difference.value = sum / static_cast<double>(pairs.size());
-  const std::vector<size_t> draws = Draws(pairs);
+  // Divisions that test other groups tell of groups by how they differ.
+  const auto draws = overlap > 0 ? std::vector<size_t>() : Draws(pairs);
   if (draws.empty() && pairs.size() < 2) return difference;
   const auto means = Repeats(pairs, draws, overlap);
   const auto rank = [&](double share) {

@@ -47,7 +47,8 @@ struct Difference {
 // `overlap`: where each seed divides one dataset anew, the test's rows over
 // those of training, else 0. Such seeds share most of their training rows, so
 // their mean varies by 1/n + overlap of the variance, not 1/n (Nadeau and
-// Bengio, Inference for the Generalization Error, 2003).
+// Bengio, Inference for the Generalization Error, 2003). They test other groups
+// each, so that variance is of groups, too: draws are left out.
 Difference Compare(const Samples& first, const Samples& second,
                    double overlap = 0);
 

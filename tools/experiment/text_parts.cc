@@ -40,12 +40,57 @@ void AddRecall(const ArmFindings& arm, const Json& recall, Table& table) {
   }
 }
 
-void AddRegions(const ArmFindings& arm, const Json& recall, Table& table) {
-  std::vector<std::string> row = {arm.title()};
+// The case studies (recall.h) of an arm's language models, each once.
+std::vector<const Json*> StudiesOf(const ArmFindings& arm) {
+  std::vector<const Json*> studies;
+  std::set<std::string> seen;
+  for (const Json* result : arm.results)
+    if (result->contains("recall") &&
+        seen.insert((*result)["recall"].dump()).second)
+      studies.push_back(&(*result)["recall"]);
+  return studies;
+}
+
+Summary MeanOf(const std::vector<const Json*>& told, const char* key) {
+  Samples samples;
+  for (size_t i = 0; i < told.size(); ++i)
+    samples[static_cast<int>(i)] = {NumberAt(told[i], key), {}};
+  return Summarize(samples);
+}
+
+// With the deviation, where there are several language models.
+std::string ShareText(const Summary& share) {
+  std::string text = PercentText(share.mean);
+  if (share.deviation > 1e-9)  // chance is the same for all
+    text += fmt::format(" ± {}", PercentText(share.deviation));
+  return text;
+}
+
+void AddStudies(const ArmFindings& arm, const std::vector<const Json*>& studies,
+                Table& table) {
+  std::vector<std::string> row = {arm.title(), std::to_string(studies.size())};
   for (const char* key : {"precision", "precision_chance", "cuisine_share",
                           "cuisine_share_chance", "cuisine_share_in_city"})
-    row.push_back(PercentText(NumberAt(&recall, key)));
+    row.push_back(ShareText(MeanOf(studies, key)));
   table.rows.push_back(std::move(row));
+}
+
+// In the region, region by region.
+void AddRegions(const ArmFindings& arm, const std::vector<const Json*>& studies,
+                Table& table) {
+  if (!studies[0]->contains("regions")) return;
+  std::vector<std::string> headers = {"arm"}, row = {arm.title()};
+  const Json& regions = studies[0]->at("regions");
+  for (size_t r = 0; r < regions.size(); ++r) {
+    std::vector<const Json*> told;
+    for (const Json* study : studies)
+      told.push_back(&study->at("regions").at(r));
+    headers.push_back(regions[r].value("region", "-"));
+    row.push_back(PercentText(MeanOf(told, "precision").mean));
+  }
+  // Of another city's regions there is no column.
+  if (table.rows.empty()) table.headers = headers;
+  if (table.headers == headers) table.rows.push_back(std::move(row));
 }
 
 // Mean over an arm's seeds; empty where no shard tells.
@@ -104,7 +149,8 @@ Plot MapPlot(const std::string& caption, const Json& map, const char* names,
 Section TextStageSection(const Findings& findings) {
   Section section{"What the language model learned",
                   {"On texts and pairs that its stages never saw; arms that "
-                   "share a language model are named once."}};
+                   "share a language model are named once. Tables of stages "
+                   "are of an arm's first seed."}};
   Table losses{"Stage 1, loss on held-out POI descriptions:",
                {"arm", "measure", "before", "after"},
                {},
@@ -115,20 +161,24 @@ Section TextStageSection(const Findings& findings) {
       {"arm", "pairs of", "pairs", "chance", "before", "after"},
       {},
       {1}};
-  Table regions{
+  Table studies{
       "The ten POIs nearest to a user who travels on vacation in a "
-      "region, by the vectors alone, mean of all regions; the query "
-      "names the region, POIs name their city:",
-      {"arm", "in the region", "chance", "of its cuisine", "chance",
+      "region, by the vectors alone, mean of all regions, and mean and "
+      "deviation of the arm's language models; the query names the region, "
+      "POIs name their city:",
+      {"arm", "models", "in the region", "chance", "of its cuisine", "chance",
        "chance within the city"},
       {}};
+  Table regions{"In the region, region by region:", {}, {}};
   std::set<std::string> seen;
   for (const ArmFindings& arm : findings.arms) {
     const Json* result = arm.First();
     if (result == nullptr) continue;
-    if (result->contains("recall") &&
-        seen.insert((*result)["recall"].dump()).second)
-      AddRegions(arm, (*result)["recall"], regions);
+    const auto models = StudiesOf(arm);
+    if (!models.empty() && seen.insert(models.back()->dump()).second) {
+      AddStudies(arm, models, studies);
+      AddRegions(arm, models, regions);
+    }
     for (const char* stage : {"pretrain", "contrast"}) {
       if (!result->contains(stage)) continue;
       const Json& told = (*result)[stage];
@@ -137,7 +187,7 @@ Section TextStageSection(const Findings& findings) {
                       : AddRecall(arm, told, recall);
     }
   }
-  for (Table& table : std::vector{regions, losses, recall})
+  for (Table& table : std::vector{studies, regions, losses, recall})
     if (!table.rows.empty()) section.tables.push_back(std::move(table));
   return section;
 }

@@ -25,6 +25,10 @@ Document ReportOf(int seeds) {
                                       {"all", {0.5 - menu, menu, 0.5}},
                                       {"slices", {{"cold", {0.0, 1.0, 0.0}}}}};
     result["recall"] = {{"top", 10},
+                        {"precision", 0.2 * seed},
+                        {"regions",
+                         {{{"region", "North"}, {"precision", 0.2 * seed}},
+                          {{"region", "South"}, {"precision", 0.5}}}},
                         {"map",
                          {{"cities", {"Oslo", "Rome"}},
                           {"categories", {"Soup"}},
@@ -68,6 +72,63 @@ TEST_CASE("POIs are drawn twice, once for each language model",
   CHECK(by_city.series[1].name == "Rome");
   CHECK(by_city.series[1].points.at(0).x == 1);
   CHECK(section->plots[1].series.at(0).points.size() == 2);
+}
+
+// The first cell of a row, and of its table's section.
+const std::vector<std::string>* FindRow(const Table& table,
+                                        const std::string& first) {
+  for (const auto& row : table.rows)
+    if (row[0] == first) return &row;
+  return nullptr;
+}
+
+TEST_CASE("Claims are told by every metric, and judged by the first",
+          "[experiment]") {
+  const Document report = ReportOf(2);
+  const Section* section = Find(report, "Claims");
+  REQUIRE(section != nullptr);
+  REQUIRE(section->tables.size() == 2);
+  CHECK(
+      section->tables[1].headers ==
+      std::vector<std::string>{"claim", "CTCVR AUC", "CTR GAUC", "CTCVR GAUC"});
+  CHECK(section->tables[1].rows[0] ==
+        std::vector<std::string>{"b above Arm A", "-", "-", "-"});
+}
+
+TEST_CASE("Calibration stands beside the truth's", "[experiment]") {
+  const Document report = ReportOf(2);
+  const Section* section = Find(report, "Calibration");
+  REQUIRE(section != nullptr);
+  const auto* arm = FindRow(section->tables.at(0), "b");
+  const auto* bayes = FindRow(section->tables.at(0), "Bayes bound");
+  REQUIRE(arm != nullptr);
+  REQUIRE(bayes != nullptr);
+  CHECK((*arm)[1] == "1.0200");
+  CHECK((*bayes)[2] == "0.4000");
+  CHECK(arm->back() == "-");  // no validation rows in these results
+}
+
+TEST_CASE("Stages' times are each arm's own", "[experiment]") {
+  const Document report = ReportOf(2);
+  const Section* section = Find(report, "Running it again");
+  REQUIRE(section != nullptr);
+  CHECK(section->tables.at(1).rows ==
+        std::vector<std::vector<std::string>>{
+            {"b", "align/x", "2", "12 s", "1,000 samples/s"}});
+}
+
+TEST_CASE("Regions are told of each language model", "[experiment]") {
+  const Document report = ReportOf(2);
+  const Section* section = Find(report, "What the language model learned");
+  REQUIRE(section != nullptr);
+  const auto& all = section->tables.at(0).rows;
+  REQUIRE(all.size() == 1);
+  CHECK(all[0][1] == "2");
+  CHECK(all[0][2] == "30.0 % ± 14.1 %");
+  CHECK(section->tables.at(1).headers ==
+        std::vector<std::string>{"arm", "North", "South"});
+  CHECK(section->tables.at(1).rows ==
+        std::vector<std::vector<std::string>>{{"b", "30.0 %", "50.0 %"}});
 }
 
 TEST_CASE("What no shard tells has no section", "[experiment]") {

@@ -77,6 +77,7 @@ TEST_CASE("An online test's report tells lifts with intervals",
           Catch::Contains("| share of new POIs | - | - | - | - |") &&
           Catch::Contains("| 2025-04-11 | +2.00 % [+1.00, +3.00] | +1.80 % "
                           "[+0.80, +2.80] | - |") &&
+          Catch::Contains("excludes zero: gained of best over random.") &&
           Catch::Contains("4.5 % (CTR)") &&
           Catch::Contains("control p50 1.00 ms, p99 2.00 ms."));
   const report::Section& days = report->sections[3];

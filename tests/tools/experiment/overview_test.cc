@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/experiment/overview.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "common/base/files.h"
@@ -51,6 +52,26 @@ TEST_CASE("The headline counts claims and tells the first", "[experiment]") {
                  Catch::Contains("Of 2 different claims that were tried with "
                                  "three seeds or more, "));
   CHECK(Headline({}) == "No claim has results yet.");
+}
+
+TEST_CASE("Headlines that are not held stand beside the one that is",
+          "[experiment]") {
+  World world;
+  CHECK(HeadlineMisses(world.All()).empty());
+  for (auto& claim : *world.sample.spec.mutable_claims())
+    claim.set_headline(true);
+  CHECK(HeadlineMisses(world.All()) ==
+        "Headline claims that are not held: Arm A as good as b, slice cold "
+        "(`pair`).");
+  // One pair of seeds that says the opposite.
+  world.Add(0, 4, 0.8);
+  world.Add(1, 4, 0.7);
+  const std::string misses = HeadlineMisses(world.All());
+  CHECK(misses ==
+        "Headline claims that are undecided: b above Arm A (`pair`), Arm A as "
+        "good as b, slice cold (`pair`).");
+  const auto lead = MakeOverview(world.AllWith(""), false).lead;
+  CHECK(std::count(lead.begin(), lead.end(), misses) == 1);
 }
 
 TEST_CASE("The Markdown copy begins with headline and limits", "[experiment]") {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
+#include "common/base/artifact_folder.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/tools/experiment/sample_experiment.h"
 
@@ -26,6 +27,9 @@ struct FinishedRun {
     Add("contrast", 50, "");
     Add("align/larr", 20, "");
     Add("evaluate", 5, "");
+    auto writer = ArtifactWriter::Create(dir.path() / "evaluate");
+    REQUIRE(writer.ok());
+    REQUIRE(writer->Finish({}).ok());
     testing::Write(dir.path() / "pretrain/training.json", R"({
       "held_out": {"measures": {"dishes": {"loss_before": 3, "loss_after": 2}}},
       "curve": [{"step": 1, "loss": 3.00000012}, {"step": 2, "loss": 2}]})");
@@ -71,6 +75,10 @@ TEST_CASE("A run leaves all that a report needs, and little of it",
   CHECK((*result)["spec"] == finished.shard.text);
   CHECK((*result)["seconds"] == 75);  // without the shared stage's
   CHECK((*result)["stages"][0]["shared_from"] == "other");
+  // Of the program that ran the stage, which may be another than this.
+  CHECK((*result)["code_version"] == std::string(CodeVersion()));
+  CHECK((*result)["stages"][3]["code_version"] == std::string(CodeVersion()));
+  CHECK_FALSE((*result)["stages"][1].contains("code_version"));
   CHECK((*result)["metrics"]["test"]["ctr_auc"] == 0.712346);
   CHECK((*result)["bayes"]["test"]["ctr_auc"] == 0.8);
   CHECK((*result)["replicates"]["draws"] == 2);

@@ -83,6 +83,19 @@ TEST_CASE("Seeds that divide one dataset anew say less", "[experiment]") {
   CHECK(divided.low == Approx(2 * apart.low));
 }
 
+TEST_CASE("Draws of divisions' own groups are not counted twice",
+          "[experiment]") {
+  Samples plain, drawn, b;
+  for (int seed = 1; seed <= 10; ++seed) {
+    const double value = 0.7 + 0.01 * (seed - 5.5);
+    plain[seed] = {value, {}};
+    drawn[seed] = {value, {value - 0.2, value, value + 0.2}};
+    b[seed] = {0.7, {0.7, 0.7, 0.7}};
+  }
+  CHECK(Compare(drawn, b, 0.3).high == Compare(plain, b, 0.3).high);
+  CHECK(Compare(drawn, b).high > 2 * Compare(plain, b).high);
+}
+
 TEST_CASE("Two seeds decide nothing", "[experiment]") {
   const Samples a = {{1, {0.8, {}}}, {2, {0.8, {}}}},
                 b = {{1, {0.7, {}}}, {2, {0.7, {}}}};
