@@ -41,11 +41,6 @@ bool HasSampleOnly(const Findings& findings) {
                      [](const ArmFindings& a) { return a.sample_only; });
 }
 
-// Data whose truth nobody knows has none.
-bool HasBayes(const Findings& findings) {
-  return std::isfinite(BayesOf(findings, kMetrics[0].key));
-}
-
 Table MainTable(const Findings& findings) {
   const bool paper = HasPaper(findings);
   Table table{"", {"arm"}, {}};

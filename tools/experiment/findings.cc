@@ -180,4 +180,8 @@ double BayesOf(const Findings& findings, const std::string& metric,
   return std::numeric_limits<double>::quiet_NaN();
 }
 
+bool HasBayes(const Findings& findings) {
+  return std::isfinite(BayesOf(findings, kMetrics[0].key));
+}
+
 }  // namespace larr::experiment

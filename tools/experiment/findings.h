@@ -83,5 +83,7 @@ double NumberAt(const Json* json, const std::string& key);
 // The best possible value of a metric, NaN where it is not known.
 double BayesOf(const Findings& findings, const std::string& metric,
                const std::string& slice = "");
+// False for data whose truth nobody knows.
+bool HasBayes(const Findings& findings);
 
 }  // namespace larr::experiment

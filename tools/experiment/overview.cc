@@ -121,24 +121,23 @@ std::string Headline(const std::vector<Findings>& all) {
 }
 
 std::string HeadlineMisses(const std::vector<Findings>& all) {
-  std::string text;
-  for (const Verdict verdict : {Verdict::kNotHeld, Verdict::kUndecided}) {
-    std::string claims;
-    for (const Findings& findings : all) {
-      for (const JudgedClaim& judged : findings.claims) {
-        if (!judged.claim->headline() || judged.verdict != verdict ||
-            judged.difference.seeds < kFewestSeeds)
-          continue;
-        claims += fmt::format("{}{} (`{}`)", claims.empty() ? "" : ", ",
-                              ClaimText(findings, *judged.claim),
-                              SpecOf(findings).name());
-      }
+  std::map<Verdict, std::string> claims;
+  for (const Findings& findings : all) {
+    for (const JudgedClaim& judged : findings.claims) {
+      if (!judged.claim->headline() || judged.difference.seeds < kFewestSeeds)
+        continue;
+      std::string& list = claims[judged.verdict];
+      list += fmt::format("{}{} (`{}`)", list.empty() ? "" : ", ",
+                          ClaimText(findings, *judged.claim),
+                          SpecOf(findings).name());
     }
-    if (!claims.empty())
+  }
+  std::string text;
+  for (const Verdict verdict : {Verdict::kNotHeld, Verdict::kUndecided})
+    if (!claims[verdict].empty())
       text += fmt::format("{} {}: {}.",
                           text.empty() ? "Headline claims that are" : " Those",
-                          VerdictText(verdict), claims);
-  }
+                          VerdictText(verdict), claims[verdict]);
   return text;
 }
 

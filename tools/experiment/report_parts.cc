@@ -67,7 +67,7 @@ Table CalibrationTable(const Findings& findings) {
     table.rows.push_back(CalibrationRow(
         arm.title() + (arm.sample_only ? " (sample)" : ""), arm, "metrics"));
   }
-  if (whole != nullptr && std::isfinite(BayesOf(findings, kMetrics[0].key)))
+  if (whole != nullptr && HasBayes(findings))
     table.rows.push_back(CalibrationRow("Bayes bound", *whole, "bayes"));
   return table;
 }
@@ -201,7 +201,7 @@ Section SliceSection(const Findings& findings) {
     table.rows.push_back(std::move(row));
     plot.series.push_back(std::move(series));
   }
-  if (std::isfinite(BayesOf(findings, kMetrics[0].key))) {
+  if (HasBayes(findings)) {
     std::vector<std::string> bayes = {"Bayes bound"};
     for (const std::string& slice : slices)
       bayes.push_back(AucText(BayesOf(findings, kMetrics[0].key, slice)));

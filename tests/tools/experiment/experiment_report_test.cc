@@ -74,7 +74,7 @@ TEST_CASE("POIs are drawn twice, once for each language model",
   CHECK(section->plots[1].series.at(0).points.size() == 2);
 }
 
-// The first cell of a row, and of its table's section.
+// The row that begins with `first`; null if there is none.
 const std::vector<std::string>* FindRow(const Table& table,
                                         const std::string& first) {
   for (const auto& row : table.rows)

@@ -89,6 +89,8 @@ TEST_CASE("The Markdown copy begins with headline and limits", "[experiment]") {
                        Catch::Contains("| Arm A | 0.7020 ± 0.0010 |") &&
                        Catch::Contains("| 0.6100 |") &&
                        Catch::Contains("| Bayes bound | 0.8000 |") &&
+                       Catch::Contains("\n| b above Arm A | +0.0200 [+0.0200, "
+                                       "+0.0200] | +0.0200 [") &&
                        Catch::Contains("Not finished: 7 of 8") &&
                        Catch::Contains("slow (sample)"));
   CHECK_FALSE(text.ends_with("\n\n"));
