@@ -75,7 +75,8 @@ TEST_CASE("The result says what happened, small enough to be kept",
     REQUIRE(nightly.ok());
     CHECK_THAT(report::ToText(*nightly),
                Catch::Contains("with nightly training") &&
-                   Catch::Contains("Of 4 models of an arm and a day 1 were"));
+                   Catch::Contains("Of 4 mornings of an arm (in A/A both have "
+                                   "one model) 1 began with"));
   }
 
   SECTION("tests of other users are not compared") {
