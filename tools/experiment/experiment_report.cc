@@ -115,18 +115,18 @@ Plot ArmPlot(const Findings& findings, const Metric& metric) {
 
 // What decides no claim: the paper's other metrics of the same arms.
 Table OtherMetricsTable(const Findings& findings) {
-  Table table{"The same differences by the other metrics:", {"claim"}, {}};
+  Table table{
+      "The same differences by the other metrics (on a slice, their intervals "
+      "tell of seeds alone):",
+      {"claim"},
+      {}};
   for (const JudgedClaim& judged : findings.claims) {
     std::vector<std::string> row = {ClaimText(findings, *judged.claim)};
     for (const Metric& metric : std::span(kMetrics).subspan(1)) {
-      const Difference d = CompareArms(
+      row.push_back(WithInterval(CompareArms(
           *findings.Find(judged.claim->first()),
           *findings.Find(judged.claim->second()), metric.key,
-          judged.claim->slice(), findings.experiment->spec.seed_overlap());
-      row.push_back(std::isfinite(d.value)
-                        ? fmt::format("{} {}", DifferenceText(d.value),
-                                      IntervalText(d.low, d.high))
-                        : "-");
+          judged.claim->slice(), findings.experiment->spec.seed_overlap())));
     }
     table.rows.push_back(std::move(row));
   }

@@ -168,7 +168,41 @@ Table StageTable(const Findings& findings) {
   return table;
 }
 
+// Where each pair of arms that a claim compares differs, one column a pair.
+Table SliceDifferenceTable(const Findings& findings,
+                           const std::vector<std::string>& slices) {
+  Table table{
+      "Differences of the arms that claims compare, with the 95 % "
+      "interval:",
+      {"slice"},
+      {}};
+  for (const std::string& slice : slices) table.rows.push_back({slice});
+  std::set<std::pair<std::string, std::string>> compared;
+  for (const JudgedClaim& judged : findings.claims) {
+    const config::v1::Claim& claim = *judged.claim;
+    const ArmFindings& first = *findings.Find(claim.first());
+    const ArmFindings& second = *findings.Find(claim.second());
+    if (first.sample_only || second.sample_only ||
+        !compared.insert({claim.first(), claim.second()}).second)
+      continue;
+    table.headers.push_back(
+        fmt::format("{} minus {}", first.title(), second.title()));
+    for (size_t i = 0; i < slices.size(); ++i)
+      table.rows[i].push_back(
+          WithInterval(CompareArms(first, second, kMetrics[0].key, slices[i],
+                                   findings.experiment->spec.seed_overlap())));
+  }
+  if (table.headers.size() == 1) table.rows.clear();
+  return table;
+}
+
 }  // namespace
+
+std::string WithInterval(const Difference& difference) {
+  if (!std::isfinite(difference.value)) return "-";
+  return fmt::format("{} {}", DifferenceText(difference.value),
+                     IntervalText(difference.low, difference.high));
+}
 
 std::string KindName(const config::v1::ExperimentArm& arm) {
   return config::v1::CtrArchitecture::Kind_Name(
@@ -208,6 +242,9 @@ Section SliceSection(const Findings& findings) {
     table.rows.push_back(std::move(bayes));
   }
   section.tables.push_back(std::move(table));
+  Table differences = SliceDifferenceTable(findings, slices);
+  if (!differences.rows.empty())
+    section.tables.push_back(std::move(differences));
   section.plots.push_back(std::move(plot));
   return section;
 }

@@ -13,10 +13,13 @@
 
 namespace larr::experiment {
 
+// `+0.0064 [+0.0042, +0.0088]`, `-` where nothing is known.
+std::string WithInterval(const Difference& difference);
+
 // What a sweep's arm is, e.g. `LARR`: arms of one kind are one line.
 std::string KindName(const config::v1::ExperimentArm& arm);
 
-// CTR AUC by slice of the test rows.
+// CTR AUC by slice of the test rows, and its differences.
 report::Section SliceSection(const Findings& findings);
 // Mean score and mean label in bins of equal mass, of each arm's first seed.
 report::Section CalibrationSection(const Findings& findings);

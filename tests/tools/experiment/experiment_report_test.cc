@@ -95,6 +95,31 @@ TEST_CASE("Claims are told by every metric, and judged by the first",
         std::vector<std::string>{"b above Arm A", "-", "-", "-"});
 }
 
+TEST_CASE("Slices tell how the arms of claims differ there", "[experiment]") {
+  const larr::testing::TempDir dir;
+  const Experiment sample = testing::LoadSample(dir.path());
+  Results results = *Results::Read(dir.path() / "r");
+  for (int seed = 1; seed <= 3; ++seed)
+    for (const int arm : {0, 1})
+      REQUIRE(results
+                  .Add(testing::FakeResult(
+                      MakeShard(sample, sample.spec.arms(arm), seed),
+                      0.6 + 0.1 * arm))
+                  .ok());
+  const Document report =
+      MakeExperimentReport(Collect(sample, results), "tiny");
+  const Section* section = Find(report, "By slice");
+  REQUIRE(section != nullptr);
+  REQUIRE(section->tables.size() == 2);
+  const Table& table = section->tables[1];
+  CHECK(table.headers ==
+        std::vector<std::string>{"slice", "b minus Arm A", "Arm A minus b"});
+  const auto* cold = FindRow(table, "cold");
+  REQUIRE(cold != nullptr);
+  CHECK((*cold)[1] == "+0.1000 [+0.1000, +0.1000]");
+  CHECK((*cold)[2] == "-0.1000 [-0.1000, -0.1000]");
+}
+
 TEST_CASE("Calibration stands beside the truth's", "[experiment]") {
   const Document report = ReportOf(2);
   const Section* section = Find(report, "Calibration");
