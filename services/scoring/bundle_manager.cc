@@ -14,9 +14,6 @@ namespace larr {
 namespace {
 
 constexpr std::chrono::milliseconds kPollTime(200);
-// Between tries of one bundle; each wait is twice the one before.
-constexpr std::chrono::milliseconds kFirstWait(200);
-constexpr std::chrono::milliseconds kLongestWait(60'000);
 
 absl::Status GoingDown() {
   return absl::UnavailableError("the server is going down");
@@ -94,11 +91,13 @@ void BundleManager::Run() {
   RunInBackground();
   std::unique_lock lock(mutex_);
   while (!stopping_) {
+    lock.unlock();
+    FreeRetired();  // also between calls that wait: each retires one more
+    lock.lock();
     if (jobs_.empty()) {
       lock.unlock();
       PollAlias();
       TryPending();
-      FreeRetired();
       lock.lock();
       changed_.wait_for(lock, kPollTime,
                         [this] { return stopping_ || !jobs_.empty(); });
@@ -166,14 +165,12 @@ void BundleManager::PollAlias() {
   if (alias->has_value()) {
     pending_ = Pending{
         .source = {(*alias)->model_path(), (*alias)->snapshot_path(),
-                   (*alias)->model_version(), (*alias)->fencing_token()},
-        .wait = kFirstWait};
+                   (*alias)->model_version(), (*alias)->fencing_token()}};
   }
 }
 
 void BundleManager::TryPending() {
-  using Clock = std::chrono::steady_clock;
-  if (!pending_.has_value() || Clock::now() < pending_->next_try) return;
+  if (!pending_.has_value() || !pending_->wait.IsOver()) return;
   auto loaded = Load(pending_->source);
   const absl::Status& status = loaded.status();
   if (status.ok()) {
@@ -195,8 +192,7 @@ void BundleManager::TryPending() {
   if (status.code() != pending_->refusal.code())
     Refuse(pending_->source, status);
   pending_->refusal = status;
-  pending_->next_try = Clock::now() + pending_->wait;
-  pending_->wait = std::min(2 * pending_->wait, kLongestWait);
+  pending_->wait.Failed();
 }
 
 bool BundleManager::HasModelToSwitch() const {

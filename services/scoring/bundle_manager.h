@@ -38,6 +38,7 @@
 #include "services/scoring/alias_file.h"
 #include "services/scoring/bundle.h"
 #include "services/scoring/bundle_metrics.h"
+#include "services/scoring/retry_wait.h"
 
 namespace larr {
 
@@ -79,9 +80,8 @@ class BundleManager {
   // A bundle of the alias that is not live.
   struct Pending {
     BundleSource source;
-    absl::Status refusal;            // of the last try; OK before the first
-    std::chrono::milliseconds wait;  // after the next failure
-    std::chrono::steady_clock::time_point next_try;
+    absl::Status refusal;  // of the last try; OK before the first
+    RetryWait wait;
   };
 
   BundleOptions WithStop(const BundleOptions& options) const;

@@ -8,6 +8,7 @@
 #include <map>
 #include <utility>
 
+#include "common/base/prefixed.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/rpc/grpc_status.h"
@@ -22,9 +23,6 @@ using scoring::v1::ServingState;
 
 constexpr std::chrono::milliseconds kPollTime(200);
 constexpr std::chrono::milliseconds kWaitTime(20);  // for an alias to load
-// Between tries of one file; each wait is twice the one before.
-constexpr std::chrono::milliseconds kFirstWait(200);
-constexpr std::chrono::milliseconds kLongestWait(60'000);
 
 std::string Names(const Arms& arms) {
   std::string names;
@@ -237,7 +235,7 @@ void BundleRouter::PollFile() {
   auto arms = changed.ok() ? LoadTextProto<Arms>(file_->path())
                            : absl::StatusOr<Arms>(changed.status());
   if (arms.ok()) {
-    pending_ = Pending{.arms = *std::move(arms), .wait = kFirstWait};
+    pending_ = Pending{.arms = *std::move(arms)};
     spare_.clear();
     return;
   }
@@ -252,8 +250,7 @@ void BundleRouter::PollFile() {
 }
 
 void BundleRouter::TryPending() {
-  using Clock = std::chrono::steady_clock;
-  if (!pending_.has_value() || Clock::now() < pending_->next_try) return;
+  if (!pending_.has_value() || !pending_->wait.IsOver()) return;
   const absl::Status status =
       Change(pending_->arms, pending_->refusal.ok() ? FirstFailure::kTold
                                                     : FirstFailure::kSilent);
@@ -268,8 +265,7 @@ void BundleRouter::TryPending() {
   }
   if (status != pending_->refusal) SetRefusal(status);
   pending_->refusal = status;
-  pending_->next_try = Clock::now() + pending_->wait;
-  pending_->wait = std::min(2 * pending_->wait, kLongestWait);
+  pending_->wait.Failed();
 }
 
 absl::Status BundleRouter::Change(const Arms& arms,
@@ -330,11 +326,7 @@ absl::StatusOr<BundleRouter::Member> BundleRouter::Load(
       arm.alias_file().empty()
           ? manager->Switch(arm.model_path(), arm.snapshot_path()).status()
           : WaitForAlias(*manager);
-  if (!status.ok()) {
-    return absl::Status(
-        status.code(),
-        fmt::format("`{}`: {}", arm.name(), std::string(status.message())));
-  }
+  if (!status.ok()) return Prefixed(fmt::format("`{}`", arm.name()), status);
   spare_.push_back({arm, role, manager});
   member.own = manager;
   return member;

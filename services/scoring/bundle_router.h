@@ -43,6 +43,7 @@
 #include "services/scoring/arm_table.h"
 #include "services/scoring/bundle.h"
 #include "services/scoring/bundle_manager.h"
+#include "services/scoring/retry_wait.h"
 
 namespace larr {
 
@@ -114,9 +115,8 @@ class BundleRouter {
   // Arms of the file that are not live.
   struct Pending {
     scoring::v1::Arms arms;
-    absl::Status refusal;            // of the last try; OK before the first
-    std::chrono::milliseconds wait;  // after the next failure
-    std::chrono::steady_clock::time_point next_try;
+    absl::Status refusal;  // of the last try; OK before the first
+    RetryWait wait;
   };
 
   const BundleManager& ManagerOf(const Member& member) const;

@@ -101,8 +101,11 @@ absl::Status CallFileWriter::BeginFile() {
   const std::filesystem::path path = options_.folder / name;
   auto file = std::make_unique<FileDescriptor>(
       path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND);
-  if (!file->valid() || fchmod(file->get(), S_IRUSR | S_IWUSR) != 0) {
-    return ErrnoStatus("cannot create", path);
+  if (!file->valid()) return ErrnoStatus("cannot create", path);
+  if (fchmod(file->get(), S_IRUSR | S_IWUSR) != 0) {
+    const absl::Status status = ErrnoStatus("cannot make private", path);
+    unlink(path.c_str());  // Else each call would leave one.
+    return status;
   }
   file_ = std::move(file);
   path_ = path;

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "larr/scoring/v1/request_log.pb.h"
 #include "services/scoring/arm_table.h"
 
@@ -100,7 +101,8 @@ void RequestLog::OnScored(const ScoredCall& call) {
   *logged.mutable_time() =
       google::protobuf::util::TimeUtil::NanosecondsToTimestamp(
           Nanoseconds(call.arrival));
-  logged.set_request_id(std::string(call.request_id));
+  // Metadata is any bytes; a record that is not UTF-8 is never read again.
+  logged.set_request_id(ReplaceMalformedUtf8(call.request_id));
   *logged.mutable_request() = call.request;
   *logged.mutable_scores() = call.response.scores();
   logged.set_arm(call.response.arm());

@@ -3,9 +3,11 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/arena.h>
+#include <grpc/support/time.h>
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -45,6 +47,21 @@ std::string_view Metadata(const grpc::CallbackServerContext& context,
   const auto it = context.client_metadata().find(key);
   if (it == context.client_metadata().end()) return {};
   return {it->second.data(), it->second.size()};
+}
+
+// Until the caller's deadline, if it has one, or kLongest. Some callers' lies
+// in centuries, which no time_point of nanoseconds holds.
+std::optional<Clock::duration> TimeLeft(
+    const grpc::CallbackServerContext& context) {
+  const gpr_timespec deadline = context.raw_deadline();
+  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0)
+    return std::nullopt;
+  const gpr_timespec left =
+      gpr_time_sub(deadline, gpr_now(deadline.clock_type));
+  const std::chrono::seconds seconds(left.tv_sec);
+  if (seconds >= kLongest) return kLongest;
+  return std::max(seconds, -std::chrono::seconds(kLongest)) +
+         std::chrono::nanoseconds(left.tv_nsec);
 }
 
 }  // namespace
@@ -158,11 +175,8 @@ absl::StatusOr<Admission::Request> ScoringService::Terms(
     LARR_ASSIGN_OR_RETURN(
         terms.priority, ParsePriority({it->second.data(), it->second.size()}));
   }
-  using std::chrono::system_clock;
-  const system_clock::time_point deadline = context.deadline();
-  const bool has_deadline = deadline != system_clock::time_point::max();
   const Clock::duration time =
-      has_deadline ? deadline - system_clock::now() : options_.default_deadline;
+      TimeLeft(context).value_or(options_.default_deadline);
   terms.deadline = Clock::now() + std::min<Clock::duration>(time, kLongest);
   return terms;
 }
@@ -184,7 +198,7 @@ absl::Status ScoringService::ScoreNow(
                         ScoreRequest(*routed.bundle, request, response));
   // Late: nobody gets these scores.
   if (context.IsCancelled())
-    return context.deadline() <= std::chrono::system_clock::now()
+    return TimeLeft(context).value_or(kLongest) <= Clock::duration::zero()
                ? absl::DeadlineExceededError("the deadline passed meanwhile")
                : absl::CancelledError("the caller left");
   response.set_arm(routed.arm);

@@ -2,10 +2,12 @@
 //
 // Switches while requests run, on bundles without a model (fake_bundle.cc): for
 // the sanitizers. What real ones do is in bundle_manager_test.cc.
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <future>
+#include <memory>
 #include <string>
 #include <thread>
 #include <vector>
@@ -72,6 +74,38 @@ TEST_CASE("Requests see whole bundles while others go live", "[scoring]") {
   // Those by hand, and the alias's at most once: the next switch supersedes it.
   CHECK(counts.refusals.load() >= kSwitches);
   CHECK(counts.refusals.load() <= kSwitches + 1);
+}
+
+// Holds up the first switch, and counts the bundles that are alive at others.
+struct Alive : Counts {
+  void CountSwitch(const scoring::v1::ServingState& state) override {
+    while (switches == 0 && !queued)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    Counts::CountSwitch(state);
+    live.push_back(manager->current());
+    std::erase_if(live, [](const auto& bundle) { return bundle.expired(); });
+    most = std::max(most, live.size());
+  }
+  BundleManager* manager = nullptr;
+  std::atomic<bool> queued = false;
+  std::vector<std::weak_ptr<const Bundle>> live;
+  size_t most = 0;
+};
+
+TEST_CASE("Switches that wait do not keep what each replaced", "[scoring]") {
+  Alive alive;
+  BundleManager manager("", alive);
+  alive.manager = &manager;
+  std::vector<std::future<absl::Status>> switches;
+  for (int i = 0; i < 20; ++i)
+    switches.push_back(std::async(std::launch::async, [&, i] {
+      return manager.Switch("model-" + std::to_string(i), "snapshot").status();
+    }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  alive.queued = true;
+  for (auto& one : switches) CHECK(one.get().ok());
+  CHECK(alive.switches == 20);
+  CHECK(alive.most <= 3);
 }
 
 TEST_CASE("A load in work is given up when the manager goes", "[scoring]") {

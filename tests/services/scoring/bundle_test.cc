@@ -107,6 +107,13 @@ TEST_CASE("Model and snapshot must fit each other", "[scoring]") {
   }
 }
 
+TEST_CASE("A model whose scores are no numbers is refused", "[scoring]") {
+  Fixture fixture;
+  const auto status = fixture.Load({.no_numbers = true}, {});
+  CHECK(absl::IsInternal(status));
+  CHECK_THAT(std::string(status.message()), Catch::Contains("finite"));
+}
+
 TEST_CASE("Damaged, missing and wrong folders are refused", "[scoring]") {
   const testing::TempDir dir;
   const auto model = dir.path() / "model", snapshot = dir.path() / "snapshot";

@@ -90,6 +90,19 @@ TEST_CASE("A call is logged as it came and was answered", "[scoring]") {
   CHECK(f.Count("written") == 1);
 }
 
+TEST_CASE("An id of any bytes leaves a log that can be read", "[scoring]") {
+  Fixture f;
+  {
+    const auto log = f.Open();
+    f.Score(*log, "r\xe9");
+    f.Score(*log, "after");
+  }
+  const auto calls = f.Calls();
+  REQUIRE(calls.size() == 2);
+  CHECK(calls[0].request_id() == "r\xef\xbf\xbd");
+  CHECK(calls[1].request_id() == "after");
+}
+
 TEST_CASE("The log takes its sample", "[scoring]") {
   Fixture f;
   f.config.set_sample(1000);

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/services/scoring/scoring_artifacts.h"
 
+#include <torch/utils.h>
+
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
@@ -18,6 +21,12 @@ std::filesystem::path MakeModel(const ScoringWorld& world,
   const auto description = world.Description(options);
   const auto model = NewCtrModel(description, options.seed);
   REQUIRE(model.ok());
+  if (options.no_numbers) {
+    const torch::NoGradGuard no_grad;
+    for (auto& [name, tensor] : NamedTensors(**model))
+      if (name.ends_with("_logit_bias"))
+        tensor.fill_(std::numeric_limits<float>::quiet_NaN());
+  }
   auto writer = ArtifactWriter::Create(dir / name);
   REQUIRE(writer.ok());
   REQUIRE(SaveCtrModel(writer->path(), description, **model).ok());

@@ -3,6 +3,7 @@
 // The service over a real socket, with a real model and snapshot.
 #include "services/scoring/scoring_service.h"
 
+#include <grpc/support/time.h>
 #include <grpcpp/generic/generic_stub.h>
 
 #include <atomic>
@@ -198,6 +199,22 @@ TEST_CASE("A call without a deadline gets the server's", "[scoring]") {
         grpc::StatusCode::DEADLINE_EXCEEDED);
   ScoreResponse response;
   CHECK(server.Score(request, response).ok());  // it sets one
+}
+
+TEST_CASE("A deadline in centuries is one that is far", "[scoring]") {
+  const Artifacts& a = testing::SharedArtifacts();
+  const Server server;
+  ServingState state;
+  REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
+  const ScoreRequest request = testing::SampleRequest(3);
+  grpc::ClientContext context;
+  context.set_deadline(
+      gpr_time_add(gpr_now(GPR_CLOCK_REALTIME),
+                   gpr_time_from_hours(2'562'048, GPR_TIMESPAN)));
+  ScoreResponse response;
+  const grpc::Status status = server.stub->Score(&context, request, &response);
+  INFO(status.error_message());
+  CHECK(status.ok());
 }
 
 TEST_CASE("The priority is read from the metadata", "[scoring]") {

@@ -25,6 +25,7 @@ struct ModelOptions {
   std::string fingerprint = "embedder-1";
   bool texts = true;  // false: PLE
   std::string kind = "ctr_model";
+  bool no_numbers = false;  // the last layer's biases are NaN
 };
 
 struct SnapshotOptions {
