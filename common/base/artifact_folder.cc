@@ -113,6 +113,14 @@ fs::path StagingOf(const fs::path& final_path) {
   return staging += kStagingSuffix;
 }
 
+void RemoveArtifact(const fs::path& path) {
+  const fs::path aside = StagingOf(path);
+  std::error_code ignored;
+  fs::remove_all(aside, ignored);
+  fs::rename(path, aside, ignored);
+  fs::remove_all(aside, ignored);
+}
+
 bool IsUnfinished(const fs::path& path) {
   return path.extension() == kStagingSuffix;
 }

@@ -66,6 +66,11 @@ bool IsUnfinished(const std::filesystem::path& path);
 // The staging folder of an artifact.
 std::filesystem::path StagingOf(const std::filesystem::path& final_path);
 
+// Takes an artifact, or what is left of one, away: from its name at once, so
+// that a kill leaves no half of it there. What is left aside, and what cannot be
+// removed there, the next writer of the name removes.
+void RemoveArtifact(const std::filesystem::path& path);
+
 // Reads the manifest and checks that each file is there with its size. Cheap.
 absl::StatusOr<config::v1::ArtifactManifest> ReadArtifact(
     const std::filesystem::path& path);

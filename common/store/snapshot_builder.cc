@@ -205,8 +205,12 @@ absl::Status SnapshotBuilder::Prepare() {
 absl::Status SnapshotBuilder::NoteDamage(absl::Status status) const {
   if (!absl::IsDataLoss(status)) return status;
   const std::string message(status.message());
-  LARR_RETURN_IF_ERROR(
-      WriteFileAtomically(work_ / kPending / kDamaged, message));
+  const absl::Status noted =
+      WriteFileAtomically(work_ / kPending / kDamaged, message);
+  if (!noted.ok())
+    return absl::DataLossError(
+        fmt::format("{}; nor could this be noted for the next start ({})",
+                    message, std::string(noted.message())));
   return absl::DataLossError(
       message + "; start again: what is pending will be computed anew");
 }

@@ -9,7 +9,7 @@
 namespace larr {
 
 absl::Status SstSequence::Put(std::string_view key, std::string_view value) {
-  if (writer_ != nullptr && writer_->FileSize() >= kFileBytes) {
+  if (writer_ != nullptr && writer_->FileSize() >= file_bytes_) {
     LARR_RETURN_IF_ERROR(FinishFile());
   }
   if (writer_ == nullptr) {

@@ -23,14 +23,16 @@ namespace larr {
 
 class SstSequence {
  public:
-  // A file that reached this size is followed by the next.
   static constexpr uint64_t kFileBytes = uint64_t{1} << 30;
 
-  // Files are named `<folder>/<family>-<number>.sst`; the folder exists.
-  SstSequence(Family family, std::filesystem::path folder)
+  // Files are named `<folder>/<family>-<number>.sst`; the folder exists. One
+  // that reached `file_bytes` is followed by the next.
+  SstSequence(Family family, std::filesystem::path folder,
+              uint64_t file_bytes = kFileBytes)
       : options_(OptionsOf(family)),
         family_(family),
-        folder_(std::move(folder)) {}
+        folder_(std::move(folder)),
+        file_bytes_(file_bytes) {}
 
   // REQUIRES: keys ascend strictly
   absl::Status Put(std::string_view key, std::string_view value);
@@ -44,6 +46,7 @@ class SstSequence {
   const rocksdb::Options options_;
   const Family family_;
   const std::filesystem::path folder_;
+  const uint64_t file_bytes_;
   std::unique_ptr<rocksdb::SstFileWriter> writer_;
   std::vector<std::string> files_;
 };

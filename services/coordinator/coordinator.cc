@@ -46,8 +46,10 @@ const StageRun* FindStage(const TrainingRun& run, const std::string& id) {
 }
 
 std::string IdOfNow() {
-  return "run-" +
-         absl::FormatTime("%Y%m%d-%H%M%E3S", absl::Now(), absl::UTCTimeZone());
+  std::string id = "run-" + absl::FormatTime("%Y%m%d-%H%M%E3S", absl::Now(),
+                                             absl::UTCTimeZone());
+  std::replace(id.begin(), id.end(), '.', '-');
+  return id;
 }
 
 // A run that the database does not know has no folder, unless the database was
@@ -135,13 +137,13 @@ absl::Status Coordinator::StoreAndAccept(Scheduler next,
 
 absl::StatusOr<TrainingRun> Coordinator::CreateRun(std::string id,
                                                    const TrainingSpec& spec) {
-  if (id.empty()) {
+  const absl::MutexLock lock(&mutex_);
+  // Another run may be of the same millisecond.
+  const bool chosen = id.empty();
+  while (id.empty() || (chosen && parts_.store.GetRun(kRuns + id).ok()))
     id = IdOfNow();
-    std::replace(id.begin(), id.end(), '.', '-');
-  }
   LARR_RETURN_IF_ERROR(CheckId("training_run_id", id));
   const std::string name = kRuns + id;
-  const absl::MutexLock lock(&mutex_);
   const auto existing = parts_.store.GetRun(name);
   if (existing.ok()) {
     if (MessageDifferencer::Equals(existing->spec(), spec)) return existing;
@@ -227,8 +229,7 @@ absl::Status Coordinator::Report(StageExit exit) {
   const StageRun ended = *stage;
   const bool cancelled = run->cancel_requested();
   const bool publishes = ended.stage() == StageConfig::PUBLISH &&
-                         exit.outcome == StageOutcome::kSucceeded &&
-                         !run->cancel_requested();
+                         exit.outcome == StageOutcome::kSucceeded && !cancelled;
   const auto work =
       StageWorkFolder(options_.artifact_root, exit.key.run, exit.key.stage);
   scheduler_.SetProgress(exit.key, ReadStageProgress(work));
@@ -266,8 +267,7 @@ absl::StatusOr<bool> Coordinator::Publish(StageExit& exit) {
       absl::Now(), exit.key.run, decisions.changed);
   if (absl::IsAborted(status)) {
     // The decision is stale. It goes, so that the next attempt decides anew.
-    std::error_code ignored;
-    std::filesystem::remove_all(exit.artifact_path, ignored);
+    RemoveArtifact(exit.artifact_path);
     exit.outcome = StageOutcome::kKilled;
     exit.message = std::string(status.message());
     return false;

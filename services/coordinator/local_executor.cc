@@ -90,7 +90,8 @@ absl::Status LocalExecutor::Start(const StageLaunch& launch) {
   LARR_ASSIGN_OR_RETURN(const ProcessLock lock, ProcessLock::Open(file));
 
   Process process{.launch = launch, .file = file};
-  const bool lives = !lock.TryLock();
+  LARR_ASSIGN_OR_RETURN(const bool locked, lock.TryLock());
+  const bool lives = !locked;
   const ProcessRecord record = lock.Read();
   if (lives || record.attempt == launch.attempt) {
     if (record.attempt == launch.attempt) {
@@ -125,7 +126,8 @@ absl::Status LocalExecutor::Start(const StageLaunch& launch) {
 
 void LocalExecutor::Stop(const StageKey& key) {
   const auto it = processes_.find(key);
-  if (it == processes_.end() || it->second.kill_at) return;
+  // One that ended has been reaped: its number may be another's.
+  if (it == processes_.end() || it->second.exit || it->second.kill_at) return;
   it->second.kill_at = Clock::now() + options_.stop_grace;
   Escalate(it->second);
 }
@@ -155,7 +157,9 @@ void LocalExecutor::CheckEnded(Process& process) const {
   }
   const auto lock = ProcessLock::Open(process.file);
   if (!lock.ok()) return;  // Asked again by the next Poll.
-  const bool lives = !lock->TryLock();
+  const auto locked = lock->TryLock();
+  if (!locked.ok()) return;
+  const bool lives = !*locked;
   const ProcessRecord record = lock->Read();
   if (process.pid == 0 && record.attempt == process.launch.attempt) {
     if (lives) process.pid = record.pid;

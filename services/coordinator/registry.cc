@@ -243,7 +243,12 @@ absl::Status Registry::WriteAliasFile(const AliasMove& move) const {
   bundle.set_snapshot_path(version.snapshot_path());
   const std::filesystem::path file = AliasFile(move.model(), move.alias());
   auto present = LoadTextProto<ServingBundle>(file);
-  if (!present.ok()) present = ServingBundle();
+  // Not there, or spoilt by hand. One that cannot be read now may have a higher
+  // token: the next call looks again.
+  if (absl::IsNotFound(present.status()) ||
+      absl::IsInvalidArgument(present.status()))
+    present = ServingBundle();
+  LARR_RETURN_IF_ERROR(present.status());
   const int64_t token = present->fencing_token();
   bundle.set_fencing_token(token);
   const bool same = MessageDifferencer::Equals(bundle, *present);

@@ -52,9 +52,11 @@ std::string VersionKey(const std::string& name) {
   if (slash == std::string::npos) return "";
   const std::string digits = rest.substr(slash + 10);
   int64_t number = 0;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  if (error != std::errc() || end != digits.data() + digits.size()) return "";
+  const std::errc error =
+      std::from_chars(digits.data(), digits.data() + digits.size(), number).ec;
+  // As they are written: from 1, no sign, no zeros before.
+  if (error != std::errc() || number < 1 || digits != std::to_string(number))
+    return "";
   return fmt::format("version/{}/{}", rest.substr(0, slash), Age(number));
 }
 

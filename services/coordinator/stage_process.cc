@@ -110,17 +110,21 @@ void OfferMemory() {
 absl::StatusOr<ProcessLock> ProcessLock::Open(
     const std::filesystem::path& path) {
   LARR_ASSIGN_OR_RETURN(const int fd, OpenHigh(path, O_RDWR | O_CREAT));
-  return ProcessLock(fd);
+  return ProcessLock(fd, path);
 }
 
 ProcessLock::ProcessLock(ProcessLock&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)) {}
+    : fd_(std::exchange(other.fd_, -1)), path_(std::move(other.path_)) {}
 
 ProcessLock::~ProcessLock() {
   if (fd_ >= 0) close(fd_);
 }
 
-bool ProcessLock::TryLock() const { return flock(fd_, LOCK_EX | LOCK_NB) == 0; }
+absl::StatusOr<bool> ProcessLock::TryLock() const {
+  if (flock(fd_, LOCK_EX | LOCK_NB) == 0) return true;
+  if (errno == EWOULDBLOCK) return false;
+  return ErrnoStatus("the file system of state_dir cannot lock", path_);
+}
 
 ProcessRecord ProcessLock::Read() const {
   char text[kRecordSize + 1] = {};

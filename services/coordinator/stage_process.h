@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -44,7 +45,7 @@ class ProcessLock {
   ~ProcessLock();  // Lets go of the lock, unless a child holds it.
 
   // Takes the lock; false if a process holds it.
-  bool TryLock() const;
+  absl::StatusOr<bool> TryLock() const;
 
   // Zeros if nothing, or only part of a record, was written yet.
   ProcessRecord Read() const;
@@ -56,8 +57,10 @@ class ProcessLock {
   absl::StatusOr<ProcessRecord> Spawn(const ChildOptions& options) const;
 
  private:
-  explicit ProcessLock(int fd) : fd_(fd) {}
+  ProcessLock(int fd, std::filesystem::path path)
+      : fd_(fd), path_(std::move(path)) {}
   int fd_;
+  std::filesystem::path path_;
 };
 
 // How a child ended.

@@ -14,6 +14,7 @@
 #include "common/base/date.h"
 #include "common/base/files.h"
 #include "common/base/invalid_argument.h"
+#include "common/base/prefixed.h"
 #include "common/base/status_macros.h"
 #include "common/base/utf8.h"
 #include "common/config/text_proto.h"
@@ -60,17 +61,15 @@ fs::path WorkOf(const EmbeddingConfig& config) {
 
 // Whether a snapshot of this embedder is there, or what cannot be read now. One
 // of another, which a server with another checkpoint left, is removed, and so
-// is a damaged one.
+// is a damaged one, or the rest of one.
 bool IsPublished(const fs::path& output, const std::string& fingerprint) {
   const auto manifest = ReadArtifact(output);
-  if (absl::IsNotFound(manifest.status())) return false;
   const bool useless = manifest.ok()
                            ? manifest->embedder_fingerprint() != fingerprint
-                           : absl::IsDataLoss(manifest.status());
-  if (!useless) return true;
-  std::error_code ignored;
-  fs::remove_all(output, ignored);
-  return false;
+                           : absl::IsDataLoss(manifest.status()) ||
+                                 absl::IsNotFound(manifest.status());
+  if (useless) RemoveArtifact(output);
+  return !useless;
 }
 
 void SetCounts(const RefreshCounts& counts, RefreshJob& job) {
@@ -88,9 +87,7 @@ absl::StatusOr<std::unique_ptr<JobRunner>> JobRunner::Start(
        {std::pair("state_dir", config.state_dir()),
         std::pair("snapshot_dir", config.snapshot_dir())}) {
     if (const auto made = MakeFolder(folder); !made.ok())
-      return absl::Status(
-          made.code(),
-          fmt::format("`{}`: {}", field, std::string(made.message())));
+      return Prefixed(fmt::format("`{}`", field), made);
   }
   LARR_ASSIGN_OR_RETURN(auto store,
                         JobStore::Open(fs::path(config.state_dir()) / "jobs"));
@@ -128,7 +125,7 @@ void JobRunner::RemoveLeftovers() const {
     std::error_code ignored;
     const fs::path output = OutputOf(config_, job);
     fs::remove_all(StagingOf(output), ignored);
-    if (job.state() == RefreshJob::CANCELLED) fs::remove_all(output, ignored);
+    if (job.state() == RefreshJob::CANCELLED) RemoveArtifact(output);
   }
 }
 
@@ -314,8 +311,13 @@ absl::Status JobRunner::RefreshFor(const RefreshJob& job,
   options.work = WorkOf(config_);
   options.output = output;
   options.manifest.set_config(ToTextProto(config_.embed()));
+  RefreshCounts told;
   return Refresh(options, encoder_,
                  [&](const RefreshCounts& counts) {
+                   if (observer_.encoded && counts.texts_now > told.texts_now)
+                     observer_.encoded(counts.texts_now - told.texts_now,
+                                       counts.tokens_now - told.tokens_now);
+                   told = counts;
                    return OnProgress(job.name(), counts);
                  })
       .status();
@@ -328,16 +330,9 @@ absl::Status JobRunner::OnProgress(const std::string& name,
   if (stopping_ || job.state() == RefreshJob::CANCELLED) {
     return absl::CancelledError("the refresh was stopped");
   }
-  const int64_t texts = counts.texts_encoded - job.texts_encoded();
-  const int64_t tokens = counts.tokens_encoded - job.tokens_encoded();
-  const bool first = job.state() == RefreshJob::QUEUED;
   job.set_state(RefreshJob::RUNNING);
   SetCounts(counts, job);
-  LARR_RETURN_IF_ERROR(Put(job));
-  // What an earlier process encoded is found, without a token of this one.
-  if (!first && tokens > 0 && observer_.encoded)
-    observer_.encoded(texts, tokens);
-  return absl::OkStatus();
+  return Put(job);
 }
 
 void JobRunner::Finish(const std::string& name, const absl::Status& status,
@@ -350,10 +345,8 @@ void JobRunner::Finish(const std::string& name, const absl::Status& status,
   // Nobody is told of a snapshot that came too late or cannot be read; what it
   // took to encode is pending still. One that is read already is the base of
   // others.
-  if (status.ok() && (cancelled || !served.ok()) && !IsServed(output)) {
-    std::error_code ignored;
-    fs::remove_all(output, ignored);
-  }
+  if (status.ok() && (cancelled || !served.ok()) && !IsServed(output))
+    RemoveArtifact(output);
   if (cancelled) return;
   *job.mutable_end_time() = Now();
   if (served.ok()) {

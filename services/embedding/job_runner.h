@@ -36,7 +36,7 @@ class JobRunner {
  public:
   // Must return soon.
   struct Observer {
-    // Called on the runner's thread.
+    // Called on the runner's thread, with what this process encoded since.
     std::function<void(int64_t texts, int64_t tokens)> encoded;
     std::function<void(const embedding::v1::RefreshJob&)> finished;
     // By `Start`: the job of an earlier process that succeeded last.

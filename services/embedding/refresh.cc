@@ -163,6 +163,8 @@ absl::Status Encode(std::vector<Text> texts, TextEncoder& encoder,
         builder.AddVectors(ids, encoded.vectors, encoded.tokens));
     counts.texts_encoded += static_cast<int64_t>(chunk.size());
     counts.tokens_encoded = builder.tokens();
+    counts.texts_now += static_cast<int64_t>(chunk.size());
+    counts.tokens_now += encoded.tokens;
     LARR_RETURN_IF_ERROR(progress(counts));
   }
   return absl::OkStatus();

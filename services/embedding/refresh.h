@@ -50,6 +50,7 @@ struct RefreshCounts {
   int64_t texts_unknown = 0;    // those that the encoder has no vector for
   int64_t texts_encoded = 0;    // of these, stored so far, restarts included
   int64_t tokens_encoded = 0;   // that they cost, restarts included
+  int64_t texts_now = 0, tokens_now = 0;  // of these, those of this call
 };
 
 // Called before the first text, while texts are read, after each chunk, and so

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The port to the language model: texts in, vectors out. Programs use
-// LlmEncoder, and others to compare it with; tests use a fake, and need no
-// LibTorch.
+// The port to the language model: texts in, vectors out. Programs open
+// one by OpenTextEncoder; tests use a fake, and need no LibTorch.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +30,9 @@ class TextEncoder {
   // Whether it can make a vector of the text. A snapshot has none of others.
   virtual bool Knows(const std::string& /*text*/) const { return true; }
 
-  // One vector for each text, in order. REQUIRES: it knows the texts. Threads: may be called concurrently.
+  // One vector for each text, in order.
+  // REQUIRES: it knows the texts
+  // Threads:  may be called concurrently
   virtual absl::StatusOr<Encoded> Encode(
       std::span<const std::string> texts) = 0;
 };

@@ -186,8 +186,21 @@ absl::Status Checkpoint(const Align& align, const Training& training) {
   return training.trainer.Save(align.work / kCheckpoint, training.BestState());
 }
 
+// What writes of the checkpoint that were killed left aside.
+absl::Status RemoveTornCheckpoints(const Align& align) {
+  LARR_ASSIGN_OR_RETURN(const auto entries, ListFolder(align.work));
+  for (const auto& entry : entries) {
+    const std::string name = entry.filename();
+    std::error_code ignored;
+    if (name.starts_with(std::string(kCheckpoint) + ".tmp."))
+      std::filesystem::remove(entry, ignored);
+  }
+  return absl::OkStatus();
+}
+
 // From the checkpoint, if there is one.
 absl::StatusOr<Training> Begin(const Align& align, CtrModel& model) {
+  LARR_RETURN_IF_ERROR(RemoveTornCheckpoints(align));
   Training training{CtrTrainer(model, align.config, align.seed()), {}, {}};
   if (align.config.patience() > 0)
     training.best.emplace(model, align.config.epochs(),

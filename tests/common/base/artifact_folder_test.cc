@@ -55,6 +55,21 @@ TEST_CASE("An artifact is not there until it is whole", "[base]") {
   CHECK(absl::IsAlreadyExists(ArtifactWriter::Create(path).status()));
 }
 
+TEST_CASE("What is taken away leaves its name free", "[base]") {
+  const testing::TempDir dir;
+  const fs::path path = dir.path() / "artifact";
+  MakeArtifact(path);
+  SECTION("an artifact") {}
+  SECTION("the rest of one, beside what a kill left of an earlier removal") {
+    fs::remove(path / kManifestName);
+    fs::create_directories(StagingOf(path) / "sub");
+  }
+  RemoveArtifact(path);
+  CHECK(fs::is_empty(dir.path()));
+  RemoveArtifact(path);  // nothing there
+  MakeArtifact(path);
+}
+
 TEST_CASE("A name that ends in a slash is that of the folder", "[base]") {
   const testing::TempDir dir;
   const fs::path path = dir.path() / "artifact";

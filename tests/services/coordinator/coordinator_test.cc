@@ -230,6 +230,19 @@ TEST_CASE_METHOD(CoordinatorTest, "Creating is idempotent and checked",
 }
 
 TEST_CASE_METHOD(CoordinatorTest,
+                 "Runs without an id are as many as were asked for",
+                 "[coordinator]") {
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 8; ++i)
+    clients.emplace_back([&] {
+      for (int n = 0; n < 5; ++n)
+        static_cast<void>(coordinator_->CreateRun("", spec_));
+    });
+  for (std::thread& client : clients) client.join();
+  CHECK(coordinator_->ListRuns(100, "")->items.size() == 40);
+}
+
+TEST_CASE_METHOD(CoordinatorTest,
                  "A stage that cannot be started fails its run",
                  "[coordinator]") {
   executor_.start_status = absl::UnavailableError("no more processes");

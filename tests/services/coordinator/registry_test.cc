@@ -184,6 +184,12 @@ TEST_CASE_METHOD(RegistryTest,
     std::filesystem::create_directories(file.parent_path());
     REQUIRE(WriteFileAtomically(file, ToTextProto(bundle)).ok());
   };
+  // A file that cannot be read for a while is not taken for one of token 0.
+  std::filesystem::create_directories(file.parent_path());
+  std::filesystem::create_symlink(file, file);
+  CHECK_FALSE(registry_.SyncAliasFiles().ok());
+  CHECK(std::filesystem::is_symlink(file));
+  std::filesystem::remove(file);
   write("9", 57);  // Moves that the backup does not have.
   REQUIRE(registry_.SyncAliasFiles().ok());
   auto bundle = LoadTextProto<ServingBundle>(file);

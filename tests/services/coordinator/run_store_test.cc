@@ -90,8 +90,10 @@ TEST_CASE("Versions sort by number, and by model under models/-",
   CHECK(store->GetVersion("models/city/versions/3").ok());
   CHECK(store->GetVersion("models/city/versions/12").status().code() ==
         absl::StatusCode::kNotFound);
-  CHECK(store->GetVersion("models/city/versions/x").status().code() ==
-        absl::StatusCode::kInvalidArgument);
+  for (const char* number : {"x", "", "-1", "0", "003", "9223372036854775808"})
+    CHECK(absl::IsInvalidArgument(
+        store->GetVersion(fmt::format("models/city/versions/{}", number))
+            .status()));
 }
 
 TEST_CASE("An alias has its last move, and history has all", "[run_store]") {

@@ -43,11 +43,11 @@ TEST_CASE("A child holds its lock, and only as long as it lives",
     const auto lock = ProcessLock::Open(dir.path() / "lock");
     REQUIRE(lock.ok());
     CHECK(lock->Read().attempt == 0);
-    REQUIRE(lock->TryLock());
+    REQUIRE(lock->TryLock().value());
     started = *Shell(*lock, dir.path() / "log", "sleep 60");
   }
   const auto other = ProcessLock::Open(dir.path() / "lock");
-  CHECK_FALSE(other->TryLock());
+  CHECK_FALSE(other->TryLock().value());
   for (int i = 0; i < 500 && other->Read().attempt == 0; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
@@ -57,14 +57,14 @@ TEST_CASE("A child holds its lock, and only as long as it lives",
   kill(-started.pid, SIGKILL);
   CHECK(WaitFor(started.pid).signal == SIGKILL);
   // The shell's own child may end a moment later.
-  CHECK(testing::Eventually([&] { return other->TryLock(); }));
+  CHECK(testing::Eventually([&] { return other->TryLock().value(); }));
 }
 
 TEST_CASE("A child gets its environment, log and exit status through",
           "[stage_process]") {
   const testing::TempDir dir;
   const auto lock = ProcessLock::Open(dir.path() / "lock");
-  REQUIRE(lock->TryLock());
+  REQUIRE(lock->TryLock().value());
   std::ofstream(dir.path() / "log") << "before\n";
   const auto started =
       Shell(*lock, dir.path() / "log",
@@ -89,7 +89,7 @@ TEST_CASE("A program that cannot be run says so in the log",
           "[stage_process]") {
   const testing::TempDir dir;
   const auto lock = ProcessLock::Open(dir.path() / "lock");
-  REQUIRE(lock->TryLock());
+  REQUIRE(lock->TryLock().value());
   const auto started = lock->Spawn(
       {.arguments = {"/nowhere/larr_stage"}, .log = dir.path() / "log"});
   REQUIRE(started.ok());
@@ -102,7 +102,7 @@ TEST_CASE("A signal ends a child even before it runs its program",
           "[stage_process]") {
   const testing::TempDir dir;
   const auto lock = ProcessLock::Open(dir.path() / "lock");
-  REQUIRE(lock->TryLock());
+  REQUIRE(lock->TryLock().value());
   const auto before = signal(SIGTERM, [](int) {});
   for (int i = 0; i < 50; ++i) {  // It is a race: nearly all are that early.
     const auto started = Shell(*lock, dir.path() / "log", "exec sleep 60");
@@ -118,7 +118,7 @@ TEST_CASE("A signal ends a child even before it runs its program",
 TEST_CASE("What a dead child left of its group is killed", "[stage_process]") {
   const testing::TempDir dir;
   const auto lock = ProcessLock::Open(dir.path() / "lock");
-  REQUIRE(lock->TryLock());
+  REQUIRE(lock->TryLock().value());
   const auto started =
       Shell(*lock, dir.path() / "log", "sleep 60 & echo $!; kill -9 $$");
   REQUIRE(started.ok());

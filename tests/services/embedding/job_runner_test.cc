@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "services/embedding/job_runner.h"
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <new>
 
@@ -27,8 +28,9 @@ struct Bench {
     config.set_snapshot_dir((dir.path() / "snapshots").string());
     config.set_dataset(data.spec().string());
   }
-  std::unique_ptr<JobRunner> Start(TextEncoder& encoder) const {
-    auto runner = JobRunner::Start(config, encoder, {});
+  std::unique_ptr<JobRunner> Start(
+      TextEncoder& encoder, const JobRunner::Observer& observer = {}) const {
+    auto runner = JobRunner::Start(config, encoder, observer);
     REQUIRE(runner.ok());
     return *std::move(runner);
   }
@@ -86,11 +88,12 @@ RefreshJob PublishUnnoted(const Bench& bench, TextEncoder& encoder) {
 
 // A runner whose encoder stops before its second chunk until the gate is open.
 struct HeldRunner {
-  HeldRunner(const Bench& bench, FakeEncoder& encoder) {
+  HeldRunner(const Bench& bench, FakeEncoder& encoder,
+             const JobRunner::Observer& observer = {}) {
     encoder.before_encode = [this, wait = gate.waiter()] {
       if (++calls == 2) wait();
     };
-    runner = bench.Start(encoder);
+    runner = bench.Start(encoder, observer);
   }
 
   int calls = 0;
@@ -220,6 +223,44 @@ TEST_CASE("A job that a stop interrupted goes on with the next runner",
   CHECK(done.texts_to_encode() == bench.data.ExpectedTexts());
   CHECK(done.texts_encoded() == bench.data.ExpectedTexts());
   for (const auto& [text, times] : encoder.times()) CHECK(times == 1);
+}
+
+TEST_CASE("Observers are told of each text once, restarts or not",
+          "[embedding]") {
+  const Bench bench(3000);
+  FakeEncoder encoder;
+  std::atomic<int64_t> texts = 0, tokens = 0;
+  const JobRunner::Observer observer{
+      .encoded = [&](int64_t more_texts, int64_t more_tokens) {
+        texts += more_texts;
+        tokens += more_tokens;
+      }};
+  HeldRunner held(bench, encoder, observer);
+  BeginJob(*held.runner);
+  held.runner->Stop();
+  held.gate.Open();
+  held.runner.reset();
+  const int64_t before = texts;
+  CHECK(before > 0);
+  CHECK(before < bench.data.ExpectedTexts());
+  held.runner = bench.Start(encoder, observer);
+  const auto done = Wait(*held.runner, "refreshJobs/a");
+  CHECK(texts == bench.data.ExpectedTexts());
+  CHECK(tokens == done.tokens_encoded());
+}
+
+TEST_CASE("The rest of a snapshot whose removal was cut off is no obstacle",
+          "[embedding]") {
+  const Bench bench;
+  FakeEncoder encoder;
+  const RefreshJob job = PublishUnnoted(bench, encoder);
+  fs::remove(fs::path(bench.config.snapshot_dir()) / OutputNameOf(job) /
+             kManifestName);
+  const auto runner = bench.Start(encoder);
+  const auto again = Wait(*runner, job.name());
+  INFO(again.error_message());
+  CHECK(again.state() == RefreshJob::SUCCEEDED);
+  CHECK(VerifyArtifact(again.snapshot_path()).ok());
 }
 
 TEST_CASE("A job that was published but not noted is not done again",
