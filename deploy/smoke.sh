@@ -118,7 +118,7 @@ echo "$answer"
 say "a refresh to the newest day, and scoring on its snapshot"
 expect larrctl embed list
 larrctl embed create --id newest --watch
-snapshot=$(larrctl --output=json embed get newest | sed -n 's/.*"snapshotPath": *"\([^"]*\)".*/\1/p; s/.*"snapshot_path": *"\([^"]*\)".*/\1/p')
+snapshot=$(larrctl --output=json embed get newest | sed -n 's/.*"snapshot_path": *"\([^"]*\)".*/\1/p')
 [[ -n $snapshot ]] || fail "the refresh names no snapshot"
 larrctl serving switch --snapshot "$snapshot"
 [[ $(larrctl serving status) != "$before" ]] || fail "scoring did not move"

@@ -18,4 +18,10 @@ std::vector<std::string*> PathsOf(config::v1::TrainingSpec& spec) {
   return paths;
 }
 
+void MakePathsAbsolute(const std::filesystem::path& folder,
+                       config::v1::TrainingSpec& spec) {
+  for (std::string* path : PathsOf(spec))
+    *path = (folder / *path).lexically_normal().string();
+}
+
 }  // namespace larr

@@ -7,6 +7,7 @@
 // Errors:     none
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -16,5 +17,9 @@ namespace larr {
 
 // Those that are set; they point into `spec`. The dataset is the first.
 std::vector<std::string*> PathsOf(config::v1::TrainingSpec& spec);
+
+// REQUIRES: `folder`, which they are relative to, is absolute
+void MakePathsAbsolute(const std::filesystem::path& folder,
+                       config::v1::TrainingSpec& spec);
 
 }  // namespace larr

@@ -17,6 +17,7 @@ namespace {
 using config::v1::ScoreDistribution;
 
 constexpr double kLeastShare = 1e-4;
+constexpr size_t kBins = 20;  // at most kMostScoreBins
 
 absl::Status Check(const ScoreDistribution::Histogram& histogram) {
   const auto& edges = histogram.edges();
@@ -56,14 +57,13 @@ absl::Status ReadHistogram(const char* output,
 
 }  // namespace
 
-ScoreDistribution::Histogram MakeHistogram(std::span<const double> scores,
-                                           size_t bins) {
+ScoreDistribution::Histogram MakeHistogram(std::span<const double> scores) {
   std::vector<double> sorted(scores.begin(), scores.end());
   std::sort(sorted.begin(), sorted.end());
   ScoreDistribution::Histogram histogram;
   size_t begin = 0;  // of the present bin
-  for (size_t bin = 1; bin < bins; ++bin) {
-    const double edge = sorted[sorted.size() * bin / bins];
+  for (size_t bin = 1; bin < kBins; ++bin) {
+    const double edge = sorted[sorted.size() * bin / kBins];
     const auto end = static_cast<size_t>(
         std::lower_bound(sorted.begin(), sorted.end(), edge) - sorted.begin());
     if (end == begin) continue;

@@ -29,10 +29,9 @@ namespace larr {
 inline constexpr char kScoresFile[] = "scores.textproto";
 inline constexpr size_t kMostScoreBins = 32;
 
-// Up to `bins` bins; fewer where many scores are equal.
-// REQUIRES: scores is not empty, 2 <= bins <= kMostScoreBins
+// 20 bins, fewer where many scores are equal. REQUIRES: scores is not empty
 config::v1::ScoreDistribution::Histogram MakeHistogram(
-    std::span<const double> scores, size_t bins = 20);
+    std::span<const double> scores);
 
 // One output's bins, and what training had in them.
 class ScoreBins {

@@ -11,6 +11,7 @@
 
 #include "common/base/invalid_argument.h"
 #include "common/base/lower_case_name.h"
+#include "common/base/prefixed.h"
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
 #include "common/dataset/parquet_reader.h"
@@ -313,9 +314,7 @@ absl::StatusOr<Dataset> OpenDataset(const fs::path& path) {
   LARR_ASSIGN_OR_RETURN(DatasetSpec spec, LoadTextProto<DatasetSpec>(path));
   auto dataset = OpenDataset(std::move(spec), fs::absolute(path).parent_path());
   if (dataset.ok()) return dataset;
-  return absl::Status(dataset.status().code(),
-                      fmt::format("{}: {}", path.string(),
-                                  std::string(dataset.status().message())));
+  return Prefixed(path.string(), dataset.status());
 }
 
 absl::StatusOr<Dataset> OpenDataset(DatasetSpec spec, const fs::path& folder) {

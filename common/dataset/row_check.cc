@@ -17,26 +17,6 @@
 namespace larr {
 namespace {
 
-absl::Status CheckGroup(const Dataset& dataset, const LabelReader& labels,
-                        int split_column, const DataFile& file,
-                        const RowGroup& group, int64_t first_row,
-                        PartCounts& counts) {
-  Value value;
-  for (int64_t i = 0; i < group.rows(); ++i) {
-    LARR_RETURN_IF_ERROR(
-        labels.Read(group, i, file, first_row + i + 1).status());
-    Part part = Part::kAfter;
-    if (dataset.split.by_date()) {
-      part = dataset.split.OfDate(file.date);
-    } else {
-      group.column(split_column).Read(i, value);
-      part = dataset.split.OfValue(ToText(value));
-    }
-    ++counts[static_cast<int>(part)];
-  }
-  return absl::OkStatus();
-}
-
 absl::Status CheckKeys(const Dataset& dataset, Table table) {
   const auto* entity = dataset.entity_table(table);
   if (entity == nullptr || entity->from_impressions()) return absl::OkStatus();
@@ -95,17 +75,24 @@ absl::StatusOr<PartCounts> CheckRows(const Dataset& dataset) {
   const LabelReader labels(dataset.spec.impressions(), columns);
   const int split_column = static_cast<int>(columns.size());
   if (!dataset.split.by_date()) columns.push_back(dataset.split.column());
+  Value value;
   for (const DataFile& file : dataset.impressions) {
     LARR_ASSIGN_OR_RETURN(const ParquetFile parquet,
                           ParquetFile::Open(file.path));
-    int64_t row = 0;
-    for (int g = 0; g < parquet.row_groups(); ++g) {
-      LARR_ASSIGN_OR_RETURN(const RowGroup group, parquet.Read(g, columns));
-      if (group.rows() == 0) continue;
-      LARR_RETURN_IF_ERROR(
-          CheckGroup(dataset, labels, split_column, file, group, row, counts));
-      row += group.rows();
-    }
+    LARR_RETURN_IF_ERROR(parquet.ForEachRow(
+        columns,
+        [&](const RowGroup& group, int64_t i, int64_t number) -> absl::Status {
+          LARR_RETURN_IF_ERROR(labels.Read(group, i, file, number).status());
+          Part part = Part::kAfter;
+          if (dataset.split.by_date()) {
+            part = dataset.split.OfDate(file.date);
+          } else {
+            group.column(split_column).Read(i, value);
+            part = dataset.split.OfValue(ToText(value));
+          }
+          ++counts[static_cast<int>(part)];
+          return absl::OkStatus();
+        }));
   }
   for (const Table table : {Table::kUsers, Table::kPois}) {
     LARR_RETURN_IF_ERROR(CheckKeys(dataset, table));

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "common/base/prefixed.h"
 #include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
 #include "common/tensors/safetensors.h"
@@ -134,10 +135,7 @@ absl::Status LlmTrainer::Run(const Body& body, const Report& report,
       return absl::OkStatus();
     };
     const auto status = GuardTorch("training", run);
-    if (!status.ok()) {
-      return absl::Status(status.code(),
-                          fmt::format("step {}: {}", step, Text(status)));
-    }
+    if (!status.ok()) return Prefixed(fmt::format("step {}", step), status);
     if (due) LARR_RETURN_IF_ERROR(Save());
   }
   return absl::OkStatus();

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/base/invalid_argument.h"
+#include "common/base/prefixed.h"
 #include "common/base/status_macros.h"
 
 namespace larr {
@@ -62,9 +63,8 @@ absl::StatusOr<std::unique_ptr<Access>> Access::Create(
     auto tokens = TokenFiles::Open(
         {from.token_files().begin(), from.token_files().end()});
     if (!tokens.ok()) {
-      return absl::Status(tokens.status().code(),
-                          fmt::format("server.access.{}.token_files: {}", name,
-                                      std::string(tokens.status().message())));
+      return Prefixed(fmt::format("server.access.{}.token_files", name),
+                      tokens.status());
     }
     role.tokens = *std::move(tokens);
     return absl::OkStatus();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/base/invalid_argument.h"
+#include "common/base/prefixed.h"
 #include "common/base/status_macros.h"
 #include "common/tensors/pickle.h"
 #include "common/tensors/torch_status.h"
@@ -115,10 +116,7 @@ class Reader {
         return absl::InvalidArgumentError("has a tensor without a name");
       auto tensor = MakeTensor(*value);
       if (!tensor.ok()) {
-        return absl::Status(
-            tensor.status().code(),
-            fmt::format("tensor '{}': {}", *name,
-                        std::string(tensor.status().message())));
+        return Prefixed(fmt::format("tensor '{}'", *name), tensor.status());
       }
       tensors.insert_or_assign(*name, *std::move(tensor));
     }
@@ -228,11 +226,7 @@ absl::StatusOr<TorchArchive> ReadTorchArchive(
         "{}: the file is truncated or damaged; copy or download it again ({})",
         path.string(), std::string(tensors.status().message())));
   }
-  if (!tensors.ok()) {
-    return absl::Status(tensors.status().code(),
-                        fmt::format("{}: {}", path.string(),
-                                    std::string(tensors.status().message())));
-  }
+  if (!tensors.ok()) return Prefixed(path.string(), tensors.status());
   archive.tensors = *std::move(tensors);
   return archive;
 }

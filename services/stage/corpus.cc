@@ -2,7 +2,6 @@
 #include "services/stage/corpus.h"
 
 #include <spdlog/spdlog.h>
-#include <xxhash.h>
 
 #include <algorithm>
 #include <limits>
@@ -28,6 +27,7 @@
 #include "common/dataset/row_check.h"
 #include "services/stage/corpus_files.h"
 #include "services/stage/finished_steps.h"
+#include "services/stage/held_out_ids.h"
 #include "services/stage/identity.h"
 #include "services/stage/known_entities.h"
 
@@ -226,8 +226,7 @@ absl::Status WritePois(Corpus& corpus) {
 }
 
 bool IsHeldOut(const std::string& poi, uint64_t seed, double fraction) {
-  const uint64_t hash = XXH3_64bits_withSeed(poi.data(), poi.size(), seed);
-  return UnitFraction(hash) < fraction;
+  return UnitFraction(HeldOutHash(poi, seed)) < fraction;
 }
 
 // D_i = [x_i, y_i] (eq. 5 and 6): the first two keywords, and the others.

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/base/invalid_argument.h"
+#include "common/base/prefixed.h"
 #include "common/base/status_macros.h"
 
 namespace larr::stage {
@@ -28,12 +29,9 @@ absl::StatusOr<Description> TokenizeDescription(const Tokenizer& tokenizer,
 absl::StatusOr<TokenIds> TokenizeDocument(const Tokenizer& tokenizer,
                                           const GeneralDocument& document) {
   auto ids = tokenizer.Encode({&document.text, 1});
-  if (!ids.ok()) {
-    return absl::Status(
-        ids.status().code(),
-        fmt::format("pretrain.general_corpus: {}: {}", document.where,
-                    std::string(ids.status().message())));
-  }
+  if (!ids.ok())
+    return Prefixed(fmt::format("pretrain.general_corpus: {}", document.where),
+                    ids.status());
   return std::move(ids->front());
 }
 

@@ -151,19 +151,18 @@ void CheckKind(const Description& description, Gate& gate) {
 
 // Read with the snapshot that this run offers if it can be, so that both models
 // know the texts of the same days.
-absl::StatusOr<ValidationAuc> JudgeChampion(const StageConfig& config,
-                                            const std::string& champion,
-                                            const std::string& own_snapshot,
-                                            const ArtifactManifest& offered,
-                                            const JudgeModel& judge) {
+absl::StatusOr<ValidationAuc> JudgeChampion(
+    const StageConfig& config, const std::string& champion,
+    const std::string& champion_snapshot, const ArtifactManifest& offered,
+    const JudgeModel& judge) {
   LARR_ASSIGN_OR_RETURN(const auto model, VerifyArtifact(champion));
   const std::string& fingerprint = model.embedder_fingerprint();
   const bool reads_offered =
       fingerprint.empty() || fingerprint == offered.embedder_fingerprint();
   if (!reads_offered)
-    LARR_RETURN_IF_ERROR(VerifyArtifact(own_snapshot).status());
+    LARR_RETURN_IF_ERROR(VerifyArtifact(champion_snapshot).status());
   return judge(config.spec().dataset(), champion,
-               reads_offered ? config.inputs().at("embed") : own_snapshot);
+               reads_offered ? config.inputs().at("embed") : champion_snapshot);
 }
 
 // Why the champion was not judged: because of it, or because of the machine.
@@ -172,15 +171,14 @@ bool IsChampionsFault(const absl::Status& status) {
          absl::IsFailedPrecondition(status) || absl::IsDataLoss(status);
 }
 
-// Of the offered model.
-struct OwnMetrics {
+struct OfferedMetrics {
   double ctr_auc, rows, clicks;
 };
 
-absl::Status CheckAuc(const StageConfig& config, const OwnMetrics& own,
+absl::Status CheckAuc(const StageConfig& config, const OfferedMetrics& offered,
                       const ArtifactManifest& snapshot, const JudgeModel& judge,
                       Gate& gate) {
-  if (std::isnan(own.ctr_auc)) {
+  if (std::isnan(offered.ctr_auc)) {
     gate.Check(false, "metrics.json has no validation ctr_auc of it.");
     return absl::OkStatus();
   }
@@ -188,14 +186,14 @@ absl::Status CheckAuc(const StageConfig& config, const OwnMetrics& own,
   if (champion_role == config.inputs().end()) {
     gate.Check(true, fmt::format("validation CTR AUC is {:.4f}, and there is "
                                  "no champion to compare with.",
-                                 own.ctr_auc));
+                                 offered.ctr_auc));
     return absl::OkStatus();
   }
   const std::string& champion = champion_role->second;
-  LARR_ASSIGN_OR_RETURN(const auto own_snapshot,
+  LARR_ASSIGN_OR_RETURN(const auto champion_snapshot,
                         InputOf(config, kChampionSnapshotRole));
   const auto best =
-      JudgeChampion(config, champion, own_snapshot, snapshot, judge);
+      JudgeChampion(config, champion, champion_snapshot, snapshot, judge);
   if (!best.ok()) {
     if (!IsChampionsFault(best.status())) return best.status();
     gate.Check(false,
@@ -205,13 +203,14 @@ absl::Status CheckAuc(const StageConfig& config, const OwnMetrics& own,
                            champion, std::string(best.status().message())));
     return absl::OkStatus();
   }
-  if (static_cast<double>(best->rows) != own.rows ||
-      static_cast<double>(best->clicks) != own.clicks) {
-    gate.Check(false,
-               fmt::format("the metrics are of {} validation rows with {} "
-                           "clicks, the champion's of {} with {}: the dataset "
-                           "changed since, or evaluate.sample_only is set.",
-                           own.rows, own.clicks, best->rows, best->clicks));
+  if (static_cast<double>(best->rows) != offered.rows ||
+      static_cast<double>(best->clicks) != offered.clicks) {
+    gate.Check(
+        false,
+        fmt::format("the metrics are of {} validation rows with {} "
+                    "clicks, the champion's of {} with {}: the dataset "
+                    "changed since, or evaluate.sample_only is set.",
+                    offered.rows, offered.clicks, best->rows, best->clicks));
     return absl::OkStatus();
   }
   const double max_loss =
@@ -221,11 +220,11 @@ absl::Status CheckAuc(const StageConfig& config, const OwnMetrics& own,
           ? ""
           : fmt::format(" The champion's snapshot lacks {} texts of them.",
                         best->missing_texts);
-  gate.Check(own.ctr_auc >= best->ctr_auc - max_loss,
+  gate.Check(offered.ctr_auc >= best->ctr_auc - max_loss,
              fmt::format("validation CTR AUC is {:.4f}, the champion's on the "
                          "same rows is {:.4f}; at most {:.4f} below it is "
                          "allowed.{}",
-                         own.ctr_auc, best->ctr_auc, max_loss, missing));
+                         offered.ctr_auc, best->ctr_auc, max_loss, missing));
   return absl::OkStatus();
 }
 
@@ -277,13 +276,14 @@ absl::StatusOr<PublishDecision> DecidePublish(const StageConfig& config,
                 gate);
     CheckFingerprint(*model, *snapshot, gate);
     CheckColumns(description, paths["embed"], gate);
-    const auto own = [&](const char* metric) {
-      return ValidationMetric(evaluate_path, name, metric);
+    const auto metric = [&](const char* key) {
+      return ValidationMetric(evaluate_path, name, key);
     };
-    const OwnMetrics metrics_of{own("ctr_auc"), own("rows"), own("clicks")};
-    if (!std::isnan(metrics_of.ctr_auc))
-      decision.set_validation_ctr_auc(metrics_of.ctr_auc);
-    LARR_RETURN_IF_ERROR(CheckAuc(config, metrics_of, *snapshot, judge, gate));
+    const OfferedMetrics offered{metric("ctr_auc"), metric("rows"),
+                                 metric("clicks")};
+    if (!std::isnan(offered.ctr_auc))
+      decision.set_validation_ctr_auc(offered.ctr_auc);
+    LARR_RETURN_IF_ERROR(CheckAuc(config, offered, *snapshot, judge, gate));
   }
   if (metrics) {
     CheckCalibration(config,

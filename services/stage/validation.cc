@@ -12,32 +12,10 @@
 #include "common/ctr/score_distribution.h"
 #include "common/dataset/impression_stream.h"
 #include "services/stage/ctr_metrics_json.h"
+#include "services/stage/row_batches.h"
 
 namespace larr::stage {
 namespace {
-
-constexpr int64_t kRowsOfABatch = 4096;
-
-// Calls `see` with each row, and `use` with all of them in batches.
-template <typename See, typename Use>
-absl::Status ForBatches(const Dataset& dataset, CtrBatcher& batcher,
-                        const See& see, const Use& use) {
-  LARR_ASSIGN_OR_RETURN(auto stream, ImpressionStream::Open(
-                                         dataset, {.part = Part::kValidation}));
-  Impression row;
-  for (bool more = true; more;) {
-    LARR_ASSIGN_OR_RETURN(more, stream.Next(row));
-    if (more) {
-      batcher.Add(row);
-      see(row);
-    }
-    const int64_t rows = batcher.rows();
-    if (rows == 0 || (more && rows < kRowsOfABatch)) continue;
-    LARR_ASSIGN_OR_RETURN(const CtrBatch batch, batcher.Take());
-    LARR_RETURN_IF_ERROR(use(batch));
-  }
-  return absl::OkStatus();
-}
 
 // Summed over rows and tasks.
 double SumOfLosses(CtrModel& model, const CtrBatch& batch) {
@@ -62,10 +40,12 @@ config::v1::ScoreDistribution DistributionOf(const ModelScores& scores) {
 
 absl::StatusOr<double> ValidationLoss(const Dataset& dataset, CtrModel& model,
                                       CtrBatcher& batcher) {
+  LARR_ASSIGN_OR_RETURN(auto stream, ImpressionStream::Open(
+                                         dataset, {.part = Part::kValidation}));
   double sum = 0;
   int64_t rows = 0;
   LARR_RETURN_IF_ERROR(ForBatches(
-      dataset, batcher, [](const Impression&) {},
+      stream, batcher, [](const Impression&) {},
       [&](const CtrBatch& batch) {
         sum += SumOfLosses(model, batch);
         rows += batch.rows();
@@ -81,10 +61,12 @@ absl::StatusOr<double> ValidationLoss(const Dataset& dataset, CtrModel& model,
 
 absl::StatusOr<Validation> Validate(const Dataset& dataset, CtrModel& model,
                                     CtrBatcher& batcher) {
+  LARR_ASSIGN_OR_RETURN(auto stream, ImpressionStream::Open(
+                                         dataset, {.part = Part::kValidation}));
   RowLabels labels;
   ModelScores scores;
   LARR_RETURN_IF_ERROR(ForBatches(
-      dataset, batcher, [&](const Impression& row) { labels.Add(row); },
+      stream, batcher, [&](const Impression& row) { labels.Add(row); },
       [&](const CtrBatch& batch) { return scores.Add(model.Predict(batch)); }));
   return Validation{MetricsJson(ComputeTaskMetrics(labels, scores, {})),
                     DistributionOf(scores)};

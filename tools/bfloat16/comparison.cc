@@ -19,6 +19,7 @@
 #include "common/tensors/torch_status.h"
 #include "services/stage/ctr_batcher.h"
 #include "services/stage/ctr_metrics_json.h"
+#include "services/stage/row_batches.h"
 #include "tools/bfloat16/batch_requests.h"
 
 namespace larr::bfloat16 {
@@ -28,8 +29,6 @@ using nlohmann::ordered_json;
 using stage::CtrBatcher;
 using stage::ModelScores;
 using stage::RowLabels;
-
-constexpr int64_t kBatchRows = 4096;
 
 struct SplitWay {
   std::shared_ptr<const LoadedCtrModel> loaded;
@@ -78,23 +77,6 @@ struct Scores {
     return absl::OkStatus();
   }
 };
-
-absl::Status ScoreRows(ImpressionStream& stream, CtrBatcher& batcher,
-                       Scores& scores, const RowsProgress& progress) {
-  Impression row;
-  for (bool more = true; more;) {
-    LARR_ASSIGN_OR_RETURN(more, stream.Next(row));
-    if (more) {
-      batcher.Add(row);
-      scores.labels.Add(row);
-    }
-    if (batcher.rows() == 0 || (more && batcher.rows() < kBatchRows)) continue;
-    LARR_ASSIGN_OR_RETURN(const CtrBatch batch, batcher.Take());
-    LARR_RETURN_IF_ERROR(scores.Add(batch));
-    progress(stream.position(), stream.total_rows());
-  }
-  return absl::OkStatus();
-}
 
 WayFigures FiguresOf(const ModelScores& scores, const Scores& all) {
   WayFigures figures;
@@ -169,7 +151,14 @@ absl::StatusOr<Comparison> CompareWays(const std::filesystem::path& model,
     LARR_ASSIGN_OR_RETURN(
         ImpressionStream stream,
         ImpressionStream::Open(dataset, {.part = part, .max_rows = rows}));
-    LARR_RETURN_IF_ERROR(ScoreRows(stream, *batcher, scores, progress));
+    LARR_RETURN_IF_ERROR(stage::ForBatches(
+        stream, *batcher,
+        [&](const Impression& row) { scores.labels.Add(row); },
+        [&](const CtrBatch& batch) -> absl::Status {
+          LARR_RETURN_IF_ERROR(scores.Add(batch));
+          progress(stream.position(), stream.total_rows());
+          return absl::OkStatus();
+        }));
     Comparison comparison{.part = std::string(PartName(part)),
                           .rows = static_cast<int64_t>(scores.labels.size()),
                           .has_order_task = description.has_order_task(),

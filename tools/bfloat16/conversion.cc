@@ -13,6 +13,7 @@
 #include "common/base/artifact_folder.h"
 #include "common/base/files.h"
 #include "common/base/invalid_argument.h"
+#include "common/base/prefixed.h"
 #include "common/base/status_macros.h"
 #include "common/ctr/model_files.h"
 #include "common/ctr/model_io.h"
@@ -26,11 +27,6 @@ namespace {
 
 using config::v1::ArtifactManifest;
 using config::v1::CtrModelDescription;
-
-absl::Status Of(const char* option, const absl::Status& status) {
-  return {status.code(),
-          fmt::format("{}: {}", option, std::string(status.message()))};
-}
 
 absl::Status CheckOptions(const ConversionOptions& options) {
   if (options.rows < 0)
@@ -110,20 +106,20 @@ absl::Status Convert(const ConversionOptions& options, std::ostream& out,
   // As a call is served.
   at::set_num_threads(1);
   const auto manifest = VerifyArtifact(options.model);
-  if (!manifest.ok()) return Of("--model", manifest.status());
+  if (!manifest.ok()) return Prefixed("--model", manifest.status());
   if (manifest->kind() != kCtrModelKind)
     return Invalid(
         "--model: {} is a `{}`, not a `{}`; give the folder that an align "
         "stage made",
         options.model.string(), manifest->kind(), kCtrModelKind);
   auto loaded = LoadCtrModel(options.model);
-  if (!loaded.ok()) return Of("--model", loaded.status());
+  if (!loaded.ok()) return Prefixed("--model", loaded.status());
   if (const auto status = CheckModel(loaded->description); !status.ok())
-    return Of("--model", status);
+    return Prefixed("--model", status);
   const auto dataset = OpenDataset(options.dataset);
-  if (!dataset.ok()) return Of("--dataset", dataset.status());
+  if (!dataset.ok()) return Prefixed("--dataset", dataset.status());
   const auto snapshot = OpenSnapshot(options, loaded->description);
-  if (!snapshot.ok()) return Of("--snapshot", snapshot.status());
+  if (!snapshot.ok()) return Prefixed("--snapshot", snapshot.status());
   LARR_ASSIGN_OR_RETURN(const Comparison comparison,
                         CompareWays(options.model, *dataset, snapshot->get(),
                                     options.part, options.rows, progress));

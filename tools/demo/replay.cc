@@ -11,6 +11,7 @@
 
 #include "common/base/seconds_since.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_files.h"
 #include "common/ctr/auc.h"
 #include "common/dataset/dataset_spec.h"
 #include "common/dataset/impression_stream.h"
@@ -117,7 +118,7 @@ absl::StatusOr<std::vector<LoggedRequest>> LoadLastDay(const Demo& demo,
   const std::string date = kLastDay;
   LARR_ASSIGN_OR_RETURN(
       const auto scores,
-      ReadScores(ArtifactOf(run, "evaluate") / "scores.parquet",
+      ReadScores(ArtifactOf(run, "evaluate") / kTestScoresFile,
                  ServedModel(demo), date));
   LARR_ASSIGN_OR_RETURN(auto stream, ImpressionStream::Open(
                                          dataset, {.part = larr::Part::kTest}));

@@ -8,9 +8,11 @@
 
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_files.h"
 #include "tools/demo/embedded.h"
 #include "tools/demo/training.h"
 #include "tools/larrctl/output.h"
+#include "tools/larrctl/progress_view.h"
 #include "tools/larrctl/training_run.h"
 #include "tools/report/page.h"
 
@@ -72,12 +74,8 @@ Json Stages(const Findings& findings, const TrainingRun& run) {
   stages["city"] = Stage(city, rows / city, "impressions/s");
   for (const auto& stage : run.stages()) {
     const auto& progress = stage.progress();
-    const double seconds =
-        progress.elapsed_seconds() > 0
-            ? progress.elapsed_seconds()
-            : ctl::SecondsBetween(stage.start_time(), stage.end_time());
-    stages[stage.id()] =
-        Stage(seconds, progress.throughput(), progress.throughput_unit());
+    stages[stage.id()] = Stage(ctl::SecondsOf(stage), progress.throughput(),
+                               progress.throughput_unit());
   }
   stages["served"] =
       Stage(findings.served["seconds"].get<double>(),
@@ -136,7 +134,7 @@ absl::StatusOr<Json> MakeReport(const Demo& demo, const Findings& findings) {
   LARR_ASSIGN_OR_RETURN(const TrainingRun run,
                         TrainingRunOf(findings.training));
   LARR_ASSIGN_OR_RETURN(const std::string text,
-                        ReadFile(ArtifactOf(run, "evaluate") / "metrics.json"));
+                        ReadFile(ArtifactOf(run, "evaluate") / kMetricsFile));
   const Json metrics = Json::parse(text, nullptr, /*allow_exceptions=*/false);
   if (!metrics.is_object() || !metrics.contains("models")) {
     return absl::DataLossError("metrics.json of the evaluation is not JSON");
@@ -159,7 +157,8 @@ absl::StatusOr<Json> MakeReport(const Demo& demo, const Findings& findings) {
   }
   report["seconds_total"] = total;
   for (const auto& stage : run.stages()) {
-    Json curve = LossCurve(stage.artifact_path() + ".work/progress.jsonl");
+    Json curve = LossCurve(
+        std::filesystem::path(stage.artifact_path() + ".work") / kProgressFile);
     if (!curve.empty()) report["losses"][stage.id()] = std::move(curve);
   }
   report["city"] = findings.city;

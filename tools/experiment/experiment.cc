@@ -230,8 +230,7 @@ std::string TitleOf(const ExperimentArm& arm) {
 
 TrainingSpec Resolve(const TrainingSpec& settings, const fs::path& folder) {
   TrainingSpec spec = settings;
-  for (std::string* path : PathsOf(spec))
-    *path = (fs::absolute(folder) / *path).lexically_normal().string();
+  MakePathsAbsolute(fs::absolute(folder), spec);
   return spec;
 }
 

@@ -15,6 +15,7 @@
 #include "common/base/artifact_manifest.h"
 #include "common/base/files.h"
 #include "common/base/status_macros.h"
+#include "common/config/stage_files.h"
 
 namespace larr::experiment {
 namespace {
@@ -132,7 +133,7 @@ absl::Status AddTraining(const TrainingRun& run, const std::string& id,
   if (stage == nullptr) return absl::OkStatus();
   LARR_ASSIGN_OR_RETURN(
       const Json training,
-      ReadJsonIfThere(fs::path(stage->artifact_path()) / "training.json"));
+      ReadJsonIfThere(fs::path(stage->artifact_path()) / kTrainingFile));
   const std::string name = id.substr(0, id.find('/'));
   const Json curve = CurveOf(training);
   if (!curve.empty()) result["curves"][name] = ThinCurve(curve, kMostPoints);
@@ -144,7 +145,7 @@ absl::Status AddTraining(const TrainingRun& run, const std::string& id,
 // Of an evaluation's files, what is about this model.
 absl::Status AddMetrics(const fs::path& folder, const std::string& model,
                         Json& result) {
-  LARR_ASSIGN_OR_RETURN(const Json metrics, ReadJson(folder / "metrics.json"));
+  LARR_ASSIGN_OR_RETURN(const Json metrics, ReadJson(folder / kMetricsFile));
   if (!metrics.contains("models") || !metrics["models"].contains(model))
     return absl::DataLossError(
         fmt::format("{}: metrics.json has nothing about the model `{}`",
@@ -152,7 +153,7 @@ absl::Status AddMetrics(const fs::path& folder, const std::string& model,
   result["metrics"] = metrics["models"][model];
   if (metrics.contains("bayes")) result["bayes"] = metrics["bayes"];
   LARR_ASSIGN_OR_RETURN(const Json all,
-                        ReadJsonIfThere(folder / "replicates.json"));
+                        ReadJsonIfThere(folder / kReplicatesFile));
   if (!all.is_object() || !all.contains("models") ||
       !all["models"].contains(model))
     return absl::OkStatus();

@@ -7,12 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "common/config/stage_files.h"
+
 namespace larr::experiment {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::array kKept = {"progress.jsonl", "stage.log", "stage.textproto"};
+constexpr std::array kKept = {kProgressFile, kLogFile, kSettingsFile};
 
 }  // namespace
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "common/base/files.h"
+#include "common/base/prefixed.h"
 #include "common/base/status_macros.h"
 #include "tools/experiment/experiment.h"
 #include "tools/experiment/findings.h"
@@ -136,10 +137,7 @@ absl::StatusOr<std::map<std::string, report::Document>> OnlineTests(
     LARR_RETURN_IF_ERROR(text.status());
     auto report = experiment::MakeOnlineTestReport(
         experiment::Json::parse(*text, nullptr, /*allow_exceptions=*/false));
-    if (!report.ok())
-      return absl::Status(report.status().code(),
-                          fmt::format("{}: {}", path.string(),
-                                      std::string(report.status().message())));
+    if (!report.ok()) return Prefixed(path.string(), report.status());
     tests.emplace(std::string("online-test") + kind, *std::move(report));
   }
   return tests;

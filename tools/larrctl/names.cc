@@ -3,15 +3,12 @@
 
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <vector>
 
 #include "absl/strings/str_split.h"
 #include "common/base/invalid_argument.h"
-#include "common/config/training_paths.h"
 
 namespace larr::ctl {
-namespace fs = std::filesystem;
 
 std::string FullName(std::string_view collection, std::string_view name) {
   const std::string prefix = fmt::format("{}/", collection);
@@ -32,13 +29,6 @@ absl::StatusOr<std::string> FullVersionName(std::string_view name) {
       "'{}' does not name a model version: write MODEL/VERSION, "
       "e.g. city/3 (see `larrctl model list`)",
       name);
-}
-
-void MakePathsAbsolute(const std::string& file,
-                       config::v1::TrainingSpec& spec) {
-  const fs::path folder = fs::absolute(file).parent_path();
-  for (std::string* path : PathsOf(spec))
-    *path = (folder / *path).lexically_normal().string();
 }
 
 }  // namespace larr::ctl

@@ -7,7 +7,6 @@
 #include <string_view>
 
 #include "absl/status/statusor.h"
-#include "larr/config/v1/training.pb.h"
 
 namespace larr::ctl {
 
@@ -26,9 +25,5 @@ Request Named(std::string_view collection, std::string_view name) {
 // `city/3` or `models/city/versions/3` -> the latter.
 // Errors: kInvalidArgument for anything else.
 absl::StatusOr<std::string> FullVersionName(std::string_view name);
-
-// Makes the paths of a spec that was read from `file` absolute: they are
-// relative to that file's folder.
-void MakePathsAbsolute(const std::string& file, config::v1::TrainingSpec& spec);
 
 }  // namespace larr::ctl

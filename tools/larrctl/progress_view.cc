@@ -38,6 +38,12 @@ size_t TerminalWidth(std::FILE* out) {
 
 }  // namespace
 
+double SecondsOf(const coordinator::v1::StageRun& stage) {
+  return stage.progress().elapsed_seconds() > 0
+             ? stage.progress().elapsed_seconds()
+             : SecondsBetween(stage.start_time(), stage.end_time());
+}
+
 Progress ToProgress(const coordinator::v1::TrainingRun& run) {
   using coordinator::v1::StageRun;
   Progress progress;
@@ -54,10 +60,7 @@ Progress ToProgress(const coordinator::v1::TrainingRun& run) {
     item.throughput = stage.progress().throughput();
     item.unit = stage.progress().throughput_unit();
     item.loss = stage.progress().loss();
-    item.elapsed_seconds =
-        stage.progress().elapsed_seconds() > 0
-            ? stage.progress().elapsed_seconds()
-            : SecondsBetween(stage.start_time(), stage.end_time());
+    item.elapsed_seconds = SecondsOf(stage);
     item.shared_from =
         stage.shared_from().substr(stage.shared_from().rfind('/') + 1);
     progress.items.push_back(std::move(item));

@@ -36,6 +36,9 @@ struct Progress {
   std::vector<ProgressItem> items;
 };
 
+// How long a stage ran; of one that did not say, how long it was looked after.
+double SecondsOf(const coordinator::v1::StageRun& stage);
+
 Progress ToProgress(const coordinator::v1::TrainingRun& run);
 Progress ToProgress(const embedding::v1::RefreshJob& job);
 

@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 #include "common/base/status_macros.h"
 #include "common/config/text_proto.h"
+#include "common/config/training_paths.h"
 #include "larr/coordinator/v1/coordinator_service.grpc.pb.h"
 #include "tools/larrctl/command_group.h"
 #include "tools/larrctl/names.h"
@@ -90,7 +93,8 @@ absl::Status Watch(const Session& session, const std::string& name) {
 absl::Status Create(const Session& session, const RunArguments& arguments) {
   LARR_ASSIGN_OR_RETURN(
       auto spec, LoadTextProto<config::v1::TrainingSpec>(arguments.spec));
-  MakePathsAbsolute(arguments.spec, spec);
+  MakePathsAbsolute(std::filesystem::absolute(arguments.spec).parent_path(),
+                    spec);
   CreateTrainingRunRequest request;
   request.set_training_run_id(arguments.id);
   *request.mutable_training_run()->mutable_spec() = std::move(spec);

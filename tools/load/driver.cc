@@ -18,6 +18,8 @@ namespace {
 
 using scoring::v1::ScoringService;
 
+constexpr int kConnections = 4;  // calls take turns
+
 // A connection of its own, on which a call is one call.
 absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(
     const std::string& server, const ClientSecurity& security) {
@@ -48,7 +50,7 @@ absl::StatusOr<std::unique_ptr<LoadDriver>> LoadDriver::Connect(
   std::unique_ptr<LoadDriver> driver(
       new LoadDriver(std::move(options), requests));
   const DriverOptions& o = driver->options_;
-  for (int i = 0; i < o.connections; ++i) {
+  for (int i = 0; i < kConnections; ++i) {
     LARR_ASSIGN_OR_RETURN(const auto channel,
                           OpenChannel(o.server, o.security));
     if (!channel->WaitForConnected(std::chrono::system_clock::now() +

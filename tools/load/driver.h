@@ -37,7 +37,6 @@ namespace larr::load {
 struct DriverOptions {
   std::string server;  // host:port
   ClientSecurity security;
-  int connections = 4;  // Calls take turns.
   // Of each call, from when it was due.
   std::chrono::milliseconds deadline{1000};
   // What is answered within it is good; see StepResult.

@@ -81,13 +81,11 @@ class Runner {
   }
 
   absl::StatusOr<double> FindRate() {
-    return load::FindRate(
-        [this](double rate, bool confirming) {
-          return Run({{confirming ? "confirm" : "try", rate, options_.seconds}})
-              .front()
-              .within_bound();
-        },
-        {});
+    return load::FindRate([this](double rate, bool confirming) {
+      return Run({{confirming ? "confirm" : "try", rate, options_.seconds}})
+          .front()
+          .within_bound();
+    });
   }
 
   const json& points() const { return points_; }
@@ -146,7 +144,6 @@ absl::Status RunLoad(const LoadOptions& options) {
       LoadDriver::Connect(
           {.server = options.server,
            .security = options.security,
-           .connections = options.connections,
            .deadline =
                FromMilliseconds<std::chrono::milliseconds>(options.deadline_ms),
            .bound =

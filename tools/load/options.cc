@@ -91,8 +91,6 @@ void AddOptions(CLI::App& app, LoadOptions& o) {
   app.add_option("--max-in-flight", o.max_in_flight,
                  "Calls beyond it are not sent, and count as failed")
       ->capture_default_str();
-  app.add_option("--connections", o.connections, "Calls take turns on them")
-      ->capture_default_str();
   app.add_option("--seed", o.seed, "Of arrival times and made requests")
       ->capture_default_str();
   app.add_option("--requests", o.requests,
@@ -120,7 +118,6 @@ absl::Status CheckOptions(const LoadOptions& o) {
   LARR_RETURN_IF_ERROR(CheckRange("--deadline", o.deadline_ms, 1, 3600e3));
   LARR_RETURN_IF_ERROR(CheckRange(
       "--max-in-flight", static_cast<double>(o.max_in_flight), 1, 1e6));
-  LARR_RETURN_IF_ERROR(CheckRange("--connections", o.connections, 1, 1000));
   LARR_RETURN_IF_ERROR(CheckRange("--candidates", o.candidates, 1, 1e5));
   LARR_RETURN_IF_ERROR(CheckRange("--count", o.count, 1, 1e6));
   for (const double step : o.steps) {

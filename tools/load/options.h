@@ -28,7 +28,6 @@ struct LoadOptions {
   double capacity = 0;        // Calls a second; 0: found first.
   double deadline_ms = 1000;  // Of a call.
   int64_t max_in_flight = 2000;
-  int connections = 4;
   uint64_t seed = 1;
 
   // Requests: recorded ones, or made ones.

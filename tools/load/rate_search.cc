@@ -8,18 +8,19 @@
 namespace larr::load {
 namespace {
 
-constexpr double kLeast = 1, kMost = 1e6;
+constexpr double kLeast = 1, kStart = 50, kMost = 1e6;  // calls a second
+constexpr double kResolution = 1.03;  // bisection ends below this ratio
+constexpr int kConfirmations = 3;
 constexpr int kMostLowered = 10;
 
 }  // namespace
 
 absl::StatusOr<double> FindRate(
-    const std::function<bool(double rate, bool confirming)>& holds,
-    const RateSearchOptions& options) {
+    const std::function<bool(double rate, bool confirming)>& holds) {
   const auto holds_in_two = [&holds](double rate, bool confirming = false) {
     return holds(rate, confirming) || holds(rate, confirming);
   };
-  double low = options.start, high = options.start;
+  double low = kStart, high = kStart;
   if (holds_in_two(low)) {
     do {
       low = high;
@@ -43,20 +44,20 @@ absl::StatusOr<double> FindRate(
       }
     } while (!holds_in_two(low));
   }
-  while (high / low > options.resolution) {
+  while (high / low > kResolution) {
     const double middle = std::sqrt(low * high);
     (holds_in_two(middle) ? low : high) = middle;
   }
-  for (int i = 0; i < kMostLowered; ++i, low /= options.resolution) {
+  for (int i = 0; i < kMostLowered; ++i, low /= kResolution) {
     int held = 0;
-    while (held < options.confirmations && holds_in_two(low, true)) ++held;
-    if (held == options.confirmations) return low;
+    while (held < kConfirmations && holds_in_two(low, true)) ++held;
+    if (held == kConfirmations) return low;
   }
   return absl::FailedPreconditionError(fmt::format(
       "no rate near {:.0f} calls/s is within the bound {} times in a row: the "
       "machine or the server is not steady; end other work, or try longer "
       "(--seconds)",
-      low, options.confirmations));
+      low, kConfirmations));
 }
 
 }  // namespace larr::load

@@ -17,17 +17,10 @@
 
 namespace larr::load {
 
-struct RateSearchOptions {
-  double start = 50;         // Calls a second, where doubling begins.
-  double resolution = 1.03;  // Bisection ends below this ratio. Above 1.
-  int confirmations = 3;
-};
-
 // `holds` tries a rate once; its second argument says whether to confirm.
 // Errors: kFailedPrecondition  not even 1 call a second holds, no rate up to a
 //                              million fails, or none holds several times
 absl::StatusOr<double> FindRate(
-    const std::function<bool(double rate, bool confirming)>& holds,
-    const RateSearchOptions& options);
+    const std::function<bool(double rate, bool confirming)>& holds);
 
 }  // namespace larr::load

@@ -26,5 +26,15 @@ TEST_CASE("The paths of a spec are those that are set", "[config]") {
   CHECK(spec.embed().vectors_file() == "/v");
 }
 
+TEST_CASE("Paths that are not absolute are of the given folder", "[config]") {
+  config::v1::TrainingSpec spec;
+  spec.set_dataset("../city/dataset.textproto");
+  spec.set_base_model("/models/smollm2");
+  MakePathsAbsolute("/runs/specs", spec);
+  CHECK(spec.dataset() == "/runs/city/dataset.textproto");
+  CHECK(spec.base_model() == "/models/smollm2");
+  CHECK(spec.snapshot().empty());
+}
+
 }  // namespace
 }  // namespace larr

@@ -2,7 +2,6 @@
 #include "tools/larrctl/names.h"
 
 #include <catch2/catch.hpp>
-#include <filesystem>
 
 namespace larr::ctl {
 namespace {
@@ -23,20 +22,6 @@ TEST_CASE("What names no version is refused with an example", "[larrctl]") {
     CHECK_THAT(std::string(version.status().message()),
                Catch::Contains("city/3"));
   }
-}
-
-TEST_CASE("Paths of a spec are relative to its file", "[larrctl]") {
-  config::v1::TrainingSpec spec;
-  spec.set_dataset("../city/dataset.textproto");
-  spec.set_base_model("/models/smollm2");
-  MakePathsAbsolute("/runs/specs/demo.textproto", spec);
-  CHECK(spec.dataset() == "/runs/city/dataset.textproto");
-  CHECK(spec.base_model() == "/models/smollm2");
-  CHECK(spec.snapshot().empty());
-  config::v1::TrainingSpec relative;
-  relative.set_dataset("d");
-  MakePathsAbsolute("spec.textproto", relative);
-  CHECK(relative.dataset() == (std::filesystem::current_path() / "d").string());
 }
 
 }  // namespace

@@ -29,15 +29,13 @@ TEST_CASE("The rate found is a queue's capacity", "[load]") {
   uint64_t seed = 0;
   int confirmed = 0;
   double last = 0;
-  const auto rate = FindRate(
-      [&](double rate, bool confirming) {
-        if (rate != last || !confirming) confirmed = 0;
-        last = rate;
-        const bool holds = QueueHolds(capacity, rate, 20 / capacity, ++seed);
-        confirmed += confirming && holds;
-        return holds;
-      },
-      {});
+  const auto rate = FindRate([&](double rate, bool confirming) {
+    if (rate != last || !confirming) confirmed = 0;
+    last = rate;
+    const bool holds = QueueHolds(capacity, rate, 20 / capacity, ++seed);
+    confirmed += confirming && holds;
+    return holds;
+  });
   REQUIRE(rate.ok());
   CHECK(*rate > 0.8 * capacity);
   CHECK(*rate < 1.15 * capacity);
@@ -48,7 +46,7 @@ TEST_CASE("The rate found is a queue's capacity", "[load]") {
 TEST_CASE("A hiccup now and then does not lower the rate", "[load]") {
   int tries = 0;
   const auto rate = FindRate(
-      [&](double rate, bool) { return rate <= 400 && ++tries % 3 != 0; }, {});
+      [&](double rate, bool) { return rate <= 400 && ++tries % 3 != 0; });
   REQUIRE(rate.ok());
   CHECK(*rate > 400 / 1.1);
   CHECK(*rate <= 400);
@@ -56,25 +54,22 @@ TEST_CASE("A hiccup now and then does not lower the rate", "[load]") {
 
 TEST_CASE("A rate that held by luck is lowered until it holds again and again",
           "[load]") {
-  const auto rate = FindRate(
-      [&](double rate, bool confirming) {
-        return rate <= (confirming ? 380 : 400);
-      },
-      {});
+  const auto rate = FindRate([&](double rate, bool confirming) {
+    return rate <= (confirming ? 380 : 400);
+  });
   REQUIRE(rate.ok());
   CHECK(*rate <= 380);
   CHECK(*rate > 380 / 1.1);
 }
 
 TEST_CASE("What has no highest rate is said to have none", "[load]") {
-  const auto none = FindRate([](double, bool) { return false; }, {});
+  const auto none = FindRate([](double, bool) { return false; });
   CHECK(absl::IsFailedPrecondition(none.status()));
   CHECK_THAT(std::string(none.status().message()), Catch::Contains("--p99"));
-  const auto any = FindRate([](double, bool) { return true; }, {});
+  const auto any = FindRate([](double, bool) { return true; });
   CHECK_THAT(std::string(any.status().message()), Catch::Contains("still"));
   const auto unsteady = FindRate(
-      [](double rate, bool confirming) { return rate < 300 && !confirming; },
-      {});
+      [](double rate, bool confirming) { return rate < 300 && !confirming; });
   CHECK_THAT(std::string(unsteady.status().message()),
              Catch::Contains("not steady"));
 }
