@@ -167,7 +167,7 @@ TEST_CASE_METHOD(CoordinatorProgramTest, "A run goes through and is published",
 TEST_CASE_METHOD(CoordinatorProgramTest,
                  "kill -9 of the coordinator loses nothing and repeats nothing",
                  "[integration]") {
-  Behave("pretrain slow\nalign-larr slow\n");
+  Behave("pretrain held\nalign-larr slow\n");
   TrainingRun run;
   REQUIRE(Create("kept", &run).ok());
   REQUIRE(Create("queued", &run).ok());
@@ -178,6 +178,7 @@ TEST_CASE_METHOD(CoordinatorProgramTest,
 
   // A stage that ends while nobody looks is known to have ended.
   coordinator_->program().Kill();
+  REQUIRE(WriteFileAtomically(path("go"), "").ok());
   REQUIRE(Eventually([&] {
     return std::filesystem::exists(path("artifacts/runs/kept/pretrain"));
   }));

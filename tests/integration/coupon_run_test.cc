@@ -151,6 +151,7 @@ TEST_CASE_METHOD(CouponRunTest,
   double largest = 0;
   for (Impression row; *stream->Next(row); ++rows) {
     REQUIRE(rows < offline.size());
+    REQUIRE(std::isfinite(offline[rows]));
     request.Clear();
     demo::AddImpression(dataset->schemas(), row, request);
     const ScoreResponse response = Score(request);

@@ -162,10 +162,12 @@ TEST_CASE("A demo interrupted in training goes on to the same result",
   pid_t stage = 0;
   {
     testing::Program demo = interrupted.Start();
-    REQUIRE(testing::Eventually([&] {
-      stage = Find("larr_stage", interrupted.folder());
-      return stage > 0 && Lines(interrupted.folder() / kProgress) >= 2;
-    }));
+    REQUIRE(testing::Eventually(
+        [&] {
+          stage = Find("larr_stage", interrupted.folder());
+          return stage > 0 && Lines(interrupted.folder() / kProgress) >= 2;
+        },
+        std::chrono::seconds(300)));
     // A stage that takes its time to end: the demo waits for it.
     REQUIRE(kill(stage, SIGSTOP) == 0);
     REQUIRE(kill(demo.pid(), SIGINT) == 0);

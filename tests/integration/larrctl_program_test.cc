@@ -2,7 +2,6 @@
 //
 // The real larrctl against the real larr_coordinator, whose stages are real
 // processes (see tests/testing/fake_stage.cc for what they do).
-#include <sys/wait.h>
 
 #include <catch2/catch.hpp>
 #include <cstdlib>
@@ -12,6 +11,7 @@
 
 #include "common/base/files.h"
 #include "tests/integration/coordinator_fixture.h"
+#include "tests/testing/shell.h"
 
 namespace larr {
 namespace {
@@ -54,7 +54,7 @@ class LarrctlProgramTest : public testing::CoordinatorFixture {
                                 " --coordinator " + coordinator_->address() +
                                 " " + arguments + " >out 2>&1";
     const int status = std::system(command.c_str());
-    return {WEXITSTATUS(status), *ReadFile(dir_.path() / "out")};
+    return {testing::ExitCode(status), *ReadFile(dir_.path() / "out")};
   }
 };
 

@@ -75,12 +75,12 @@ class Program {
 
   // kill -9, and waits until it is gone.
   void Kill() {
-    kill(pid_, SIGKILL);
+    if (!status_) kill(pid_, SIGKILL);
     Wait();
   }
   // SIGTERM; the exit status, or -signal.
   int Terminate() {
-    kill(pid_, SIGTERM);
+    if (!status_) kill(pid_, SIGTERM);
     return Wait();
   }
   int Wait() {

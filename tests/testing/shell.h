@@ -16,6 +16,11 @@ struct Outcome {
   std::string out;  // and what was said on stderr
 };
 
+// The exit code of a status of wait, system or pclose, or -signal.
+inline int ExitCode(int status) {
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
 inline Outcome Shell(const std::string& command) {
   Outcome outcome;
   FILE* pipe = popen((command + " 2>&1").c_str(), "r");
@@ -23,7 +28,7 @@ inline Outcome Shell(const std::string& command) {
   while (const size_t n = fread(buffer, 1, sizeof(buffer), pipe)) {
     outcome.out.append(buffer, n);
   }
-  outcome.code = WEXITSTATUS(pclose(pipe));
+  outcome.code = ExitCode(pclose(pipe));
   return outcome;
 }
 

@@ -28,9 +28,12 @@ ScorerOutput Score(const RowScorer& scorer, const PoiColumns& pois,
 }
 
 double Furthest(const std::vector<float>& a, const std::vector<float>& b) {
+  REQUIRE(a.size() == b.size());
   double furthest = 0;
-  for (size_t i = 0; i < a.size(); ++i)
+  for (size_t i = 0; i < a.size(); ++i) {
+    REQUIRE((std::isfinite(a[i]) && std::isfinite(b[i])));
     furthest = std::max<double>(furthest, std::abs(a[i] - b[i]));
+  }
   return furthest;
 }
 

@@ -71,6 +71,7 @@ TEST_CASE("slices of entities are as of the row's own day", "[dataset]") {
     slices { name: "third" column: "users.orders" at_least: 3 below: 4 }
     slices { name: "fourth" column: "pois.sold" values: "4" })pb");
   const auto rows = SlicesOf(dataset, Part::kTrain);
+  REQUIRE(rows.size() == 24);
   for (size_t i = 0; i < rows.size(); ++i) {
     CAPTURE(i);
     // User 4 and item p4 are in no table; 12 rows a day, the third and fourth.

@@ -244,6 +244,7 @@ std::pair<double, double> Differences(const SafetensorsFile& file,
     const Tensor expected = tensor.to(torch::kFloat32);
     const Tensor difference =
         testing::Value(file.View(name)).to(torch::kFloat32) - expected;
+    REQUIRE(difference.isfinite().all().item<bool>());
     if (name == "losses") {
       losses = difference.abs().max().item<double>();
     } else {

@@ -158,20 +158,20 @@ std::string RequestFrame(char stream) {
 }
 
 // Bytes of this process that are in memory.
-size_t ResidentBytes() {
+int64_t ResidentBytes() {
   std::ifstream file("/proc/self/statm");
-  size_t total = 0, resident = 0;
+  int64_t total = 0, resident = 0;
   file >> total >> resident;
-  return resident * static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return resident * sysconf(_SC_PAGESIZE);
 }
 
 constexpr std::chrono::milliseconds kSoon(10'000);
 
 // Of a connection that nobody uses; 10,000 of them must fit.
 #ifdef __SANITIZE_ADDRESS__
-constexpr size_t kMostIdleBytes = 400'000;
+constexpr int64_t kMostIdleBytes = 400'000;
 #else
-constexpr size_t kMostIdleBytes = 50'000;
+constexpr int64_t kMostIdleBytes = 50'000;
 #endif
 
 }  // namespace
@@ -200,7 +200,10 @@ TEST_CASE("A client that is gone without a word is found out", "[rpc]") {
     CHECK(one->IsClosedWithin(kSoon));
   }
   // One that answers is asked many times and stays.
-  const auto channel = Dial(*server);
+  config.mutable_limits()->set_keepalive_timeout_ms(10'000);
+  SomeService patient;
+  const auto patient_server = Serve(patient, config);
+  const auto channel = Dial(*patient_server);
   const auto stub = ScoringService::NewStub(channel);
   CHECK(Call(*stub).ok());
   std::this_thread::sleep_for(std::chrono::milliseconds(800));
@@ -288,7 +291,7 @@ TEST_CASE("Many idle connections cost little and disturb nobody", "[rpc]") {
   const auto server = Serve(service, {});
   const auto stub = ScoringService::NewStub(Dial(*server));
   REQUIRE(Call(*stub).ok());
-  const size_t before = ResidentBytes();
+  const int64_t before = ResidentBytes();
   std::vector<std::unique_ptr<Connection>> idle;
   for (int i = 0; i < 500; ++i) {
     idle.push_back(std::make_unique<Connection>(server->address()));
@@ -298,7 +301,7 @@ TEST_CASE("Many idle connections cost little and disturb nobody", "[rpc]") {
   const auto begun = Clock::now();
   for (int i = 0; i < 100; ++i) REQUIRE(Call(*stub).ok());
   CHECK(Clock::now() - begun < std::chrono::seconds(10));
-  const size_t each = (ResidentBytes() - before) / idle.size();
+  const int64_t each = (ResidentBytes() - before) / std::ssize(idle);
   CAPTURE(each);
   CHECK(each < kMostIdleBytes);
 }
@@ -313,7 +316,7 @@ TEST_CASE("A client that does not read what it asked for is closed", "[rpc]") {
   const Connection slow(server->address());
   slow.Send(kPreface);
   slow.Send(kSettings);
-  const size_t before = ResidentBytes();
+  const int64_t before = ResidentBytes();
   for (int i = 0; i < 50; ++i) {
     const char id = static_cast<char>(2 * i + 1);
     slow.Send(CallFrame(id));
@@ -324,14 +327,14 @@ TEST_CASE("A client that does not read what it asked for is closed", "[rpc]") {
   CHECK(Call(*stub).ok());
   CHECK(slow.IsClosedWithin(kSoon));
   CHECK(Call(*stub).ok());
-  CHECK(ResidentBytes() < before + (size_t{200} << 20));
+  CHECK(ResidentBytes() < before + (int64_t{200} << 20));
 }
 
 TEST_CASE("A client that begins calls and sends no request holds up nobody",
           "[rpc]") {
   SomeService service;
   const auto server = Serve(service, {});
-  const size_t before = ResidentBytes();
+  const int64_t before = ResidentBytes();
   std::vector<std::unique_ptr<Connection>> slow;
   for (int i = 0; i < 20; ++i) {
     slow.push_back(std::make_unique<Connection>(server->address()));
@@ -345,7 +348,7 @@ TEST_CASE("A client that begins calls and sends no request holds up nobody",
   }
   const auto stub = ScoringService::NewStub(Dial(*server));
   for (int i = 0; i < 100; ++i) REQUIRE(Call(*stub).ok());
-  CHECK(ResidentBytes() < before + (size_t{200} << 20));
+  CHECK(ResidentBytes() < before + (int64_t{200} << 20));
   slow.clear();
   CHECK(Call(*stub).ok());
 }

@@ -230,17 +230,20 @@ TEST_CASE("Every impression finds its user and its POI", "[city]") {
   const auto dataset = OpenDataset(dir.path() / "city" / "dataset.textproto");
   REQUIRE(dataset.ok());
   EntitySnapshots users(*dataset, Table::kUsers), pois(*dataset, Table::kPois);
+  int rows = 0;
   for (const std::string& date : dataset->days()) {
     const auto u = users.At(date), p = pois.At(date);
     REQUIRE((u.ok() && p.ok()));
     ForEachRow(Part(dir.path() / "city" / "impressions", date),
                {"user_id", "poi_id"}, [&](const RowGroup& g, int64_t i) {
+                 ++rows;
                  if ((*u)->Find(g.column(0).String(i)) < 0 ||
                      (*p)->Find(g.column(1).String(i)) < 0) {
                    FAIL("an impression of " << date << " joins nothing");
                  }
                });
   }
+  CHECK(rows > 9000);
 }
 
 }  // namespace

@@ -42,6 +42,10 @@ class Clients {
     open_ = calls;
     for (int i = 0; i < calls; ++i) Begin();
   }
+  size_t Count(grpc::StatusCode code) {
+    const std::lock_guard lock(mutex_);
+    return seconds[code].size();
+  }
   // Waits for every call; false if one hangs.
   bool Stop() {
     stopping_ = true;
@@ -109,7 +113,10 @@ TEST_CASE("A flooded server answers what it takes in time and refuses the rest",
   ServingState state;
   REQUIRE(server.Switch(a.model, a.snapshot, &state).ok());
   Clients clients(server, 100, milliseconds(500));
-  std::this_thread::sleep_for(milliseconds(1500));
+  CHECK(testing::Eventually([&] {
+    return clients.Count(grpc::StatusCode::OK) > 20 &&
+           clients.Count(grpc::StatusCode::RESOURCE_EXHAUSTED) > 20;
+  }));
   REQUIRE(clients.Stop());
 
   const auto& served = clients.seconds[grpc::StatusCode::OK];

@@ -179,7 +179,7 @@ TEST_CASE("The corpus knows nothing from the cut-off on", "[stage]") {
   for (const char* name :
        {"descriptions", "users", "pois", "pairs", "known_orders"}) {
     const std::string path = std::string(name) + ".parquet";
-    CHECK(files[0][path] == files[1][path]);
+    CHECK(files[0].at(path) == files[1].at(path));
   }
 }
 

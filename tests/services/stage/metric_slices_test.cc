@@ -25,7 +25,8 @@ TEST_CASE("slices of POIs, of the dataset and of the sample in one list") {
                     dataset, {.part = Part::kTest, .slice_columns = true})
                     .value();
   Impression row;
-  for (int i = 0; stream.Next(row).value(); ++i) {
+  int i = 0;
+  for (; stream.Next(row).value(); ++i) {
     const auto in = slices.Of(row);
     CAPTURE(i, row.group);
     REQUIRE(in.size() == 6);
@@ -35,6 +36,7 @@ TEST_CASE("slices of POIs, of the dataset and of the sample in one list") {
     CHECK(in[5] == IsSampled(GroupKey(row.group), 0.5));
     CHECK(in[5] == slices.InSample(row));
   }
+  CHECK(i == 60);
   row.poi_id = "never shown";
   CHECK(slices.Of(row)[0]);
 }

@@ -3,7 +3,6 @@
 // The real program against servers of this process, over sockets. The
 // services answer from scripts, so that every state of a run can be had.
 #include <fcntl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -16,6 +15,7 @@
 #include "larr/coordinator/v1/coordinator_service.grpc.pb.h"
 #include "larr/embedding/v1/embedding_service.grpc.pb.h"
 #include "larr/scoring/v1/scoring_service.grpc.pb.h"
+#include "tests/testing/shell.h"
 #include "tests/testing/temp_dir.h"
 
 namespace larr::ctl {
@@ -215,7 +215,7 @@ class Servers {
     const int status = std::system(("cd " + folder + "; (" + command + ") >" +
                                     folder + "/out 2>" + folder + "/err")
                                        .c_str());
-    return {WEXITSTATUS(status), *ReadFile(dir.path() / "out"),
+    return {testing::ExitCode(status), *ReadFile(dir.path() / "out"),
             *ReadFile(dir.path() / "err")};
   }
 

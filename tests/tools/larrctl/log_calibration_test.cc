@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/larrctl/log_calibration.h"
 
-#include <sys/wait.h>
-
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdio>
@@ -11,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "common/config/text_proto.h"
+#include "tests/testing/shell.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
 
@@ -136,7 +135,7 @@ TEST_CASE("larrctl log calibration", "[larrctl]") {
     REQUIRE(pipe != nullptr);
     std::string out(1 << 16, '\0');
     out.resize(fread(out.data(), 1, out.size(), pipe));
-    CHECK(WEXITSTATUS(pclose(pipe)) == 0);
+    CHECK(testing::ExitCode(pclose(pipe)) == 0);
     return out;
   };
   const auto json = nlohmann::json::parse(run(" -o json"));

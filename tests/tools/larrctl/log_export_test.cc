@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tools/larrctl/log_export.h"
 
-#include <sys/wait.h>
-
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -12,6 +10,7 @@
 
 #include "common/dataset/impression_stream.h"
 #include "services/scoring/call_files.h"
+#include "tests/testing/shell.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/testing/tiny_dataset.h"
 #include "tools/demo/logged_request.h"
@@ -259,7 +258,7 @@ TEST_CASE("larrctl log export", "[larrctl]") {
   REQUIRE(pipe != nullptr);
   char buffer[4096] = {};
   CHECK(fread(buffer, 1, sizeof(buffer) - 1, pipe) > 0);
-  CHECK(WEXITSTATUS(pclose(pipe)) == 0);
+  CHECK(testing::ExitCode(pclose(pipe)) == 0);
   CHECK(nlohmann::json::parse(buffer)["rows"] == 18);
   CHECK(fs::exists(f.what.out / "date=2024-01-06/calls.parquet"));
 }
