@@ -115,10 +115,10 @@ fs::path StagingOf(const fs::path& final_path) {
 
 void RemoveArtifact(const fs::path& path) {
   const fs::path aside = StagingOf(path);
-  std::error_code ignored;
+  std::error_code error, ignored;
   fs::remove_all(aside, ignored);
-  fs::rename(path, aside, ignored);
-  fs::remove_all(aside, ignored);
+  fs::rename(path, aside, error);
+  fs::remove_all(error ? path : aside, ignored);  // in place where it must be
 }
 
 bool IsUnfinished(const fs::path& path) {

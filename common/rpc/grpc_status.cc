@@ -36,7 +36,7 @@ grpc::Status ToGrpc(const absl::Status& status) {
                         std::string(status.message()));
   }
   details.set_code(status.raw_code());
-  details.set_message(std::string(status.message()));
+  details.set_message(ReplaceMalformedUtf8(std::string(status.message())));
   return grpc::Status(static_cast<grpc::StatusCode>(status.raw_code()),
                       std::string(status.message()),
                       details.SerializeAsString());
@@ -56,7 +56,8 @@ absl::Status InvalidField(std::string_view path, std::string_view description) {
   google::rpc::BadRequest bad;
   auto& violation = *bad.add_field_violations();
   violation.set_field(CutUtf8(path, kMostPathBytes));
-  violation.set_description(CutUtf8(description, kMostDescriptionBytes));
+  violation.set_description(
+      CutUtf8(ReplaceMalformedUtf8(description), kMostDescriptionBytes));
   absl::Status status =
       Invalid("{}: {}", violation.field(), violation.description());
   SetDetail(bad, status);

@@ -208,9 +208,10 @@ absl::Status SnapshotBuilder::NoteDamage(absl::Status status) const {
   const absl::Status noted =
       WriteFileAtomically(work_ / kPending / kDamaged, message);
   if (!noted.ok())
-    return absl::DataLossError(
-        fmt::format("{}; nor could this be noted for the next start ({})",
-                    message, std::string(noted.message())));
+    return absl::DataLossError(fmt::format(
+        "{}; nor could this be noted for the next start ({}): "
+        "remove {} before it",
+        message, std::string(noted.message()), (work_ / kPending).string()));
   return absl::DataLossError(
       message + "; start again: what is pending will be computed anew");
 }

@@ -45,11 +45,13 @@ CoordinatorMetrics::CoordinatorMetrics(prometheus::Registry& registry)
                        .Help("Failed writes to the run database.")
                        .Register(registry)
                        .Add({})),
-      alias_file_errors(prometheus::BuildCounter()
-                            .Name("larr_coordinator_alias_file_errors_total")
-                            .Help("Failed writes of alias files.")
-                            .Register(registry)
-                            .Add({})),
+      alias_file_errors(
+          prometheus::BuildCounter()
+              .Name("larr_coordinator_alias_file_errors_total")
+              .Help(
+                  "Tries at which an alias file could not be read or written.")
+              .Register(registry)
+              .Add({})),
       runs_(prometheus::BuildGauge()
                 .Name("larr_coordinator_live_runs")
                 .Help("Runs that are not finished, by state.")

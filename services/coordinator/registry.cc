@@ -13,6 +13,7 @@
 #include "common/base/files.h"
 #include "common/base/invalid_argument.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "common/config/text_proto.h"
 #include "common/rpc/resource_requests.h"
 #include "services/coordinator/scheduler.h"
@@ -127,7 +128,10 @@ absl::Status Registry::Publish(const PublishDecision& decision,
     return absl::InternalError(
         fmt::format("{} is not among the runs to store", published));
   }
-  *run->mutable_publish_reasons() = decision.reasons();
+  // A record that is not UTF-8 could be stored and never read again.
+  run->clear_publish_reasons();
+  for (const std::string& reason : decision.reasons())
+    run->add_publish_reasons(ReplaceMalformedUtf8(reason));
   const std::string& model = run->model();
   LARR_ASSIGN_OR_RETURN(const AliasTarget target, Resolve(model, alias));
   if (target.fencing_token != decision.champion_fencing_token()) {

@@ -9,7 +9,8 @@
 // next fencing token, so that a reader never goes back to an older file, and
 // a decision that was taken before a move cannot overwrite it. A file's token
 // only grows: where the one that is there has a higher token than the database,
-// which then was restored from a backup, the file gets one above it.
+// which then was restored from a backup, the file gets one above it. So a file
+// that cannot be read is not replaced.
 //
 // Ownership:  the store must outlive the registry.
 // Threads:    safe.

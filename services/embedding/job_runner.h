@@ -36,7 +36,8 @@ class JobRunner {
  public:
   // Must return soon.
   struct Observer {
-    // Called on the runner's thread, with what this process encoded since.
+    // Called on the runner's thread, with what was encoded since the last
+    // call.
     std::function<void(int64_t texts, int64_t tokens)> encoded;
     std::function<void(const embedding::v1::RefreshJob&)> finished;
     // By `Start`: the job of an earlier process that succeeded last.

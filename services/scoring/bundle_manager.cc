@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "services/scoring/thread_priority.h"
 
 namespace larr {
@@ -66,12 +67,13 @@ std::string BundleManager::refusal() const {
 
 void BundleManager::SetFailure(const absl::Status& status) {
   const std::lock_guard lock(mutex_);
-  failure_ = std::string(status.message());
+  failure_ = ReplaceMalformedUtf8(std::string(status.message()));
 }
 
 void BundleManager::ForgetFailure(const absl::Status& status) {
   const std::lock_guard lock(mutex_);
-  if (failure_ == std::string(status.message())) failure_.clear();
+  if (failure_ == ReplaceMalformedUtf8(std::string(status.message())))
+    failure_.clear();
 }
 
 absl::StatusOr<scoring::v1::ServingState> BundleManager::Switch(

@@ -10,6 +10,7 @@
 
 #include "common/base/prefixed.h"
 #include "common/base/status_macros.h"
+#include "common/base/utf8.h"
 #include "common/config/text_proto.h"
 #include "common/rpc/grpc_status.h"
 
@@ -244,7 +245,8 @@ void BundleRouter::PollFile() {
   if (changed.ok() && !absl::IsInvalidArgument(arms.status())) file_->Forget();
   {
     const std::lock_guard lock(mutex_);
-    if (refusal_ == std::string(arms.status().message())) return;
+    if (refusal_ == ReplaceMalformedUtf8(std::string(arms.status().message())))
+      return;
   }
   SetRefusal(arms.status());
 }
@@ -379,7 +381,7 @@ void BundleRouter::SetRefusal(const absl::Status& status) {
   metrics_.CountChange(false);
   spdlog::error("arms_refused reason=\"{}\"", status.ToString());
   const std::lock_guard lock(mutex_);
-  refusal_ = std::string(status.message());
+  refusal_ = ReplaceMalformedUtf8(std::string(status.message()));
 }
 
 }  // namespace larr

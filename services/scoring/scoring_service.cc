@@ -3,11 +3,9 @@
 
 #include <fmt/format.h>
 #include <google/protobuf/arena.h>
-#include <grpc/support/time.h>
 
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 
@@ -17,6 +15,7 @@
 #include "common/rpc/raw_message.h"
 #include "services/scoring/priority.h"
 #include "services/scoring/request_scorer.h"
+#include "services/scoring/time_left.h"
 
 namespace larr {
 namespace {
@@ -26,7 +25,6 @@ using Clock = std::chrono::steady_clock;
 constexpr char kRetryAfterKey[] = "grpc-retry-pushback-ms";
 constexpr char kRequestIdKey[] = "larr-request-id";
 constexpr char kArmKey[] = "larr-arm";
-constexpr std::chrono::hours kLongest(1);  // deadline that is told apart
 constexpr size_t kArenaBlockBytes = size_t{64} << 10;
 
 std::string Why(RejectReason reason) {
@@ -47,21 +45,6 @@ std::string_view Metadata(const grpc::CallbackServerContext& context,
   const auto it = context.client_metadata().find(key);
   if (it == context.client_metadata().end()) return {};
   return {it->second.data(), it->second.size()};
-}
-
-// Until the caller's deadline, if it has one, or kLongest. Some callers' lies
-// in centuries, which no time_point of nanoseconds holds.
-std::optional<Clock::duration> TimeLeft(
-    const grpc::CallbackServerContext& context) {
-  const gpr_timespec deadline = context.raw_deadline();
-  if (gpr_time_cmp(deadline, gpr_inf_future(deadline.clock_type)) == 0)
-    return std::nullopt;
-  const gpr_timespec left =
-      gpr_time_sub(deadline, gpr_now(deadline.clock_type));
-  const std::chrono::seconds seconds(left.tv_sec);
-  if (seconds >= kLongest) return kLongest;
-  return std::max(seconds, -std::chrono::seconds(kLongest)) +
-         std::chrono::nanoseconds(left.tv_nsec);
 }
 
 }  // namespace
@@ -176,8 +159,8 @@ absl::StatusOr<Admission::Request> ScoringService::Terms(
         terms.priority, ParsePriority({it->second.data(), it->second.size()}));
   }
   const Clock::duration time =
-      TimeLeft(context).value_or(options_.default_deadline);
-  terms.deadline = Clock::now() + std::min<Clock::duration>(time, kLongest);
+      TimeLeft(context.raw_deadline()).value_or(options_.default_deadline);
+  terms.deadline = Clock::now() + std::min<Clock::duration>(time, kLongestLeft);
   return terms;
 }
 
@@ -198,7 +181,8 @@ absl::Status ScoringService::ScoreNow(
                         ScoreRequest(*routed.bundle, request, response));
   // Late: nobody gets these scores.
   if (context.IsCancelled())
-    return TimeLeft(context).value_or(kLongest) <= Clock::duration::zero()
+    return TimeLeft(context.raw_deadline()).value_or(kLongestLeft) <=
+                   Clock::duration::zero()
                ? absl::DeadlineExceededError("the deadline passed meanwhile")
                : absl::CancelledError("the caller left");
   response.set_arm(routed.arm);

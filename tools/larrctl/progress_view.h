@@ -36,7 +36,8 @@ struct Progress {
   std::vector<ProgressItem> items;
 };
 
-// How long a stage ran; of one that did not say, how long it was looked after.
+// Seconds of a stage's work; of one that reported none, from its start to its
+// end as the coordinator saw them.
 double SecondsOf(const coordinator::v1::StageRun& stage);
 
 Progress ToProgress(const coordinator::v1::TrainingRun& run);

@@ -73,6 +73,14 @@ TEST_CASE("A caller reads the field that was wrong", "[rpc]") {
   CHECK(bad.field_violations(0).description() == "is empty");
 }
 
+TEST_CASE("Metadata of any bytes can be quoted in an error", "[rpc]") {
+  const Failing server(InvalidField("larr-arm", "no arm `caf\xe9`"));
+  const absl::Status status = FromGrpc(server.Call());
+  const auto bad = DetailOf<google::rpc::BadRequest>(status);
+  REQUIRE(bad.has_value());
+  CHECK(bad->field_violations(0).description() == "no arm `caf\xef\xbf\xbd`");
+}
+
 TEST_CASE("A caller reads when to try again", "[rpc]") {
   const Failing server(WithRetryDelay(absl::ResourceExhaustedError("full"),
                                       std::chrono::milliseconds(1500)));

@@ -30,7 +30,7 @@ class RegistryTest {
                       bool accepted = true) {
     PublishDecision decision;
     decision.set_accepted(accepted);
-    decision.add_reasons("Passed: all.");
+    decision.add_reasons("Refused: caf\xe9.bin");  // a file's name
     decision.set_model_path("/m/" + id);
     decision.set_snapshot_path("/s/" + id);
     decision.set_champion_fencing_token(seen_token);
@@ -95,7 +95,10 @@ TEST_CASE_METHOD(RegistryTest, "A refused run is stored with its reasons only",
   const TrainingRun run = Publish("a", 0, /*accepted=*/false);
   REQUIRE(status_.ok());
   CHECK(run.model_version().empty());
-  CHECK(store_->GetRun("trainingRuns/a")->publish_reasons_size() == 1);
+  const auto stored = store_->GetRun("trainingRuns/a");
+  REQUIRE(stored.ok());
+  REQUIRE(stored->publish_reasons_size() == 1);
+  CHECK(stored->publish_reasons(0) == "Refused: caf\xef\xbf\xbd.bin");
   CHECK_FALSE(registry_.GetModel("models/city").ok());
 }
 

@@ -125,7 +125,7 @@ TEST_CASE("More than the shadow can score is dropped, and nobody waits",
   const double dropped = f.Value("dropped_total");
   CAPTURE(dropped, seconds.count());
   CHECK(dropped > 0);
-  // Not all the rest: while others keep the cores busy, the thread stands still.
+  // The rest may take minutes: its thread is of the idle class.
   CHECK(Eventually([&] { return f.Value(kScored) > 0; },
                    std::chrono::seconds(120)));
   CHECK(f.Value(kScored) + dropped <= kCalls);

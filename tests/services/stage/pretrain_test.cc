@@ -52,7 +52,8 @@ TEST_CASE("Checkpoints of another base model are not gone on from") {
   const auto base = dir.path() / "base";
   std::filesystem::copy(config.spec().base_model(), base);
   config.mutable_spec()->set_base_model(base);
-  config.mutable_spec()->mutable_pretrain()->set_steps(1000);  // killed before
+  config.mutable_spec()->mutable_pretrain()->set_steps(
+      1000);  // it is killed first
   REQUIRE(KillAfter(config, 6));
   testing::MakeNewer(base / "model.safetensors");
   CHECK_THAT(std::string(RunStage(config).message()),
