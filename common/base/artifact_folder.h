@@ -67,8 +67,8 @@ bool IsUnfinished(const std::filesystem::path& path);
 std::filesystem::path StagingOf(const std::filesystem::path& final_path);
 
 // Takes an artifact, or what is left of one, away: from its name at once where
-// that can be, so that a kill leaves no half of it there. What is left aside the
-// next writer of the name removes.
+// that can be, so that a kill leaves no half of it there. What is left aside
+// the next writer of the name removes.
 void RemoveArtifact(const std::filesystem::path& path);
 
 // Reads the manifest and checks that each file is there with its size. Cheap.
